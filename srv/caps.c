@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <string.h>
+
+#include <linux/io_uring_lend.h>
+
+#include "caps.h"
+#include "log.h"
+
+const struct cap_name cap_names[] = {
+	{ UBLK_F_SUPPORT_ZERO_COPY,	"zero-copy" },
+	{ UBLK_F_URING_CMD_COMP_IN_TASK, "complete-in-task" },
+	{ UBLK_F_NEED_GET_DATA,		"need-get-data" },
+	{ UBLK_F_USER_RECOVERY,		"user-recovery" },
+	{ UBLK_F_USER_RECOVERY_REISSUE,	"user-recovery-reissue" },
+	{ UBLK_F_UNPRIVILEGED_DEV,	"unprivileged" },
+	{ UBLK_F_CMD_IOCTL_ENCODE,	"ioctl-encoding" },
+	{ UBLK_F_USER_COPY,		"user-copy" },
+	{ UBLK_F_ZONED,			"zoned" },
+	{ 0 }
+};
+
+static bool caps_lend(void)
+{
+	struct io_uring_probe *probe = io_uring_get_probe();
+	bool lend;
+
+	if (!probe)
+		return false;
+	lend = io_uring_opcode_supported(probe, IORING_OP_LENT_BUF_REGISTER) &&
+	       io_uring_opcode_supported(probe, IORING_OP_LENT_BUF_UNREGISTER);
+	io_uring_free_probe(probe);
+	return lend;
+}
+
+int caps_probe(struct ctrl *c, struct caps *caps)
+{
+	int ret = ctrl_get_features(c, &caps->ublk);
+
+	if (ret) {
+		log_err("ublk GET_FEATURES: %s: the kernel's ublk driver is too old, 6.5 is needed",
+			strerror(-ret));
+		return ret;
+	}
+	caps->lend = caps_lend();
+	return 0;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the running kernel has.
+ */
+#ifndef SRV_CAPS_H
+#define SRV_CAPS_H
+
+#include "ctrl.h"
+#include "types.h"
+
+/*
+ * struct caps - on the caller's stack, filled by caps_probe()
+ */
+struct caps {
+	u64 ublk;	/* UBLK_F_* */
+	bool lend;	/* IORING_OP_LENT_BUF_* */
+};
+
+struct cap_name {
+	u64 bit;
+	const char *name;
+};
+
+extern const struct cap_name cap_names[];	/* of UBLK_F_*, ends with bit 0 */
+
+/* 0, or -errno after a message. */
+int caps_probe(struct ctrl *c, struct caps *caps);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The commands of regbuf.  Each gets its own name as argv[0] and returns the
+ * exit status: 0, 1 for a failure, 2 for wrong usage.
+ */
+#ifndef SRV_CMD_H
+#define SRV_CMD_H
+
+#define EXIT_USAGE	2
+
+int cmd_add(int argc, char **argv);
+int cmd_del(int argc, char **argv);
+int cmd_list(int argc, char **argv);
+int cmd_features(int argc, char **argv);
+
+#endif

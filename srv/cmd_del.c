@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "ctrl.h"
+#include "log.h"
+#include "opts.h"
+
+#define DEL_MAX	4096
+
+struct del_conf {
+	unsigned int id;
+	bool all;
+};
+
+static const struct opt del_opts[] = {
+	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = (1U << 20) - 1,
+	  .offset = offsetof(struct del_conf, id), .help = "the device /dev/ublkbID" },
+	{ .name = "all", .letter = 'a', .type = OPT_FLAG,
+	  .offset = offsetof(struct del_conf, all), .help = "every ublk device" },
+	{ 0 }
+};
+
+static int del_one(struct ctrl *c, u32 id)
+{
+	int ret = ctrl_stop_dev(c, id);
+
+	if (!ret)
+		ret = ctrl_del_dev(c, id);
+	if (ret == -ENODEV)
+		log_err("del: device %u: there is none; 'regbuf list' shows what there is", id);
+	else if (ret)
+		log_err("del: device %u: %s", id, strerror(-ret));
+	return ret;
+}
+
+static int del_all(struct ctrl *c)
+{
+	static u32 ids[DEL_MAX];
+	int nr = ctrl_list(ids, DEL_MAX), ret = 0;
+
+	for (int i = 0; i < nr; i++)
+		if (del_one(c, ids[i]))
+			ret = 1;
+	return ret;
+}
+
+int cmd_del(int argc, char **argv)
+{
+	struct del_conf conf = { .id = UINT32_MAX };
+	const struct opt_group group = { del_opts, &conf };
+	struct ctrl c;
+	int ret = opts_parse(argc, argv, &group, 1);
+
+	if (ret == OPTS_HELP) {
+		printf("usage: regbuf del -n ID | -a\n\n"
+		       "Stops a device, mounted or not, and removes it; its server ends.\n\n");
+		opts_help(stdout, del_opts);
+		return 0;
+	}
+	if (!ret && conf.all == (conf.id != UINT32_MAX)) {
+		log_err("del: right is either -n ID or -a");
+		ret = -EINVAL;
+	}
+	if (ret)
+		return EXIT_USAGE;
+	if (ctrl_init(&c))
+		return 1;
+	ret = conf.all ? del_all(&c) : del_one(&c, conf.id);
+	ctrl_deinit(&c);
+	return ret ? 1 : 0;
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "ctrl.h"
+#include "json.h"
+#include "log.h"
+#include "mode.h"
+#include "opts.h"
+#include "status.h"
+
+#define LIST_MAX	4096
+
+struct list_conf {
+	unsigned int id;
+	bool json;
+};
+
+static const struct opt list_opts[] = {
+	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = (1U << 20) - 1,
+	  .offset = offsetof(struct list_conf, id), .help = "this device only [all]" },
+	{ .name = "json", .letter = 'j', .type = OPT_FLAG,
+	  .offset = offsetof(struct list_conf, json), .help = "as JSON" },
+	{ 0 }
+};
+
+static const char *list_state(unsigned int state)
+{
+	static const char *const names[] = {
+		[UBLK_S_DEV_DEAD]	= "dead",
+		[UBLK_S_DEV_LIVE]	= "live",
+		[UBLK_S_DEV_QUIESCED]	= "quiesced",
+	};
+
+	return state < ARRAY_SIZE(names) ? names[state] : "unknown";
+}
+
+/* The mode whose flags the device has; the most special one wins. */
+static const char *list_mode(u64 flags)
+{
+	const char *name = "copy";
+
+	for (const struct mode_ops *const *m = mode_list; *m; m++)
+		if ((*m)->ublk_flags && (flags & (*m)->ublk_flags) == (*m)->ublk_flags)
+			name = (*m)->name;
+	return name;
+}
+
+static void list_json(struct json *j, const struct ublksrv_ctrl_dev_info *info,
+		      const struct ublk_params *p)
+{
+	char node[32], *text = status_ask(info->dev_id, info->ublksrv_pid, STATUS_JSON);
+
+	snprintf(node, sizeof(node), "/dev/ublkb%u", info->dev_id);
+	json_open(j, NULL, '{');
+	json_u64(j, "id", info->dev_id);
+	json_str(j, "node", node);
+	json_str(j, "state", list_state(info->state));
+	json_s64(j, "pid", info->ublksrv_pid);
+	json_str(j, "mode", list_mode(info->flags));
+	json_u64(j, "queues", info->nr_hw_queues);
+	json_u64(j, "depth", info->queue_depth);
+	json_u64(j, "max_io", info->max_io_buf_bytes);
+	json_u64(j, "size", p->basic.dev_sectors << SECTOR_SHIFT);
+	json_u64(j, "block", 1U << p->basic.logical_bs_shift);
+	json_raw(j, "server", text);
+	json_close(j, '}');
+	free(text);
+}
+
+static void list_text(const struct ublksrv_ctrl_dev_info *info, const struct ublk_params *p)
+{
+	char *text = status_ask(info->dev_id, info->ublksrv_pid, STATUS_TEXT);
+	char *rest = text ? strchr(text, '\n') : NULL;
+
+	if (rest)
+		*rest++ = '\0';
+	printf("/dev/ublkb%u  %s", info->dev_id, list_state(info->state));
+	if (info->ublksrv_pid > 0)
+		printf("  pid %d", info->ublksrv_pid);
+	printf("  %s  %s  %u x %u  %" PRIu64 " bytes in blocks of %u\n",
+	       rest ? text : "(server does not answer)", list_mode(info->flags),
+	       info->nr_hw_queues, info->queue_depth,
+	       (u64)p->basic.dev_sectors << SECTOR_SHIFT, 1U << p->basic.logical_bs_shift);
+	if (rest)
+		fputs(rest, stdout);
+	free(text);
+}
+
+static int list_one(struct ctrl *c, u32 id, struct json *j)
+{
+	struct ublksrv_ctrl_dev_info info;
+	struct ublk_params params;
+	int ret = ctrl_get_info(c, id, &info);
+
+	if (ret)
+		return ret;
+	/* A device that is being made has none yet. */
+	ctrl_get_params(c, id, &params);
+	if (j)
+		list_json(j, &info, &params);
+	else
+		list_text(&info, &params);
+	return 0;
+}
+
+static int list_all(struct ctrl *c, u32 only, struct json *j)
+{
+	static u32 ids[LIST_MAX];
+	int nr, ret;
+
+	if (only != UINT32_MAX) {
+		ret = list_one(c, only, j);
+		if (ret == -ENODEV)
+			log_err("list: device %u: there is none", only);
+		else if (ret)
+			log_err("list: device %u: %s", only, strerror(-ret));
+		return ret;
+	}
+	nr = ctrl_list(ids, LIST_MAX);
+	for (int i = 0; i < nr; i++) {
+		ret = list_one(c, ids[i], j);
+		/* It may have gone meanwhile. */
+		if (ret && ret != -ENODEV)
+			log_warn("list: device %u: %s", ids[i], strerror(-ret));
+	}
+	return nr < 0 ? nr : 0;
+}
+
+int cmd_list(int argc, char **argv)
+{
+	struct list_conf conf = { .id = UINT32_MAX };
+	const struct opt_group group = { list_opts, &conf };
+	int ret = opts_parse(argc, argv, &group, 1);
+	struct json j;
+	struct ctrl c;
+
+	if (ret == OPTS_HELP) {
+		printf("usage: regbuf list [-n ID] [--json]\n\n");
+		opts_help(stdout, list_opts);
+		return 0;
+	}
+	if (ret)
+		return EXIT_USAGE;
+	if (ctrl_init(&c))
+		return 1;
+	if (conf.json) {
+		json_init(&j, stdout);
+		json_open(&j, NULL, '[');
+	}
+	ret = list_all(&c, conf.id, conf.json ? &j : NULL);
+	if (conf.json) {
+		json_close(&j, ']');
+		putchar('\n');
+	}
+	ctrl_deinit(&c);
+	return ret ? 1 : 0;
+}

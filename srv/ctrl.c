@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctrl.h"
+#include "log.h"
+
+#define CTRL_PATH	"/dev/ublk-control"
+#define CTRL_CLASS	"/sys/class/ublk-char"
+
+static int ctrl_open_failed(int err)
+{
+	switch (err) {
+	case ENOENT:
+	case ENODEV:
+	case ENXIO:
+		log_err(CTRL_PATH ": %s: this kernel has no ublk driver, or it is not loaded (modprobe ublk_drv)",
+			strerror(err));
+		break;
+	case EACCES:
+	case EPERM:
+		log_err(CTRL_PATH ": %s: this needs root (CAP_SYS_ADMIN)", strerror(err));
+		break;
+	default:
+		log_err(CTRL_PATH ": %s", strerror(err));
+	}
+	return -err;
+}
+
+int ctrl_init(struct ctrl *c)
+{
+	int ret;
+
+	c->fd = open(CTRL_PATH, O_RDWR | O_CLOEXEC);
+	if (c->fd < 0)
+		return ctrl_open_failed(errno);
+
+	ret = io_uring_queue_init(4, &c->ring, IORING_SETUP_SQE128);
+	if (ret) {
+		log_err("io_uring: %s%s", strerror(-ret),
+			ret == -EPERM ? ": see sysctl kernel.io_uring_disabled" : "");
+		close(c->fd);
+	}
+	return ret;
+}
+
+void ctrl_deinit(struct ctrl *c)
+{
+	io_uring_queue_exit(&c->ring);
+	close(c->fd);
+}
+
+static int ctrl_cmd(struct ctrl *c, u32 op, const struct ublksrv_ctrl_cmd *cmd)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&c->ring);
+	struct io_uring_cqe *cqe;
+	int ret;
+
+	if (!sqe)
+		return -EBUSY;
+	/* SQE128: the second half belongs to the command. */
+	memset(sqe, 0, 2 * sizeof(*sqe));
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = c->fd;
+	sqe->cmd_op = op;
+	memcpy(sqe->cmd, cmd, sizeof(*cmd));
+
+	ret = io_uring_submit(&c->ring);
+	if (ret < 0)
+		return ret;
+	do {
+		ret = io_uring_wait_cqe(&c->ring, &cqe);
+	} while (ret == -EINTR);
+	if (ret)
+		return ret;
+	ret = cqe->res;
+	io_uring_cqe_seen(&c->ring, cqe);
+	return ret;
+}
+
+static int ctrl_simple(struct ctrl *c, u32 op, u32 id, u64 data)
+{
+	struct ublksrv_ctrl_cmd cmd = {
+		.dev_id = id,
+		.queue_id = UINT16_MAX,
+		.data[0] = data,
+	};
+
+	return ctrl_cmd(c, op, &cmd);
+}
+
+/* @buf is read or written before ctrl_cmd() returns. */
+static int ctrl_buf(struct ctrl *c, u32 op, u32 id, void *buf, u16 len)
+{
+	struct ublksrv_ctrl_cmd cmd = {
+		.dev_id = id,
+		.queue_id = UINT16_MAX,
+		.addr = (uintptr_t)buf,
+		.len = len,
+	};
+
+	return ctrl_cmd(c, op, &cmd);
+}
+
+int ctrl_add_dev(struct ctrl *c, struct ublksrv_ctrl_dev_info *info)
+{
+	return ctrl_buf(c, UBLK_U_CMD_ADD_DEV, info->dev_id, info, sizeof(*info));
+}
+
+int ctrl_del_dev(struct ctrl *c, u32 id)
+{
+	return ctrl_simple(c, UBLK_U_CMD_DEL_DEV, id, 0);
+}
+
+int ctrl_start_dev(struct ctrl *c, u32 id, int pid)
+{
+	return ctrl_simple(c, UBLK_U_CMD_START_DEV, id, pid);
+}
+
+int ctrl_stop_dev(struct ctrl *c, u32 id)
+{
+	return ctrl_simple(c, UBLK_U_CMD_STOP_DEV, id, 0);
+}
+
+int ctrl_get_info(struct ctrl *c, u32 id, struct ublksrv_ctrl_dev_info *info)
+{
+	return ctrl_buf(c, UBLK_U_CMD_GET_DEV_INFO, id, info, sizeof(*info));
+}
+
+int ctrl_get_params(struct ctrl *c, u32 id, struct ublk_params *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->len = sizeof(*p);
+	return ctrl_buf(c, UBLK_U_CMD_GET_PARAMS, id, p, sizeof(*p));
+}
+
+int ctrl_set_params(struct ctrl *c, u32 id, struct ublk_params *p)
+{
+	return ctrl_buf(c, UBLK_U_CMD_SET_PARAMS, id, p, sizeof(*p));
+}
+
+int ctrl_get_features(struct ctrl *c, u64 *features)
+{
+	_Static_assert(sizeof(*features) == UBLK_FEATURES_LEN, "features are one word");
+	return ctrl_buf(c, UBLK_U_CMD_GET_FEATURES, UINT32_MAX, features, sizeof(*features));
+}
+
+int ctrl_start_recovery(struct ctrl *c, u32 id)
+{
+	return ctrl_simple(c, UBLK_U_CMD_START_USER_RECOVERY, id, 0);
+}
+
+int ctrl_end_recovery(struct ctrl *c, u32 id, int pid)
+{
+	return ctrl_simple(c, UBLK_U_CMD_END_USER_RECOVERY, id, pid);
+}
+
+static int u32_cmp(const void *a, const void *b)
+{
+	u32 x = *(const u32 *)a, y = *(const u32 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+int ctrl_list(u32 *ids, unsigned int max)
+{
+	DIR *dir = opendir(CTRL_CLASS);
+	struct dirent *de;
+	unsigned int nr = 0;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while (nr < max && (de = readdir(dir)))
+		if (sscanf(de->d_name, "ublkc%u", &ids[nr]) == 1)
+			nr++;
+	closedir(dir);
+	qsort(ids, nr, sizeof(*ids), u32_cmp);
+	return nr;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A block request on its way through the server, and the steps that it is
+ * made of.
+ *
+ * The target cuts a request into steps: one operation on one leg each, all in
+ * parallel.  The queue runs them, with the mode's help where data moves, and
+ * hands them back with a result each.  The target then settles the request, or
+ * plans other steps.
+ */
+#ifndef SRV_IO_H
+#define SRV_IO_H
+
+#include <linux/ublk_cmd.h>
+
+#include "types.h"
+
+enum step_op {
+	STEP_READ,	/* leg -> the request's data */
+	STEP_WRITE,	/* the request's data -> leg */
+	STEP_SYNC,	/* what was written is durable */
+	STEP_DISCARD,
+	STEP_ZERO,
+};
+
+static inline bool step_op_has_data(enum step_op op)
+{
+	return op <= STEP_WRITE;
+}
+
+enum step_state {
+	STEP_TODO,	/* planned, or to be continued */
+	STEP_BUSY,	/* its SQE is queued, the CQE not yet reaped */
+	STEP_DONE,	/* res is final */
+};
+
+/*
+ * struct step - one operation on one leg
+ * Part of struct io.  Written by the queue's thread only.
+ *
+ * TODO -> BUSY -> DONE, and back from BUSY to TODO for the rest after a short
+ * result, or after a failure that was not the leg's.
+ */
+struct step {
+	u64 off;	/* bytes, on the leg */
+	u32 len;	/* bytes, of the whole step */
+	u32 done;	/* bytes that earlier rounds have moved */
+	s32 want;	/* result of the SQE that means: all of it */
+	s32 res;	/* DONE: 0 or -errno */
+	u8 op;		/* enum step_op */
+	u8 leg;
+	u8 state;	/* enum step_state */
+	u8 tries;	/* repetitions so far */
+};
+
+/*
+ * struct io - one tag of one queue
+ * Allocated with the queue, reused for every request with its tag; written by
+ * the queue's thread only.
+ *
+ * Invariants: pending is the number of BUSY steps plus the mode's own
+ * operations that the request waits for; the request is committed only with
+ * pending == 0, so no SQE that uses this tag's buffer or slot is outstanding
+ * when the tag's next request arrives.
+ */
+struct io {
+	/* the request, set when it arrives */
+	u64 off;	/* bytes, on the device */
+	u32 len;	/* bytes */
+	s32 result;	/* what COMMIT reports: bytes or 0, or -errno */
+	u16 tag;
+	u8 op;		/* UBLK_IO_OP_* */
+	bool fua;
+
+	u8 nr_steps;
+	bool redo;	/* a step went back to TODO */
+	u16 pending;
+
+	/* the target's own */
+	u32 tried;	/* bitmap of legs that a read has tried */
+
+	/* the mode's own */
+	u8 phase;
+	u8 lost;	/* failed registrations whose UNREGISTER is due to fail */
+	u64 cmd_addr;	/* addr of FETCH and COMMIT */
+	u64 cookie;
+	char *buf;	/* the server's copy of the data, or NULL */
+
+	struct step *steps;	/* room for the target's max_steps */
+};
+
+/* For targets: a step that covers the whole request. */
+static inline void io_add_step(struct io *io, enum step_op op, unsigned int leg)
+{
+	struct step *s = &io->steps[io->nr_steps++];
+
+	s->off = io->off;
+	s->len = io->len;
+	s->done = 0;
+	s->want = step_op_has_data(op) ? (s32)io->len : 0;
+	s->op = op;
+	s->leg = leg;
+	s->state = STEP_TODO;
+	s->tries = 0;
+}
+
+/* The step operation of a block request, or -EOPNOTSUPP. */
+int io_step_op(u8 ublk_op);
+
+/* For targets: what COMMIT reports when all of the request was done. */
+static inline s32 io_success(const struct io *io)
+{
+	return io->op <= UBLK_IO_OP_WRITE ? (s32)io->len : 0;
+}
+
+#endif

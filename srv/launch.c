@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "ctrl.h"
+#include "launch.h"
+#include "log.h"
+#include "sysfs.h"
+
+#define NODE_WAIT_MS	10000
+
+int launch_send(int sock, const struct launch_msg *msg)
+{
+	ssize_t n = send(sock, msg, sizeof(*msg), MSG_NOSIGNAL);
+
+	if (n == sizeof(*msg))
+		return 0;
+	return errno == EPIPE ? -ECONNRESET : -errno;
+}
+
+int launch_recv(int sock, struct launch_msg *msg)
+{
+	ssize_t n;
+
+	do {
+		n = recv(sock, msg, sizeof(*msg), 0);
+	} while (n < 0 && errno == EINTR);
+	if (n == sizeof(*msg))
+		return 0;
+	return n < 0 ? -errno : -ECONNRESET;
+}
+
+static int launch_add_failed(const struct launch *l, int err)
+{
+	switch (err) {
+	case EEXIST:
+		log_err("device %u exists already: leave out -n for a free one, or 'regbuf del -n %u' first",
+			l->id, l->id);
+		break;
+	case EPERM:
+	case EACCES:
+		log_err("making a ublk device: %s: this needs root (CAP_SYS_ADMIN)", strerror(err));
+		break;
+	default:
+		log_err("making a ublk device: %s", strerror(err));
+	}
+	return -err;
+}
+
+/* The first step, and the only one whose failure leaves nothing to undo. */
+static int launch_add(struct launch *l, struct ctrl *c)
+{
+	struct ublksrv_ctrl_dev_info info = {
+		.nr_hw_queues = l->nr_queues,
+		.queue_depth = l->depth,
+		.max_io_buf_bytes = l->max_io,
+		.dev_id = l->id,
+		.flags = l->flags | l->mode->ublk_flags,
+	};
+	int ret = ctrl_add_dev(c, &info);
+
+	if (ret)
+		return launch_add_failed(l, -ret);
+	l->id = info.dev_id;
+	l->nr_queues = info.nr_hw_queues;
+	if ((info.flags & l->mode->ublk_flags) == l->mode->ublk_flags)
+		return 0;
+	/* An old driver drops what it does not know. */
+	ctrl_del_dev(c, l->id);
+	log_err("mode %s: this kernel's ublk driver does not have it", l->mode->name);
+	return -EOPNOTSUPP;
+}
+
+static int launch_set_params(struct launch *l, struct ctrl *c)
+{
+	struct ublk_params params;
+	int ret;
+
+	limits_to_params(&l->target->lim, l->max_io, &params);
+	ret = ctrl_set_params(c, l->id, &params);
+	if (ret)
+		log_err("device %u: parameters: %s", l->id, strerror(-ret));
+	return ret;
+}
+
+/* The server has fetched every tag, or is gone. */
+static int launch_wait_ready(struct launch *l, int sock)
+{
+	struct launch_msg msg = {
+		.type = LAUNCH_DEVICE,
+		.id = l->id,
+		.nr_queues = l->nr_queues,
+		.depth = l->depth,
+		.max_io = l->max_io,
+	};
+	int ret = launch_send(sock, &msg);
+
+	if (!ret)
+		ret = launch_recv(sock, &msg);
+	if (ret)
+		log_err("device %u: its server died", l->id);
+	else if (msg.type != LAUNCH_READY)
+		ret = -EIO;
+	return ret;
+}
+
+static bool launch_server_died(int sock)
+{
+	struct pollfd pfd = { .fd = sock, .events = POLLIN };
+
+	/* It has nothing to say any more but its end. */
+	return poll(&pfd, 1, 0) > 0;
+}
+
+/* Until the block device can be opened: devtmpfs is quick, udev takes its time. */
+static int launch_wait_node(struct launch *l, int sock)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/dev/ublkb%u", l->id);
+	for (int ms = 0; ms < NODE_WAIT_MS; ms += 10) {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		if (launch_server_died(sock)) {
+			log_err("device %u: its server died", l->id);
+			if (fd >= 0)
+				close(fd);
+			return -ECONNRESET;
+		}
+		if (fd >= 0) {
+			close(fd);
+			return 0;
+		}
+		usleep(10000);
+	}
+	log_err("%s: did not appear within %d s", path, NODE_WAIT_MS / 1000);
+	return -ETIMEDOUT;
+}
+
+/*
+ * Legs of a mirror differ when the client changes pages under way and nobody
+ * takes a copy.  The page cache can be told not to.
+ */
+static void launch_stable_pages(struct launch *l)
+{
+	char path[32];
+	struct stat st;
+
+	if (!l->target->ops->wants_stable_data || l->mode->snapshots)
+		return;
+	snprintf(path, sizeof(path), "/dev/ublkb%u", l->id);
+	if (stat(path, &st) || sysfs_queue_set(st.st_rdev, "stable_writes", "1"))
+		log_warn("%s: stable_writes could not be set: pages that change while they are written may differ between legs",
+			 path);
+}
+
+static int launch_start(struct launch *l, struct ctrl *c, int sock, int pid)
+{
+	int ret;
+
+	if (l->recover)
+		ret = ctrl_end_recovery(c, l->id, pid);
+	else
+		ret = ctrl_start_dev(c, l->id, pid);
+	if (ret) {
+		log_err("device %u: start: %s", l->id, strerror(-ret));
+		return ret;
+	}
+	ret = launch_wait_node(l, sock);
+	if (!ret)
+		launch_stable_pages(l);
+	return ret;
+}
+
+static int launch_begin(struct launch *l, struct ctrl *c)
+{
+	int ret;
+
+	if (!l->recover)
+		return launch_add(l, c);
+	ret = ctrl_start_recovery(c, l->id);
+	if (ret)
+		log_err("device %u: recovery: %s: its server must be dead, and it must have been made with --recovery",
+			l->id, strerror(-ret));
+	return ret;
+}
+
+/* A device that is to be recovered stays, and can be recovered once more. */
+static void launch_undo(struct launch *l, struct ctrl *c, int sock)
+{
+	const struct launch_msg gone = { .type = LAUNCH_GONE };
+
+	launch_send(sock, &gone);
+	if (l->recover)
+		return;
+	ctrl_stop_dev(c, l->id);
+	ctrl_del_dev(c, l->id);
+}
+
+/* The launcher's process.  @pid: the server. */
+static int launch_device(struct launch *l, int sock, int pid)
+{
+	const struct launch_msg live = { .type = LAUNCH_LIVE };
+	struct ctrl c;
+	int ret = ctrl_init(&c);
+
+	if (ret)
+		return ret;
+	ret = launch_begin(l, &c);
+	if (ret)
+		goto out;
+	if (!l->recover)
+		ret = launch_set_params(l, &c);
+	if (!ret)
+		ret = launch_wait_ready(l, sock);
+	if (!ret)
+		ret = launch_start(l, &c, sock, pid);
+	if (!ret)
+		ret = launch_send(sock, &live);
+	if (ret)
+		launch_undo(l, &c, sock);
+	else
+		printf("/dev/ublkb%u\n", l->id);
+out:
+	ctrl_deinit(&c);
+	return ret;
+}
+
+static int launch_serve(struct launch *l, int sock)
+{
+	struct server srv = {
+		.mode = l->mode,
+		.target = l->target,
+		.foreground = l->foreground,
+		.use_syslog = l->use_syslog,
+		.launch = sock,
+		.ublkc = -1,
+		.status = -1,
+		.signals = -1,
+	};
+
+	return server_run(&srv);
+}
+
+/*
+ * In the background, the child serves, and the caller's shell gets its prompt
+ * back from the launcher.  In the foreground it is the other way round, so that
+ * the process that the user started is the one that serves.
+ */
+int launch_run(struct launch *l)
+{
+	int socks[2], server_pid, ret;
+	pid_t child;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks)) {
+		log_err("socketpair: %s", strerror(errno));
+		return 1;
+	}
+	fflush(NULL);
+	server_pid = getpid();
+	child = fork();
+	if (child < 0) {
+		log_err("fork: %s", strerror(errno));
+		return 1;
+	}
+	if (!child == !l->foreground) {
+		close(socks[0]);
+		if (!l->foreground)
+			setsid();
+		return launch_serve(l, socks[1]);
+	}
+	close(socks[1]);
+	/* The server alone holds the legs. */
+	legs_close(l->target->legs, l->target->nr_legs);
+	l->target->nr_legs = 0;
+	if (child)
+		server_pid = child;
+	ret = launch_device(l, socks[0], server_pid);
+	close(socks[0]);
+	return ret ? 1 : 0;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Making a device takes two processes: the launcher, which sends the control
+ * commands, and the server, which does I/O.  START waits for I/O; a server that
+ * waited for it could not be killed.
+ *
+ *   launcher                      server
+ *      | ADD_DEV, SET_PARAMS         |
+ *      |---- LAUNCH_DEVICE --------->| opens the device, starts the queues
+ *      |<--- LAUNCH_READY -----------|
+ *      | START_DEV, waits for node   |
+ *      |---- LAUNCH_LIVE ----------->| lets go of the terminal
+ *
+ * Either end closing its socket early means that it died: the other one then
+ * removes the device.
+ */
+#ifndef SRV_LAUNCH_H
+#define SRV_LAUNCH_H
+
+#include "server.h"
+#include "types.h"
+
+enum launch_type {
+	LAUNCH_DEVICE,	/* to the server: id, nr_queues, depth, max_io */
+	LAUNCH_READY,	/* to the launcher */
+	LAUNCH_FAILED,	/* to the launcher: over, and the cause was logged */
+	LAUNCH_LIVE,	/* to the server */
+	LAUNCH_GONE,	/* to the server: it failed, the device is removed */
+};
+
+struct launch_msg {
+	u32 type;
+	u32 id;
+	u32 nr_queues;
+	u32 depth;
+	u32 max_io;
+};
+
+/* 0, -ECONNRESET when the other end is gone, or -errno. */
+int launch_send(int sock, const struct launch_msg *msg);
+int launch_recv(int sock, struct launch_msg *msg);
+
+/*
+ * struct launch - what to make
+ * On the stack of the command.
+ * @id: UINT32_MAX for the first free one
+ * @recover: the device exists, its server died
+ */
+struct launch {
+	const struct mode_ops *mode;
+	struct target *target;
+	u32 id;
+	unsigned int nr_queues;
+	unsigned int depth;
+	unsigned int max_io;
+	u64 flags;		/* UBLK_F_* beside the mode's */
+	bool recover;
+	bool foreground;
+	bool use_syslog;
+};
+
+/*
+ * Make the device and its server.  In the server's process it returns when the
+ * device is gone, in the launcher's when it is usable.  The exit status; every
+ * failure was logged and undone.
+ */
+int launch_run(struct launch *l);
+
+#endif

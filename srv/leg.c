@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "leg.h"
+#include "log.h"
+#include "sysfs.h"
+
+/* Where a block device is mounted, or "" */
+static void leg_mountpoint(dev_t dev, char *where, size_t len)
+{
+	unsigned int maj, min;
+	char line[4096], point[1024];
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+
+	*where = '\0';
+	if (!f)
+		return;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%*d %*d %u:%u %*s %1023s", &maj, &min, point) == 3 &&
+		    makedev(maj, min) == dev) {
+			snprintf(where, len, "%s", point);
+			break;
+		}
+	}
+	fclose(f);
+}
+
+static int leg_open_failed(const struct leg *leg, const struct stat *st, int err)
+{
+	char where[1024] = "";
+
+	switch (err) {
+	case EBUSY:
+		leg_mountpoint(st->st_rdev, where, sizeof(where));
+		if (*where)
+			log_err("leg %s: in use: it is mounted on %s; unmount it first",
+				leg->path, where);
+		else
+			log_err("leg %s: in use by another program or device; a leg must be free",
+				leg->path);
+		break;
+	case EROFS:
+		log_err("leg %s: %s: a leg must be writable", leg->path, strerror(err));
+		break;
+	default:
+		log_err("leg %s: %s", leg->path, strerror(err));
+	}
+	return -err;
+}
+
+static int leg_probe_blk(struct leg *leg)
+{
+	struct limits *l = &leg->lim;
+	unsigned int pbs = 0, io_min = 0, io_opt = 0;
+	unsigned short rotational = 0;
+	int lbs = 0;
+
+	if (ioctl(leg->fd, BLKGETSIZE64, &l->size) || ioctl(leg->fd, BLKSSZGET, &lbs)) {
+		log_err("leg %s: its size cannot be read: %s", leg->path, strerror(errno));
+		return -errno;
+	}
+	/* Hints: what cannot be read stays 0. */
+	ioctl(leg->fd, BLKPBSZGET, &pbs);
+	ioctl(leg->fd, BLKIOMIN, &io_min);
+	ioctl(leg->fd, BLKIOOPT, &io_opt);
+	ioctl(leg->fd, BLKROTATIONAL, &rotational);
+	l->lbs = lbs;
+	l->pbs = pbs > l->lbs ? pbs : l->lbs;
+	l->io_min = io_min;
+	l->io_opt = io_opt;
+	l->rotational = rotational;
+	/* The attribute is a mask; without it, what every driver can do. */
+	l->dma_align = sysfs_queue_u64(leg->dev, "dma_alignment", SECTOR_SIZE - 1) + 1;
+	l->volatile_cache = sysfs_queue_is(leg->dev, "write_cache", "write back");
+	l->discard_max = sysfs_queue_u64(leg->dev, "discard_max_bytes", 0);
+	l->discard_gran = sysfs_queue_u64(leg->dev, "discard_granularity", 0);
+	l->zeroes_max = sysfs_queue_u64(leg->dev, "write_zeroes_max_bytes", 0);
+	return 0;
+}
+
+/* Can the file system punch holes?  Asked behind the end, where there is nothing. */
+static bool leg_can_punch(int fd, u64 size)
+{
+	return !fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			  round_up_u64(size, 4096), 4096);
+}
+
+static int leg_probe_file(struct leg *leg, const struct stat *st)
+{
+	struct limits *l = &leg->lim;
+	struct statx sx = { 0 };
+	u32 offset_align = 0;
+
+	l->size = st->st_size;
+	l->volatile_cache = true;
+	l->lbs = SECTOR_SIZE;
+	l->dma_align = 1;
+	if (leg->direct) {
+		if (!statx(leg->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &sx) &&
+		    sx.stx_mask & STATX_DIOALIGN && sx.stx_dio_offset_align) {
+			offset_align = sx.stx_dio_offset_align;
+			l->dma_align = sx.stx_dio_mem_align;
+		} else {
+			/* It does not say: the block that every file system has. */
+			offset_align = l->dma_align = 4096;
+		}
+	}
+	l->lbs = max_u64(l->lbs, offset_align);
+	l->pbs = max_u64(l->lbs, st->st_blksize <= 4096 ? st->st_blksize : 4096);
+	if (leg_can_punch(leg->fd, l->size)) {
+		l->discard_max = l->zeroes_max = 1U << 30;
+		l->discard_gran = st->st_blksize;
+	}
+	return 0;
+}
+
+static int leg_open_blk(struct leg *leg, const struct stat *st)
+{
+	leg->is_blk = true;
+	leg->direct = true;
+	leg->dev = st->st_rdev;
+	leg->fd = open(leg->path, O_RDWR | O_DIRECT | O_EXCL | O_CLOEXEC);
+	if (leg->fd < 0)
+		return leg_open_failed(leg, st, errno);
+	return leg_probe_blk(leg);
+}
+
+static int leg_open_file(struct leg *leg, const struct stat *st)
+{
+	leg->is_blk = false;
+	leg->direct = true;
+	leg->dev = st->st_dev;
+	leg->ino = st->st_ino;
+	leg->fd = open(leg->path, O_RDWR | O_DIRECT | O_CLOEXEC);
+	if (leg->fd < 0 && errno == EINVAL) {
+		/* tmpfs and its like */
+		leg->direct = false;
+		leg->fd = open(leg->path, O_RDWR | O_CLOEXEC);
+	}
+	if (leg->fd < 0)
+		return leg_open_failed(leg, st, errno);
+	if (flock(leg->fd, LOCK_EX | LOCK_NB))
+		return leg_open_failed(leg, st, errno == EWOULDBLOCK ? EBUSY : errno);
+	return leg_probe_file(leg, st);
+}
+
+int leg_open(struct leg *leg, const char *path)
+{
+	struct stat st;
+	int ret;
+
+	memset(leg, 0, sizeof(*leg));
+	leg->path = path;
+	leg->fd = -1;
+	if (stat(path, &st)) {
+		ret = -errno;
+		log_err("leg %s: %s", path, strerror(errno));
+		return ret;
+	}
+	if (S_ISBLK(st.st_mode)) {
+		ret = leg_open_blk(leg, &st);
+	} else if (S_ISREG(st.st_mode)) {
+		ret = leg_open_file(leg, &st);
+	} else {
+		log_err("leg %s: neither a file nor a block device", path);
+		return -EINVAL;
+	}
+	if (ret)
+		leg_close(leg);
+	return ret;
+}
+
+void leg_close(struct leg *leg)
+{
+	if (leg->fd >= 0)
+		close(leg->fd);
+	leg->fd = -1;
+}
+
+bool leg_same(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	if (stat(a, &x) || stat(b, &y))
+		return false;
+	if (S_ISBLK(x.st_mode) && S_ISBLK(y.st_mode))
+		return x.st_rdev == y.st_rdev;
+	return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static int legs_check_paths(const struct strlist *paths)
+{
+	for (unsigned int i = 0; i < paths->nr; i++) {
+		for (unsigned int j = 0; j < i; j++) {
+			if (leg_same(paths->v[i], paths->v[j])) {
+				log_err("leg %s: used twice (it is %s); legs must be different",
+					paths->v[i], paths->v[j]);
+				return -EINVAL;
+			}
+		}
+	}
+	return 0;
+}
+
+static int leg_check_size(const struct leg *leg, const struct leg *first, u64 size)
+{
+	if (size && leg->lim.size < size) {
+		log_err("leg %s: too small: %" PRIu64 " bytes, %" PRIu64 " are asked for by --size",
+			leg->path, leg->lim.size, size);
+		return -ENOSPC;
+	}
+	if (!size && leg->lim.size != first->lim.size) {
+		log_err("legs differ in size: %s has %" PRIu64 " bytes, %s %" PRIu64
+			"; --size SIZE uses so many bytes of each",
+			first->path, first->lim.size, leg->path, leg->lim.size);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int legs_finish(struct limits *lim, const struct leg *first)
+{
+	int ret = limits_finish(lim);
+
+	if (ret == -ENOSPC)
+		log_err("leg %s: too small: a device needs %u bytes or more", first->path, lim->lbs);
+	else if (ret)
+		log_err("leg %s: blocks or alignment of %u bytes: ublk takes at most %u",
+			first->path, lim->lbs, LIMITS_MAX_LBS);
+	return ret;
+}
+
+int legs_open(struct leg *legs, const struct strlist *paths, u64 size, struct limits *lim)
+{
+	unsigned int nr = 0;
+	int ret = legs_check_paths(paths);
+
+	if (ret)
+		return ret;
+	limits_init(lim);
+	while (nr < paths->nr) {
+		ret = leg_open(&legs[nr], paths->v[nr]);
+		if (ret)
+			goto fail;
+		nr++;
+		ret = leg_check_size(&legs[nr - 1], &legs[0], size);
+		if (ret)
+			goto fail;
+		limits_merge(lim, &legs[nr - 1].lim);
+	}
+	if (size)
+		lim->size = size;
+	ret = legs_finish(lim, &legs[0]);
+	if (!ret)
+		return 0;
+fail:
+	legs_close(legs, nr);
+	return ret;
+}
+
+void legs_close(struct leg *legs, unsigned int nr)
+{
+	while (nr--)
+		leg_close(&legs[nr]);
+}

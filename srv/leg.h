@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A leg: the file or block device under a target.
+ */
+#ifndef SRV_LEG_H
+#define SRV_LEG_H
+
+#include <sys/types.h>
+
+#include "limits.h"
+#include "opts.h"
+#include "types.h"
+
+/*
+ * struct leg - one open leg
+ * In struct target.  leg_open() in the process that runs `add`, before the
+ * server is forked; read-only from then on.
+ */
+struct leg {
+	const char *path;	/* argv's */
+	int fd;			/* -1: not open */
+	bool is_blk;
+	bool direct;		/* false: the file system has no O_DIRECT */
+	dev_t dev;		/* identity: st_rdev of a block device, or */
+	ino_t ino;		/* st_dev and st_ino of a file */
+	struct limits lim;
+};
+
+/*
+ * Open @path and find out what it can do.  A block device is taken exclusively,
+ * a file is locked against other servers.  Returns 0, or -errno after a message;
+ * nothing stays open then.
+ */
+int leg_open(struct leg *leg, const char *path);
+void leg_close(struct leg *leg);
+
+/* Are two names one leg?  Neither needs to be open; false when in doubt. */
+bool leg_same(const char *a, const char *b);
+
+/*
+ * Open all of @paths, no leg twice, and merge their limits into *lim.  @size:
+ * bytes of each leg to use, 0 for all; then the legs must be equal in size.
+ * Returns 0, or -errno after a message, with every leg closed again.
+ */
+int legs_open(struct leg *legs, const struct strlist *paths, u64 size, struct limits *lim);
+void legs_close(struct leg *legs, unsigned int nr);
+
+#endif

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "log.h"
+#include "types.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+} commands[] = {
+	{ "add",	cmd_add,	"make a block device and serve it" },
+	{ "del",	cmd_del,	"remove a device, or all" },
+	{ "list",	cmd_list,	"show the devices, their legs and their health" },
+	{ "features",	cmd_features,	"show what this kernel has" },
+};
+
+static void usage(FILE *out)
+{
+	fprintf(out, "usage: regbuf COMMAND [OPTIONS]\n\n");
+	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
+		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+	fprintf(out, "\n'regbuf COMMAND --help' tells the options of a command.\n");
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		usage(stdout);
+		return 0;
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
+	log_err("%s: no such command; 'regbuf --help' lists them", argv[1]);
+	return EXIT_USAGE;
+}

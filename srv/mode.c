@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <string.h>
+
+#include "caps.h"
+#include "mode.h"
+#include "modes/modes.h"
+
+const struct mode_ops *const mode_list[] = {
+	&mode_copy,
+	&mode_register,
+	NULL
+};
+
+const char *const mode_names[] = {
+	"copy",
+	"register",
+	NULL
+};
+
+_Static_assert(sizeof(mode_list) / sizeof(mode_list[0]) ==
+	       sizeof(mode_names) / sizeof(mode_names[0]), "a mode without a name");
+
+const struct mode_ops *mode_find(const char *name)
+{
+	for (const struct mode_ops *const *m = mode_list; *m; m++)
+		if (!strcmp((*m)->name, name))
+			return *m;
+	return NULL;
+}
+
+int mode_check(const struct mode_ops *mode, const struct caps *caps, const char **missing)
+{
+	u64 lacking = mode->ublk_flags & ~caps->ublk;
+
+	if (mode->needs_lend && !caps->lend) {
+		*missing = "io_uring's lent buffers (IORING_OP_LENT_BUF_REGISTER)";
+		return -EOPNOTSUPP;
+	}
+	for (const struct cap_name *n = cap_names; n->bit; n++) {
+		if (lacking & n->bit) {
+			*missing = n->name;
+			return -EOPNOTSUPP;
+		}
+	}
+	return 0;
+}

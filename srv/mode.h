@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a mode is: the way in which a request's data gets from the client to the
+ * legs and back.  It never knows what the target does.
+ */
+#ifndef SRV_MODE_H
+#define SRV_MODE_H
+
+#include "io.h"
+#include "types.h"
+
+struct queue;
+struct caps;
+
+/*
+ * struct mode_ops - one way of moving data
+ * Static tables, one per file in modes/, listed in mode.c.  The operations
+ * run in the queue's thread and must not block.
+ */
+struct mode_ops {
+	const char *name;
+	const char *summary;	/* for the help */
+	u64 ublk_flags;		/* the device has these, and the kernel must */
+	bool needs_lend;	/* the kernel's io_uring must have lent buffers */
+
+	/*
+	 * The data of a write is a copy, which the client cannot change any
+	 * more.
+	 */
+	bool snapshots;
+
+	/* SQEs of one request, beside one per step. */
+	unsigned int extra_sqes;
+
+	/*
+	 * The result of a step that says: the data could not be reached, which
+	 * is not the leg's fault, try once more.  0: there is none.
+	 */
+	int lost_errno;
+
+	/* Set up buffers and each io's cmd_addr, buf, cookie.  0 or -errno. */
+	int (*init)(struct queue *q);
+	void (*deinit)(struct queue *q);
+
+	/*
+	 * Queue the SQEs for every data step that is TODO, with queue_step().
+	 * Required.
+	 */
+	void (*issue)(struct queue *q, struct io *io);
+
+	/*
+	 * The target is done and io->result set.  True: more was queued, and
+	 * queue_commit() will be called from cqe().  Optional.
+	 */
+	bool (*finish)(struct queue *q, struct io *io);
+
+	/* A CQE of kind UD_MODE.  Required when such SQEs are queued. */
+	void (*cqe)(struct queue *q, struct io *io, unsigned int index, int res);
+};
+
+extern const struct mode_ops *const mode_list[];	/* NULL-terminated */
+extern const char *const mode_names[];			/* the same, for options */
+
+const struct mode_ops *mode_find(const char *name);
+
+/*
+ * Does this kernel have what the mode needs?  0, or -EOPNOTSUPP; *missing then
+ * says what is not there.
+ */
+int mode_check(const struct mode_ops *mode, const struct caps *caps, const char **missing);
+
+#endif

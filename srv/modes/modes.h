@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef SRV_MODES_H
+#define SRV_MODES_H
+
+#include "../mode.h"
+
+extern const struct mode_ops mode_copy;
+extern const struct mode_ops mode_register;
+
+#endif

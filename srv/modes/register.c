@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mode register: the request's own pages are lent to the ring, as a registered
+ * buffer in the slot that has the tag's number, and the legs' I/O uses them there.
+ *
+ * One round is, in one submission and without links:
+ *
+ *   REGISTER slot, WRITE_FIXED leg 0, ... WRITE_FIXED leg N-1, UNREGISTER slot
+ *
+ * The kernel takes SQEs in order, and I/O that was issued keeps the buffer by
+ * itself, so UNREGISTER need not wait for it.  REGISTER and UNREGISTER post no
+ * CQE unless they fail; then the I/O between them fails with -EFAULT, which
+ * queue.c takes as "once more".
+ *
+ * The rule that makes this safe: a slot belongs to one tag, and the next round
+ * of that tag is queued only when every CQE of the I/O before has been reaped.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include <linux/io_uring_lend.h>
+
+#include "../cookie.h"
+#include "../log.h"
+#include "../queue.h"
+#include "modes.h"
+
+enum { REG_REGISTER, REG_UNREGISTER };
+
+static int register_init(struct queue *q)
+{
+	int ret = io_uring_register_buffers_sparse(&q->ring, q->depth);
+
+	if (ret) {
+		log_err("queue %u: buffer table of %u slots: %s", q->qid, q->depth, strerror(-ret));
+		return ret;
+	}
+	for (unsigned int tag = 0; tag < q->depth; tag++)
+		q->ios[tag].cookie = cookie(q->qid, tag, 0);
+	return 0;
+}
+
+static void register_table_op(struct queue *q, struct io *io, int op, unsigned int index)
+{
+	struct io_uring_sqe *sqe = queue_sqe(q);
+
+	if (op == IORING_OP_LENT_BUF_REGISTER) {
+		io_uring_prep_rw(op, sqe, FILE_UBLKC, NULL, 0, io->cookie);
+		sqe->flags = IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS;
+	} else {
+		io_uring_prep_rw(op, sqe, -1, NULL, 0, 0);
+		sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
+	}
+	sqe->buf_index = io->tag;
+	sqe->user_data = udata(UD_MODE, io->tag, index);
+}
+
+static void register_issue(struct queue *q, struct io *io)
+{
+	assert(io->pending == 0);
+	register_table_op(q, io, IORING_OP_LENT_BUF_REGISTER, REG_REGISTER);
+	for (unsigned int i = 0; i < io->nr_steps; i++) {
+		struct step *s = &io->steps[i];
+
+		if (s->state == STEP_TODO)
+			queue_rw_step(q, io, s, s->op == STEP_READ ? IORING_OP_READ_FIXED :
+				      IORING_OP_WRITE_FIXED, s->done, io->tag);
+	}
+	register_table_op(q, io, IORING_OP_LENT_BUF_UNREGISTER, REG_UNREGISTER);
+}
+
+/* Only failures come here. */
+static void register_cqe(struct queue *q, struct io *io, unsigned int index, int res)
+{
+	if (index == REG_REGISTER) {
+		/* The round's I/O and its UNREGISTER fail too, and are waited for. */
+		io->lost++;
+		log_err("queue %u tag %u: REGISTER: %s", q->qid, io->tag, strerror(-res));
+	} else if (io->lost) {
+		io->lost--;
+	} else {
+		log_err("queue %u tag %u: UNREGISTER: %s", q->qid, io->tag, strerror(-res));
+	}
+}
+
+const struct mode_ops mode_register = {
+	.name		= "register",
+	.summary	= "the client's pages are lent to io_uring: no copy",
+	.ublk_flags	= UBLK_F_SUPPORT_ZERO_COPY,
+	.needs_lend	= true,
+	.extra_sqes	= 2,
+	.lost_errno	= -EFAULT,
+	.init		= register_init,
+	.issue		= register_issue,
+	.cqe		= register_cqe,
+};

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <linux/blkdev.h>
+#include <linux/falloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "queue.h"
+#include "server.h"
+
+/*
+ * A step is repeated so often when its failure was not the leg's: no memory
+ * for an asynchronous retry, a lent buffer that was gone by then.
+ */
+#define STEP_TRIES	8
+
+_Static_assert(sizeof(struct ublksrv_io_cmd) <= 16, "the command fits a 64-byte SQE");
+
+int io_step_op(u8 ublk_op)
+{
+	static const u8 map[] = {
+		[UBLK_IO_OP_READ]		= STEP_READ + 1,
+		[UBLK_IO_OP_WRITE]		= STEP_WRITE + 1,
+		[UBLK_IO_OP_FLUSH]		= STEP_SYNC + 1,
+		[UBLK_IO_OP_DISCARD]		= STEP_DISCARD + 1,
+		[UBLK_IO_OP_WRITE_ZEROES]	= STEP_ZERO + 1,
+	};
+
+	if (unlikely(ublk_op >= ARRAY_SIZE(map) || !map[ublk_op]))
+		return -EOPNOTSUPP;
+	return map[ublk_op] - 1;
+}
+
+/* FETCH_REQ, or COMMIT_AND_FETCH_REQ with a result. */
+static void queue_fetch(struct queue *q, struct io *io, u32 cmd_op, s32 result)
+{
+	struct io_uring_sqe *sqe = queue_sqe(q);
+	struct ublksrv_io_cmd *cmd;
+
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, FILE_UBLKC, NULL, 0, 0);
+	sqe->flags = IOSQE_FIXED_FILE;
+	sqe->off = cmd_op;	/* cmd_op and __pad1, which must be 0 */
+	sqe->user_data = udata(UD_FETCH, io->tag, 0);
+	cmd = (struct ublksrv_io_cmd *)&sqe->addr3;
+	cmd->q_id = q->qid;
+	cmd->tag = io->tag;
+	cmd->result = result;
+	cmd->addr = io->cmd_addr;
+}
+
+void queue_commit(struct queue *q, struct io *io)
+{
+	queue_fetch(q, io, UBLK_U_IO_COMMIT_AND_FETCH_REQ, io->result);
+}
+
+/* An operation that moves no data: the same in every mode. */
+static void queue_nodata_step(struct queue *q, struct io *io, struct step *s)
+{
+	struct io_uring_sqe *sqe = queue_sqe(q);
+	int file = FILE_LEG(s->leg), mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	bool is_blk = q->target->legs[s->leg].is_blk;
+
+	switch (s->op) {
+	case STEP_SYNC:
+		io_uring_prep_fsync(sqe, file, IORING_FSYNC_DATASYNC);
+		break;
+	case STEP_DISCARD:
+		if (is_blk) {
+			io_uring_prep_rw(IORING_OP_URING_CMD, sqe, file, NULL, 0, 0);
+			sqe->off = BLOCK_URING_CMD_DISCARD;
+			sqe->addr = s->off;
+			sqe->addr3 = s->len;
+			break;
+		}
+		io_uring_prep_fallocate(sqe, file, mode, s->off, s->len);
+		break;
+	case STEP_ZERO:
+		/* A block device writes zeroes itself when it must. */
+		if (is_blk)
+			mode = FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE;
+		io_uring_prep_fallocate(sqe, file, mode, s->off, s->len);
+		break;
+	}
+	queue_step(io, s, sqe);
+}
+
+void queue_run(struct queue *q, struct io *io)
+{
+	io->redo = false;
+	if (likely(step_op_has_data(io->steps[0].op))) {
+		q->mode->issue(q, io);
+		return;
+	}
+	for (unsigned int i = 0; i < io->nr_steps; i++)
+		if (io->steps[i].state == STEP_TODO)
+			queue_nodata_step(q, io, &io->steps[i]);
+}
+
+static void queue_finish(struct queue *q, struct io *io)
+{
+	if (q->mode->finish && q->mode->finish(q, io))
+		return;
+	queue_commit(q, io);
+}
+
+/* A new request came in with io's tag. */
+static void queue_request(struct queue *q, struct io *io)
+{
+	const struct ublksrv_io_desc *d = &q->descs[io->tag];
+
+	io->off = d->start_sector << SECTOR_SHIFT;
+	io->len = d->nr_sectors << SECTOR_SHIFT;
+	io->op = ublksrv_get_op(d);
+	io->fua = d->op_flags & UBLK_IO_F_FUA;
+	io->nr_steps = 0;
+	io->phase = 0;
+
+	q->target->ops->plan(q->target, q->tq, io);
+	if (io->nr_steps)
+		queue_run(q, io);
+	else
+		queue_finish(q, io);
+}
+
+/* No step is in flight any more. */
+static void queue_settle(struct queue *q, struct io *io)
+{
+	if (unlikely(io->redo)) {
+		queue_run(q, io);
+		return;
+	}
+	if (likely(q->target->ops->settle(q->target, q->tq, io) == VERDICT_DONE))
+		queue_finish(q, io);
+	else
+		queue_run(q, io);
+}
+
+/* A step's SQE did not give all that was asked for. */
+static void queue_step_odd(struct queue *q, struct io *io, struct step *s, int res)
+{
+	bool again = res == -EAGAIN || res == -EINTR ||
+		     (res < 0 && res == q->mode->lost_errno);
+
+	if (again && s->tries < STEP_TRIES) {
+		s->tries++;
+	} else if (res > 0 && step_op_has_data(s->op)) {
+		/* Short: go on behind it, in whole blocks. */
+		res = round_down_u64(res, q->target->lim.lbs);
+		s->done += res;
+		s->want -= res;
+		if (!res && ++s->tries > STEP_TRIES)
+			goto failed;
+	} else {
+		/* Nothing at all: the end of the leg came too early. */
+		if (!res)
+			res = -EIO;
+		goto failed;
+	}
+	s->state = STEP_TODO;
+	io->redo = true;
+	return;
+failed:
+	s->state = STEP_DONE;
+	s->res = res > 0 ? -EIO : res;
+}
+
+static void queue_step_cqe(struct queue *q, struct io *io, unsigned int index, int res)
+{
+	struct step *s = &io->steps[index];
+
+	if (likely(res == s->want)) {
+		s->state = STEP_DONE;
+		s->res = 0;
+	} else {
+		queue_step_odd(q, io, s, res);
+	}
+	if (--io->pending == 0)
+		queue_settle(q, io);
+}
+
+static void queue_fetch_cqe(struct queue *q, struct io *io, int res)
+{
+	if (likely(res == UBLK_IO_RES_OK)) {
+		queue_request(q, io);
+		return;
+	}
+	/* ABORT says that the device is going away; the tag is not used again. */
+	if (res != UBLK_IO_RES_ABORT)
+		log_err("queue %u tag %u: FETCH: %s", q->qid, io->tag, strerror(-res));
+	q->fetched--;
+}
+
+static void queue_cqe(struct queue *q, const struct io_uring_cqe *cqe)
+{
+	struct io *io = queue_io(q, udata_tag(cqe->user_data));
+
+	switch (udata_kind(cqe->user_data)) {
+	case UD_STEP:
+		queue_step_cqe(q, io, udata_index(cqe->user_data), cqe->res);
+		break;
+	case UD_FETCH:
+		queue_fetch_cqe(q, io, cqe->res);
+		break;
+	default:
+		q->mode->cqe(q, io, udata_index(cqe->user_data), cqe->res);
+	}
+}
+
+static void queue_loop(struct queue *q)
+{
+	while (q->fetched) {
+		struct io_uring_cqe *cqe;
+		unsigned int head, nr = 0;
+		int ret = io_uring_submit_and_wait(&q->ring, 1);
+
+		if (unlikely(ret < 0 && ret != -EINTR && ret != -EAGAIN && ret != -EBUSY)) {
+			log_err("queue %u: io_uring_enter: %s", q->qid, strerror(-ret));
+			return;
+		}
+		io_uring_for_each_cqe(&q->ring, head, cqe) {
+			queue_cqe(q, cqe);
+			nr++;
+		}
+		io_uring_cq_advance(&q->ring, nr);
+	}
+}
+
+static int queue_ring_init(struct queue *q)
+{
+	/* Best first; a kernel that is too old refuses unknown flags. */
+	static const unsigned int flags[] = {
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+		IORING_SETUP_COOP_TASKRUN,
+		0,
+	};
+	unsigned int entries = q->depth * (q->mode->extra_sqes + q->target->max_steps + 1);
+	int ret = -EINVAL;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(flags) && ret == -EINVAL; i++)
+		ret = io_uring_queue_init(entries, &q->ring, flags[i] |
+					  IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CLAMP);
+	if (ret)
+		log_err("queue %u: io_uring of %u entries: %s", q->qid, entries, strerror(-ret));
+	return ret;
+}
+
+static int queue_files_init(struct queue *q)
+{
+	int fds[1 + MAX_LEGS];
+	int ret;
+
+	fds[FILE_UBLKC] = q->srv->ublkc;
+	for (unsigned int i = 0; i < q->target->nr_legs; i++)
+		fds[FILE_LEG(i)] = q->target->legs[i].fd;
+	ret = io_uring_register_files(&q->ring, fds, 1 + q->target->nr_legs);
+	if (ret) {
+		log_err("queue %u: registering files: %s", q->qid, strerror(-ret));
+		return ret;
+	}
+	/* Only saves a look-up per enter; fine without. */
+	io_uring_register_ring_fd(&q->ring);
+	return 0;
+}
+
+static size_t queue_descs_size(unsigned int depth)
+{
+	return round_up_u64(depth * sizeof(struct ublksrv_io_desc), getpagesize());
+}
+
+static int queue_tags_init(struct queue *q)
+{
+	unsigned int nr_steps = q->target->max_steps;
+	off_t off = UBLKSRV_CMD_BUF_OFFSET + q->qid * queue_descs_size(UBLK_MAX_QUEUE_DEPTH);
+	void *descs = mmap(NULL, queue_descs_size(q->depth), PROT_READ,
+			   MAP_SHARED | MAP_POPULATE, q->srv->ublkc, off);
+
+	if (descs == MAP_FAILED) {
+		log_err("queue %u: mmap of the request descriptions: %s", q->qid, strerror(errno));
+		return -errno;
+	}
+	q->descs = descs;
+	q->ios = calloc(q->depth, sizeof(*q->ios));
+	q->steps = calloc(q->depth * (nr_steps + 1), sizeof(*q->steps));
+	if (!q->ios || !q->steps)
+		return -ENOMEM;
+	for (unsigned int tag = 0; tag < q->depth; tag++) {
+		q->ios[tag].tag = tag;
+		q->ios[tag].steps = &q->steps[tag * nr_steps];
+	}
+	return 0;
+}
+
+static void queue_deinit(struct queue *q)
+{
+	if (q->mode->deinit)
+		q->mode->deinit(q);
+	if (q->descs)
+		munmap((void *)q->descs, queue_descs_size(q->depth));
+	free(q->ios);
+	free(q->steps);
+}
+
+static int queue_init(struct queue *q)
+{
+	int ret = queue_ring_init(q);
+
+	if (ret)
+		return ret;
+	ret = queue_files_init(q);
+	if (!ret)
+		ret = queue_tags_init(q);
+	if (!ret)
+		ret = q->mode->init(q);
+	if (ret)
+		io_uring_queue_exit(&q->ring);
+	return ret;
+}
+
+static int queue_fetch_all(struct queue *q)
+{
+	int ret;
+
+	for (unsigned int tag = 0; tag < q->depth; tag++) {
+		queue_fetch(q, &q->ios[tag], UBLK_U_IO_FETCH_REQ, 0);
+		q->fetched++;
+	}
+	ret = io_uring_submit(&q->ring);
+	return ret < 0 ? ret : 0;
+}
+
+static void *queue_main(void *arg)
+{
+	struct queue *q = arg;
+	int ret;
+
+	/* Memory for us must not wait for a device that waits for us. */
+	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+
+	/* The ring belongs to the thread that made it (SINGLE_ISSUER). */
+	ret = queue_init(q);
+	if (!ret) {
+		ret = queue_fetch_all(q);
+		server_queue_event(q->srv, ret ? QUEUE_FAILED : QUEUE_READY);
+		queue_loop(q);
+		io_uring_queue_exit(&q->ring);
+		server_queue_event(q->srv, QUEUE_ENDED);
+	} else {
+		server_queue_event(q->srv, QUEUE_FAILED);
+	}
+	queue_deinit(q);
+	return NULL;
+}
+
+int queue_start(struct queue *q)
+{
+	int ret = pthread_create(&q->thread, NULL, queue_main, q);
+
+	q->running = !ret;
+	return -ret;
+}
+
+void queue_join(struct queue *q)
+{
+	if (q->running)
+		pthread_join(q->thread, NULL);
+	q->running = false;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * One queue of the device: a thread, a ring, and the tags.
+ *
+ * The loop is: reap what is there, run each request one step further, which
+ * only queues SQEs; then one io_uring_enter() for all of them.  No other system
+ * call and no allocation while requests flow.
+ */
+#ifndef SRV_QUEUE_H
+#define SRV_QUEUE_H
+
+#include <liburing.h>
+#include <pthread.h>
+
+#include "io.h"
+#include "mode.h"
+#include "target.h"
+#include "udata.h"
+
+/* The ring's registered files. */
+#define FILE_UBLKC	0
+#define FILE_LEG(leg)	((leg) + 1)
+
+struct server;
+
+/*
+ * struct queue - one queue
+ * In struct server.  queue_start() and queue_join() by the main thread; in
+ * between written by its own thread only, but for what says otherwise.
+ */
+struct queue {
+	struct io_uring ring;
+	const struct mode_ops *mode;
+	struct target *target;
+	void *tq;			/* the target's state of this queue */
+	const struct ublksrv_io_desc *descs;	/* the kernel writes, by tag */
+	struct io *ios;			/* by tag */
+	struct step *steps;		/* of all ios */
+	unsigned int qid;
+	unsigned int depth;
+	unsigned int max_io;		/* bytes of the largest request */
+	unsigned int fetched;		/* tags with the driver or in work */
+
+	/* the mode's own */
+	char *bufs;
+	size_t bufs_size;
+	bool bufs_fixed;
+
+	struct server *srv;
+	pthread_t thread;
+	bool running;			/* main thread: thread is valid */
+};
+
+/* Start the thread; it tells the server by server_queue_event().  0 or -errno. */
+int queue_start(struct queue *q);
+void queue_join(struct queue *q);
+
+/*
+ * An SQE, always: when the submission ring is full, it is submitted first.  Not
+ * zeroed; use the io_uring_prep_*() functions.
+ */
+static inline struct io_uring_sqe *queue_sqe(struct queue *q)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&q->ring);
+
+	while (unlikely(!sqe)) {
+		io_uring_submit(&q->ring);
+		sqe = io_uring_get_sqe(&q->ring);
+	}
+	return sqe;
+}
+
+static inline struct io *queue_io(struct queue *q, unsigned int tag)
+{
+	return &q->ios[tag];
+}
+
+/*
+ * For modes: mark @s as queued in @sqe, an operation on the step's leg that was
+ * just prepared.
+ */
+static inline void queue_step(struct io *io, struct step *s, struct io_uring_sqe *sqe)
+{
+	sqe->flags |= IOSQE_FIXED_FILE;
+	sqe->user_data = udata(UD_STEP, io->tag, s - io->steps);
+	s->state = STEP_BUSY;
+	io->pending++;
+}
+
+/* For modes: prepare and queue READ or WRITE of the rest of @s at @addr. */
+static inline void queue_rw_step(struct queue *q, struct io *io, struct step *s,
+				 int op, u64 addr, unsigned int buf_index)
+{
+	struct io_uring_sqe *sqe = queue_sqe(q);
+
+	io_uring_prep_rw(op, sqe, FILE_LEG(s->leg), (void *)(uintptr_t)addr,
+			 s->len - s->done, s->off + s->done);
+	sqe->buf_index = buf_index;
+	if (io->fua && s->op == STEP_WRITE)
+		sqe->rw_flags = RWF_DSYNC;
+	queue_step(io, s, sqe);
+}
+
+/* For modes: the mode's own part of the request is over; carry on. */
+void queue_commit(struct queue *q, struct io *io);
+
+/* For modes: the request has steps that are TODO and no mode operation pending. */
+void queue_run(struct queue *q, struct io *io);
+
+#endif

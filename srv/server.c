@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The main thread never sends a control command: STOP waits for I/O that the
+ * queues must do, and a process that waits for itself cannot be killed.  To end
+ * the device it starts `regbuf del` as a process of its own.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "launch.h"
+#include "log.h"
+#include "server.h"
+#include "status.h"
+
+#define NODE_WAIT_MS	5000
+
+extern char **environ;
+
+void server_queue_event(struct server *srv, enum queue_event event)
+{
+	char byte = event;
+
+	/* A pipe takes so little without blocking. */
+	if (write(srv->events[1], &byte, 1) != 1)
+		_exit(1);
+}
+
+static void server_tell_json(struct server *srv, FILE *out)
+{
+	struct target *t = srv->target;
+	struct json j;
+
+	json_init(&j, out);
+	json_open(&j, NULL, '{');
+	json_str(&j, "target", t->ops->name);
+	json_str(&j, "mode", srv->mode->name);
+	json_s64(&j, "since", srv->since);
+	if (t->ops->status_json)
+		t->ops->status_json(t, &j);
+	json_close(&j, '}');
+}
+
+static void server_tell(void *arg, enum status_form form, FILE *out)
+{
+	struct server *srv = arg;
+	struct target *t = srv->target;
+
+	if (form == STATUS_JSON) {
+		server_tell_json(srv, out);
+		return;
+	}
+	/* One word, which list puts into its own line, then the target's lines. */
+	fprintf(out, "%s\n", t->ops->name);
+	if (t->ops->status_text)
+		t->ops->status_text(t, out);
+}
+
+/* `regbuf del -n ID`, once; it ends when we have let go of the device. */
+static void server_delete(struct server *srv)
+{
+	char id[16], *argv[] = { "regbuf", "del", "-n", id, NULL };
+	posix_spawnattr_t attr;
+	sigset_t none;
+	pid_t pid;
+	int ret;
+
+	if (srv->deleting)
+		return;
+	srv->deleting = true;
+	snprintf(id, sizeof(id), "%u", srv->id);
+	sigemptyset(&none);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+	ret = posix_spawn(&pid, "/proc/self/exe", NULL, &attr, argv, environ);
+	posix_spawnattr_destroy(&attr);
+	if (ret) {
+		/* Our death ends the device too, but for the dead node. */
+		log_err("device %u: del: %s", srv->id, strerror(ret));
+		exit(1);
+	}
+}
+
+static int server_open_ublkc(struct server *srv)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/dev/ublkc%u", srv->id);
+	for (int ms = 0; ; ms += 10) {
+		srv->ublkc = open(path, O_RDWR | O_CLOEXEC);
+		if (srv->ublkc >= 0)
+			return 0;
+		/* udev may be on its way; EBUSY is a dead server on its way out. */
+		if ((errno != ENOENT && errno != EACCES && errno != EBUSY) || ms >= NODE_WAIT_MS)
+			break;
+		usleep(10000);
+	}
+	log_err("%s: %s", path, strerror(errno));
+	return -errno;
+}
+
+static int server_start_queues(struct server *srv)
+{
+	struct target *t = srv->target;
+	int ret = t->ops->start ? t->ops->start(t, srv->nr_queues) : 0;
+
+	if (ret)
+		return ret;
+	srv->queues = calloc(srv->nr_queues, sizeof(*srv->queues));
+	if (!srv->queues)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < srv->nr_queues; i++) {
+		struct queue *q = &srv->queues[i];
+
+		q->srv = srv;
+		q->qid = i;
+		q->depth = srv->depth;
+		q->max_io = srv->max_io;
+		q->mode = srv->mode;
+		q->target = t;
+		q->tq = t->ops->queue ? t->ops->queue(t, i) : NULL;
+		ret = queue_start(q);
+		if (ret) {
+			log_err("queue %u: thread: %s", i, strerror(-ret));
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/* Every queue is ready, or the launcher or a queue gave up. */
+static int server_wait_queues(struct server *srv)
+{
+	struct pollfd pfd[] = {
+		{ .fd = srv->events[0], .events = POLLIN },
+		{ .fd = srv->launch, .events = POLLIN },
+	};
+	unsigned int ready = 0;
+
+	while (ready < srv->nr_queues) {
+		char event;
+
+		if (poll(pfd, ARRAY_SIZE(pfd), -1) < 0 && errno != EINTR)
+			return -errno;
+		if (pfd[1].revents)
+			return -ECONNRESET;
+		if (!pfd[0].revents)
+			continue;
+		if (read(srv->events[0], &event, 1) != 1 || event != QUEUE_READY)
+			return -EIO;
+		ready++;
+	}
+	return 0;
+}
+
+static int server_prepare(struct server *srv)
+{
+	struct launch_msg msg;
+	int ret = launch_recv(srv->launch, &msg);
+
+	/* The launcher failed, and has said why. */
+	if (ret)
+		return ret;
+	srv->id = msg.id;
+	srv->nr_queues = msg.nr_queues;
+	srv->depth = msg.depth;
+	srv->max_io = msg.max_io;
+
+	ret = server_open_ublkc(srv);
+	if (!ret)
+		ret = server_start_queues(srv);
+	if (!ret)
+		ret = server_wait_queues(srv);
+	if (!ret) {
+		srv->status = status_listen(srv->id);
+		if (srv->status < 0)
+			log_warn("device %u: list will know little of it: %s",
+				 srv->id, strerror(-srv->status));
+	}
+	/* What went wrong comes before the end of it. */
+	log_forward(false);
+	msg.type = ret ? LAUNCH_FAILED : LAUNCH_READY;
+	if (launch_send(srv->launch, &msg) && !ret)
+		ret = -ECONNRESET;
+	return ret;
+}
+
+static void server_detach(struct server *srv)
+{
+	int null;
+
+	if (srv->foreground)
+		return;
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null >= 0) {
+		dup2(null, 0);
+		dup2(null, 1);
+		dup2(null, 2);
+		close(null);
+	}
+	if (chdir("/"))
+		log_warn("chdir /: %s", strerror(errno));
+}
+
+/* Something came from the launcher, or its end.  False: stop serving. */
+static bool server_launcher(struct server *srv)
+{
+	struct launch_msg msg;
+	int ret = launch_recv(srv->launch, &msg);
+
+	if (!ret && msg.type == LAUNCH_GONE)
+		return false;
+	close(srv->launch);
+	srv->launch = -1;
+	if (ret) {
+		log_err("device %u: 'add' died before the device was usable: removing it", srv->id);
+		server_delete(srv);
+	} else {
+		srv->live = true;
+		srv->since = time(NULL);
+		server_detach(srv);
+	}
+	return true;
+}
+
+static void server_serve(struct server *srv)
+{
+	unsigned int ended = 0;
+
+	while (ended < srv->nr_queues) {
+		struct pollfd pfd[] = {
+			{ .fd = srv->events[0], .events = POLLIN },
+			{ .fd = srv->signals, .events = POLLIN },
+			{ .fd = srv->status, .events = POLLIN },
+			{ .fd = srv->launch, .events = POLLIN },
+			{ .fd = srv->log, .events = POLLIN },
+		};
+		struct signalfd_siginfo si;
+		char event;
+
+		if (poll(pfd, ARRAY_SIZE(pfd), -1) < 0)
+			continue;
+		if (pfd[0].revents && read(srv->events[0], &event, 1) == 1)
+			ended++;
+		if (pfd[1].revents && read(srv->signals, &si, sizeof(si)) > 0)
+			server_delete(srv);
+		if (pfd[2].revents)
+			status_serve(srv->status, server_tell, srv);
+		if (pfd[4].revents)
+			log_forward(srv->use_syslog && srv->live);
+		if (pfd[3].revents && !server_launcher(srv))
+			return;
+	}
+}
+
+static int server_init(struct server *srv)
+{
+	sigset_t set;
+
+	/* Before any thread exists, so that all of them inherit the mask. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	if (!srv->foreground)
+		sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	srv->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (srv->signals < 0 || pipe2(srv->events, O_CLOEXEC)) {
+		log_err("server: %s", strerror(errno));
+		return -errno;
+	}
+	srv->log = log_defer();
+	return 0;
+}
+
+int server_run(struct server *srv)
+{
+	int ret = server_init(srv);
+
+	if (!ret)
+		ret = server_prepare(srv);
+	log_forward(false);
+	/*
+	 * A failure is left by dying: the kernel takes the queues' requests
+	 * back, and the launcher removes the device.
+	 */
+	if (ret)
+		_exit(1);
+	server_serve(srv);
+	log_forward(srv->use_syslog && srv->live);
+	if (!srv->live && !srv->deleting)
+		_exit(1);
+
+	for (unsigned int i = 0; i < srv->nr_queues; i++)
+		queue_join(&srv->queues[i]);
+	free(srv->queues);
+	if (srv->status >= 0)
+		close(srv->status);
+	close(srv->ublkc);
+	/* Only with our end can our `del` be done. */
+	if (srv->foreground)
+		while (wait(NULL) > 0 || errno == EINTR)
+			;
+	return srv->live ? 0 : 1;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The process that serves a device: its main thread, which starts the queues
+ * and then answers signals and `list`.
+ */
+#ifndef SRV_SERVER_H
+#define SRV_SERVER_H
+
+#include <time.h>
+
+#include "mode.h"
+#include "queue.h"
+#include "target.h"
+#include "types.h"
+
+/*
+ * struct server - the device as its server sees it
+ * One per process, on main's stack; written by the main thread before the
+ * queues start, and read by them.
+ */
+struct server {
+	const struct mode_ops *mode;
+	struct target *target;
+	struct queue *queues;
+	u32 id;
+	unsigned int nr_queues;
+	unsigned int depth;
+	unsigned int max_io;
+	bool foreground;
+	bool use_syslog;
+	int ublkc;		/* the char device */
+	int launch;		/* the launcher's socket, -1 once the device is live */
+	int events[2];		/* pipe: one enum queue_event per byte */
+	int status;		/* listening socket of `list` */
+	int signals;		/* signalfd */
+	int log;		/* lines for log_forward() */
+	bool live;
+	bool deleting;		/* a `del` of ours is on its way */
+	time_t since;
+};
+
+enum queue_event {
+	QUEUE_READY,	/* every tag has been fetched */
+	QUEUE_FAILED,	/* it never will; the cause was logged */
+	QUEUE_ENDED,	/* the device took back every tag */
+};
+
+/* By a queue's thread. */
+void server_queue_event(struct server *srv, enum queue_event event);
+
+/*
+ * Serve until the device is gone.  @srv has mode, target, launch and the
+ * flags; the rest comes from the launcher.  Returns the exit status.
+ */
+int server_run(struct server *srv);
+
+#endif

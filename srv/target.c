@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <stdlib.h>
+#include <string.h>
+
+#include "target.h"
+#include "targets/targets.h"
+
+const struct target_ops *const target_list[] = {
+	&target_null,
+	&target_loop,
+	&target_mirror,
+	NULL
+};
+
+const struct target_ops *target_find(const char *name)
+{
+	for (const struct target_ops *const *t = target_list; *t; t++)
+		if (!strcmp((*t)->name, name))
+			return *t;
+	return NULL;
+}
+
+struct target *target_create(const struct target_ops *ops)
+{
+	struct target *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->ops = ops;
+	t->conf = calloc(1, ops->conf_size);
+	if (!t->conf) {
+		free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void target_destroy(struct target *t)
+{
+	if (!t)
+		return;
+	if (t->ops->close)
+		t->ops->close(t);
+	free(t->conf);
+	free(t);
+}
+
+void target_leg_json(const struct leg *leg, struct json *j)
+{
+	json_str(j, "path", leg->path);
+	json_str(j, "kind", leg->is_blk ? "block" : "file");
+	json_bool(j, "direct", leg->direct);
+	json_u64(j, "size", leg->lim.size);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a target is: the thing that decides which legs a request goes to.  It
+ * never knows how the data gets there.
+ */
+#ifndef SRV_TARGET_H
+#define SRV_TARGET_H
+
+#include <stdio.h>
+
+#include "io.h"
+#include "json.h"
+#include "leg.h"
+#include "limits.h"
+#include "opts.h"
+
+struct target;
+
+enum verdict {
+	VERDICT_DONE,	/* io->result is set: commit */
+	VERDICT_AGAIN,	/* new steps are planned */
+};
+
+/*
+ * struct target_ops - one kind of target
+ * Static tables, one per file in targets/, listed in target.c.
+ */
+struct target_ops {
+	const char *name;
+	const char *summary;		/* for the help */
+	const struct opt *opts;		/* offsets into struct conf_size bytes */
+	size_t conf_size;
+
+	/*
+	 * Needs the pages of a write to hold still: its legs would differ when
+	 * the client changed them under way.
+	 */
+	bool wants_stable_data;
+
+	/* Are the options complete?  0, or -EINVAL after a message.  Optional. */
+	int (*check)(const struct target *t);
+
+	/*
+	 * Open the legs, fill t->lim and t->max_steps.  In
+	 * the process that runs `add`.  0, or -errno after a message, with
+	 * nothing open.  Required.
+	 */
+	int (*open)(struct target *t);
+
+	/* Undo open().  Optional. */
+	void (*close)(struct target *t);
+
+	/*
+	 * Make room for the state of @nr_queues queues.  In the server, before
+	 * the queue threads.  0 or -errno.  Optional.
+	 */
+	int (*start)(struct target *t, unsigned int nr_queues);
+
+	/* What plan() and settle() of this queue get as @tq.  Optional. */
+	void *(*queue)(struct target *t, unsigned int qid);
+
+	/*
+	 * Plan the steps of a request whose description stands in io.  No step:
+	 * io->result must be set, and the request is over.  In the queue's
+	 * thread; must not block or allocate.  Required.
+	 */
+	void (*plan)(struct target *t, void *tq, struct io *io);
+
+	/*
+	 * Every step is DONE.  Set io->result, or plan again (io->nr_steps = 0,
+	 * then new steps).  In the queue's thread; must not block for long.
+	 * Required when plan() ever plans a step.
+	 */
+	enum verdict (*settle)(struct target *t, void *tq, struct io *io);
+
+	/* Tell the state, as JSON members or as lines.  In the server's main thread. */
+	void (*status_json)(struct target *t, struct json *j);
+	void (*status_text)(struct target *t, FILE *out);
+};
+
+/*
+ * struct target - the target of the device that this process serves
+ * target_create() before the server is forked; target_destroy() by whichever
+ * process ends.  Everything but priv is read-only once the queues run.
+ */
+struct target {
+	const struct target_ops *ops;
+	void *conf;		/* ops->conf_size bytes, the options */
+	void *priv;		/* the target's own */
+	struct leg legs[MAX_LEGS];
+	unsigned int nr_legs;
+	unsigned int max_steps;	/* of one request at once */
+	struct limits lim;
+};
+
+extern const struct target_ops *const target_list[];	/* NULL-terminated */
+
+const struct target_ops *target_find(const char *name);
+/* Returns NULL without memory. */
+struct target *target_create(const struct target_ops *ops);
+void target_destroy(struct target *t);
+
+/* For status callbacks: what every leg tells, inside an open object or line. */
+void target_leg_json(const struct leg *leg, struct json *j);
+
+#endif

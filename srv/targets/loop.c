@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Target loop: one leg, a file or a block device.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "../log.h"
+#include "targets.h"
+
+struct loop_conf {
+	struct strlist legs;
+	u64 size;
+};
+
+static const struct opt loop_opts[] = {
+	{ .name = "leg", .letter = 'l', .type = OPT_LIST, .arg = "PATH",
+	  .offset = offsetof(struct loop_conf, legs),
+	  .help = "the file or block device to serve" },
+	{ .name = "size", .letter = 's', .type = OPT_SIZE, .arg = "SIZE",
+	  .offset = offsetof(struct loop_conf, size), .min = SECTOR_SIZE, .align = SECTOR_SIZE,
+	  .help = "serve its first SIZE bytes only [all]" },
+	{ 0 }
+};
+
+static int loop_check(const struct target *t)
+{
+	const struct loop_conf *conf = t->conf;
+
+	if (conf->legs.nr == 1)
+		return 0;
+	log_err("add: target loop takes one --leg PATH, here are %u", conf->legs.nr);
+	return -EINVAL;
+}
+
+static int loop_open(struct target *t)
+{
+	const struct loop_conf *conf = t->conf;
+	int ret;
+
+	ret = legs_open(t->legs, &conf->legs, conf->size, &t->lim);
+	if (ret)
+		return ret;
+	t->nr_legs = 1;
+	t->max_steps = 1;
+	return 0;
+}
+
+static void loop_close(struct target *t)
+{
+	legs_close(t->legs, t->nr_legs);
+}
+
+static void loop_plan(struct target *t, void *tq, struct io *io)
+{
+	int op = io_step_op(io->op);
+
+	(void)t;
+	(void)tq;
+	if (unlikely(op < 0))
+		io->result = op;
+	else
+		io_add_step(io, op, 0);
+}
+
+static enum verdict loop_settle(struct target *t, void *tq, struct io *io)
+{
+	(void)t;
+	(void)tq;
+	io->result = likely(!io->steps[0].res) ? io_success(io) : io->steps[0].res;
+	return VERDICT_DONE;
+}
+
+static void loop_status_json(struct target *t, struct json *j)
+{
+	json_open(j, "legs", '[');
+	json_open(j, NULL, '{');
+	target_leg_json(&t->legs[0], j);
+	json_close(j, '}');
+	json_close(j, ']');
+}
+
+static void loop_status_text(struct target *t, FILE *out)
+{
+	const struct leg *leg = &t->legs[0];
+
+	fprintf(out, "  leg 0  %s%s\n", leg->path, leg->direct ? "" : "  (through the page cache)");
+}
+
+const struct target_ops target_loop = {
+	.name		= "loop",
+	.summary	= "one file or block device",
+	.opts		= loop_opts,
+	.conf_size	= sizeof(struct loop_conf),
+	.check		= loop_check,
+	.open		= loop_open,
+	.close		= loop_close,
+	.plan		= loop_plan,
+	.settle		= loop_settle,
+	.status_json	= loop_status_json,
+	.status_text	= loop_status_text,
+};

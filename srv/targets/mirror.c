@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Target mirror: two legs or more with the same data.
+ *
+ * What changes goes to every live leg in parallel; a read goes to one.  The
+ * decisions are mirror_plan.c's, this file carries them out.
+ *
+ * Which legs are live is in memory only: a set that was served with a dropped
+ * leg must not be served with that leg again until its owner has copied it.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../log.h"
+#include "mirror_plan.h"
+#include "targets.h"
+
+struct mirror_conf {
+	struct strlist legs;
+	u64 size;
+};
+
+/*
+ * struct mirror_leg - what happened to a leg
+ * In struct mirror.  The dropped_* fields are written once, under the lock,
+ * before the leg's bit in live goes; read under the lock.
+ */
+struct mirror_leg {
+	_Atomic u64 read_errors;
+	int dropped_err;	/* -errno, 0: it is live */
+	u8 dropped_op;		/* enum step_op */
+	u64 dropped_sector;
+	time_t dropped_at;
+};
+
+/*
+ * struct mirror - the state of the set
+ * mirror_open() to mirror_close().
+ * @live: the legs that have all the data.  Any queue reads it; bits are only
+ *	cleared, under @lock, and never the last one.  A queue clears a bit before
+ *	it commits the request that the leg has missed: a client that knows of
+ *	the data cannot be given the leg that has it not.
+ * @readers: one per queue
+ */
+struct mirror {
+	_Atomic u32 live;
+	pthread_mutex_t lock;
+	struct mirror_leg legs[MAX_LEGS];
+	struct mirror_reader *readers;
+};
+
+static const struct opt mirror_opts[] = {
+	{ .name = "leg", .letter = 'l', .type = OPT_LIST, .arg = "PATH",
+	  .offset = offsetof(struct mirror_conf, legs),
+	  .help = "a file or block device; give it twice or more" },
+	{ .name = "size", .letter = 's', .type = OPT_SIZE, .arg = "SIZE",
+	  .offset = offsetof(struct mirror_conf, size), .min = SECTOR_SIZE, .align = SECTOR_SIZE,
+	  .help = "use the first SIZE bytes of each leg [all; legs are equal]" },
+	{ 0 }
+};
+
+static const char *const mirror_op_names[] = {
+	[STEP_READ]	= "read",
+	[STEP_WRITE]	= "write",
+	[STEP_SYNC]	= "flush",
+	[STEP_DISCARD]	= "discard",
+	[STEP_ZERO]	= "write-zeroes",
+};
+
+static int mirror_check(const struct target *t)
+{
+	const struct mirror_conf *conf = t->conf;
+
+	if (conf->legs.nr >= 2)
+		return 0;
+	log_err("add: target mirror takes two --leg PATH or more, here are %u", conf->legs.nr);
+	return -EINVAL;
+}
+
+static int mirror_open(struct target *t)
+{
+	const struct mirror_conf *conf = t->conf;
+	struct mirror *m = calloc(1, sizeof(*m));
+	int ret;
+
+	if (!m)
+		return -ENOMEM;
+	ret = legs_open(t->legs, &conf->legs, conf->size, &t->lim);
+	if (ret) {
+		free(m);
+		return ret;
+	}
+	t->nr_legs = conf->legs.nr;
+	t->max_steps = t->nr_legs;
+	t->priv = m;
+	m->live = (1U << t->nr_legs) - 1;
+	pthread_mutex_init(&m->lock, NULL);
+	return 0;
+}
+
+static void mirror_close(struct target *t)
+{
+	struct mirror *m = t->priv;
+
+	if (!m)
+		return;
+	legs_close(t->legs, t->nr_legs);
+	free(m->readers);
+	free(m);
+}
+
+static int mirror_start(struct target *t, unsigned int nr_queues)
+{
+	struct mirror *m = t->priv;
+
+	m->readers = calloc(nr_queues, sizeof(*m->readers));
+	if (!m->readers)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < nr_queues; i++) {
+		m->readers[i].nr = t->nr_legs;
+		m->readers[i].seek = t->lim.rotational;
+	}
+	return 0;
+}
+
+static void *mirror_queue(struct target *t, unsigned int qid)
+{
+	struct mirror *m = t->priv;
+
+	return &m->readers[qid];
+}
+
+static void mirror_plan_read(struct mirror_reader *r, struct io *io, u32 candidates)
+{
+	unsigned int leg = mirror_pick(r, candidates, io->off);
+
+	mirror_read_start(r, leg, io->off + io->len);
+	io_add_step(io, STEP_READ, leg);
+}
+
+static void mirror_plan(struct target *t, void *tq, struct io *io)
+{
+	struct mirror *m = t->priv;
+	u32 live = atomic_load_explicit(&m->live, memory_order_acquire);
+	int op = io_step_op(io->op);
+
+	if (op == STEP_READ) {
+		io->tried = 0;
+		mirror_plan_read(tq, io, live);
+	} else if (likely(op >= 0)) {
+		for (; live; live &= live - 1)
+			io_add_step(io, op, __builtin_ctz(live));
+	} else {
+		io->result = op;
+	}
+}
+
+/* Called with the lock held, and another leg live. */
+static void mirror_drop(struct target *t, unsigned int leg, const struct io *io,
+			const struct step *s)
+{
+	struct mirror *m = t->priv;
+	struct mirror_leg *ml = &m->legs[leg];
+
+	ml->dropped_err = s->res;
+	ml->dropped_op = s->op;
+	ml->dropped_sector = io->off >> SECTOR_SHIFT;
+	ml->dropped_at = time(NULL);
+	atomic_fetch_and_explicit(&m->live, ~(1U << leg), memory_order_acq_rel);
+	log_warn("mirror: leg %s is dropped: %s of %u bytes at sector %" PRIu64 ": %s",
+		 t->legs[leg].path, mirror_op_names[s->op], io->len, ml->dropped_sector,
+		 strerror(-s->res));
+}
+
+/* Some leg has it not. */
+static void mirror_settle_failed(struct target *t, struct io *io)
+{
+	struct mirror *m = t->priv;
+	struct mirror_tally tally = { 0 };
+	enum step_op op = io->steps[0].op;
+	u32 drop;
+	int err;
+
+	for (unsigned int i = 0; i < io->nr_steps; i++)
+		mirror_count(&tally, op, io->steps[i].leg, io->steps[i].res);
+
+	pthread_mutex_lock(&m->lock);
+	err = mirror_outcome(&tally, op, m->live, &drop);
+	for (unsigned int i = 0; i < io->nr_steps; i++)
+		if (drop >> io->steps[i].leg & 1)
+			mirror_drop(t, io->steps[i].leg, io, &io->steps[i]);
+	pthread_mutex_unlock(&m->lock);
+	io->result = err ? err : io_success(io);
+}
+
+static enum verdict mirror_settle_read(struct target *t, struct mirror_reader *r, struct io *io)
+{
+	struct mirror *m = t->priv;
+	struct step *s = &io->steps[0];
+	int res = s->res;
+	u32 rest;
+
+	mirror_read_end(r, s->leg);
+	if (likely(!res)) {
+		io->result = io_success(io);
+		return VERDICT_DONE;
+	}
+	if (mirror_leg_fault(res))
+		atomic_fetch_add(&m->legs[s->leg].read_errors, 1);
+	io->tried |= 1U << s->leg;
+	rest = atomic_load_explicit(&m->live, memory_order_acquire) & ~io->tried;
+	if (!rest) {
+		io->result = res;
+		return VERDICT_DONE;
+	}
+	/* From the start: what the failed leg gave may be wrong. */
+	io->nr_steps = 0;
+	mirror_plan_read(r, io, rest);
+	return VERDICT_AGAIN;
+}
+
+static enum verdict mirror_settle(struct target *t, void *tq, struct io *io)
+{
+	int bad = 0;
+
+	if (io->op == UBLK_IO_OP_READ)
+		return mirror_settle_read(t, tq, io);
+	for (unsigned int i = 0; i < io->nr_steps; i++)
+		bad |= io->steps[i].res;
+	if (likely(!bad))
+		io->result = io_success(io);
+	else
+		mirror_settle_failed(t, io);
+	return VERDICT_DONE;
+}
+
+static void mirror_status_json(struct target *t, struct json *j)
+{
+	struct mirror *m = t->priv;
+
+	pthread_mutex_lock(&m->lock);
+	json_bool(j, "degraded", m->live != (1U << t->nr_legs) - 1);
+	json_open(j, "legs", '[');
+	for (unsigned int i = 0; i < t->nr_legs; i++) {
+		struct mirror_leg *ml = &m->legs[i];
+
+		json_open(j, NULL, '{');
+		target_leg_json(&t->legs[i], j);
+		json_str(j, "state", ml->dropped_err ? "dropped" : "live");
+		json_u64(j, "read_errors", ml->read_errors);
+		if (ml->dropped_err) {
+			json_str(j, "dropped_by", mirror_op_names[ml->dropped_op]);
+			json_s64(j, "errno", -ml->dropped_err);
+			json_str(j, "error", strerror(-ml->dropped_err));
+			json_u64(j, "sector", ml->dropped_sector);
+			json_s64(j, "when", ml->dropped_at);
+		}
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+	pthread_mutex_unlock(&m->lock);
+}
+
+static void mirror_leg_text(const struct leg *leg, const struct mirror_leg *ml, FILE *out)
+{
+	char when[32] = "";
+	struct tm tm;
+
+	if (ml->dropped_err) {
+		localtime_r(&ml->dropped_at, &tm);
+		strftime(when, sizeof(when), "%F %T", &tm);
+		fprintf(out, "dropped  %s at sector %" PRIu64 ": %s, %s",
+			mirror_op_names[ml->dropped_op], ml->dropped_sector,
+			strerror(-ml->dropped_err), when);
+	} else {
+		fprintf(out, "live");
+	}
+	if (ml->read_errors)
+		fprintf(out, "  %" PRIu64 " read errors", ml->read_errors);
+	if (!leg->direct)
+		fprintf(out, "  (through the page cache)");
+	fputc('\n', out);
+}
+
+static void mirror_status_text(struct target *t, FILE *out)
+{
+	struct mirror *m = t->priv;
+
+	pthread_mutex_lock(&m->lock);
+	for (unsigned int i = 0; i < t->nr_legs; i++) {
+		fprintf(out, "  leg %u  %s  ", i, t->legs[i].path);
+		mirror_leg_text(&t->legs[i], &m->legs[i], out);
+	}
+	pthread_mutex_unlock(&m->lock);
+}
+
+const struct target_ops target_mirror = {
+	.name		= "mirror",
+	.summary	= "two legs or more with the same data",
+	.opts		= mirror_opts,
+	.conf_size	= sizeof(struct mirror_conf),
+	.wants_stable_data = true,
+	.check		= mirror_check,
+	.open		= mirror_open,
+	.close		= mirror_close,
+	.start		= mirror_start,
+	.queue		= mirror_queue,
+	.plan		= mirror_plan,
+	.settle		= mirror_settle,
+	.status_json	= mirror_status_json,
+	.status_text	= mirror_status_text,
+};

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+
+#include "mirror_plan.h"
+
+/* A stream stays on its leg until that has so many reads more than another. */
+#define MIRROR_SEEK_WORTH	8
+
+/* The leg with the least to do; among equals the one behind the latest. */
+static unsigned int mirror_least(const struct mirror_reader *r, u32 candidates)
+{
+	unsigned int leg = r->last, best = 0;
+	u32 least = UINT32_MAX;
+
+	for (unsigned int i = 0; i < r->nr; i++) {
+		if (++leg >= r->nr)
+			leg = 0;
+		if (candidates >> leg & 1 && r->inflight[leg] < least) {
+			best = leg;
+			least = r->inflight[leg];
+		}
+	}
+	return best;
+}
+
+unsigned int mirror_pick(const struct mirror_reader *r, u32 candidates, u64 off)
+{
+	unsigned int best = mirror_least(r, candidates);
+
+	if (likely(!r->seek))
+		return best;
+	for (unsigned int leg = 0; leg < r->nr; leg++)
+		if (candidates >> leg & 1 && r->next[leg] == off &&
+		    r->inflight[leg] <= r->inflight[best] + MIRROR_SEEK_WORTH)
+			return leg;
+	return best;
+}
+
+bool mirror_leg_fault(int err)
+{
+	switch (err) {
+	case 0:
+	case -EFAULT:
+	case -EINVAL:
+	case -ENOMEM:
+	case -EAGAIN:
+	case -EINTR:
+	case -EOPNOTSUPP:
+		return false;
+	}
+	return true;
+}
+
+void mirror_count(struct mirror_tally *t, enum step_op op, unsigned int leg, int res)
+{
+	u32 bit = 1U << leg;
+
+	if (!res) {
+		t->ok |= bit;
+	} else if (res == -EOPNOTSUPP && (op == STEP_DISCARD || op == STEP_ZERO)) {
+		t->refused |= bit;
+	} else {
+		t->failed |= bit;
+		if (mirror_leg_fault(res))
+			t->fault |= bit;
+		if (!t->err)
+			t->err = res;
+	}
+}
+
+int mirror_outcome(const struct mirror_tally *t, enum step_op op, u32 live, u32 *drop)
+{
+	u32 good = live & (t->ok | t->refused);
+
+	if (good) {
+		*drop = live & t->failed;
+		if (op == STEP_ZERO)
+			return live & t->refused ? -EOPNOTSUPP : 0;
+		return live & t->ok ? 0 : -EOPNOTSUPP;
+	}
+	*drop = live & t->fault;
+	if (*drop == live)
+		*drop &= *drop - 1;
+	return t->err ? t->err : -EIO;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a mirror decides: which leg a read goes to, and what becomes of a
+ * request and of the legs when some of them failed.  No I/O, no locks, no
+ * clock, so that every rule can be tested.
+ *
+ * A set of legs is a bitmap, bit N for leg N.
+ *
+ * The rules:
+ *  - A write that one live leg has and another one has not: the other one is
+ *    dropped, and never read again.  The request succeeds.
+ *  - A write that no live leg has fails.  Legs that may hold part of it are
+ *    dropped but for one, so that those that stay agree.
+ *  - The last live leg is never dropped; its failures are the client's.
+ *  - A failed read is tried on every other live leg.  It drops nothing: what
+ *    else is on that leg is as good as before.
+ *  - A discard that a leg cannot do is none; a zeroing that a leg cannot do is
+ *    given back to the client, which then writes zeroes.
+ */
+#ifndef SRV_MIRROR_PLAN_H
+#define SRV_MIRROR_PLAN_H
+
+#include "../io.h"
+#include "../types.h"
+
+/*
+ * struct mirror_reader - balancing of one queue's reads
+ * Owned by the queue's thread; zeroed, and nr and seek set, before.
+ * @nr: number of legs
+ * @seek: legs are rotational: a sequential stream stays where it is
+ * @last: leg of the latest read
+ * @inflight: reads now on each leg
+ * @next: where each leg's latest read ended, bytes
+ */
+struct mirror_reader {
+	unsigned int nr;
+	bool seek;
+	u8 last;
+	u16 inflight[MAX_LEGS];
+	u64 next[MAX_LEGS];
+};
+
+/*
+ * The leg of @candidates (not empty) for a read at @off.  The caller counts it
+ * in with mirror_read_start() and out with mirror_read_end().
+ */
+unsigned int mirror_pick(const struct mirror_reader *r, u32 candidates, u64 off);
+
+static inline void mirror_read_start(struct mirror_reader *r, unsigned int leg, u64 end)
+{
+	r->inflight[leg]++;
+	r->next[leg] = end;
+	r->last = leg;
+}
+
+static inline void mirror_read_end(struct mirror_reader *r, unsigned int leg)
+{
+	r->inflight[leg]--;
+}
+
+/*
+ * Is it the leg that is at fault, and may it hold part of the write?  Not when
+ * the data could not be reached, or the operation was refused.
+ */
+bool mirror_leg_fault(int err);
+
+/*
+ * struct mirror_tally - how the steps of one write ended
+ * @ok: legs that have it
+ * @failed: legs that have it not
+ * @fault: those of them that may have part of it
+ * @refused: legs that do not know the operation, and did nothing
+ * @err: of the first failed leg, or 0
+ */
+struct mirror_tally {
+	u32 ok, failed, fault, refused;
+	int err;
+};
+
+/* Count one step in. */
+void mirror_count(struct mirror_tally *t, enum step_op op, unsigned int leg, int res);
+
+/*
+ * What becomes of it.  @live: the legs that are live now, which may be fewer
+ * than those that the steps went to.  Returns 0 or -errno for the client; *drop
+ * is the legs to drop, never all of @live.
+ */
+int mirror_outcome(const struct mirror_tally *t, enum step_op op, u32 live, u32 *drop);
+
+#endif
