@@ -55,8 +55,6 @@ static void loop_plan(struct target *t, void *tq, struct io *io)
 {
 	int op = io_step_op(io->op);
 
-	(void)t;
-	(void)tq;
 	if (unlikely(op < 0))
 		io->result = op;
 	else
@@ -65,8 +63,6 @@ static void loop_plan(struct target *t, void *tq, struct io *io)
 
 static enum verdict loop_settle(struct target *t, void *tq, struct io *io)
 {
-	(void)t;
-	(void)tq;
 	io->result = likely(!io->steps[0].res) ? io_success(io) : io->steps[0].res;
 	return VERDICT_DONE;
 }

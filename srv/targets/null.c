@@ -30,8 +30,6 @@ static int null_open(struct target *t)
 
 static void null_plan(struct target *t, void *tq, struct io *io)
 {
-	(void)t;
-	(void)tq;
 	io->result = io_success(io);
 }
 

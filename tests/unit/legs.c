@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Opening legs that are files: what is refused, and that nothing stays open. */
+#include <criterion/criterion.h>
+#include <criterion/redirect.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "leg.h"
+
+#define MIB	(1ULL << 20)
+
+static char dir[] = "/tmp/legs.XXXXXX";
+static char a[64], b[64], c[64];
+static struct leg legs[MAX_LEGS];
+static struct limits lim;
+
+static void make_file(char *path, const char *name, u64 size)
+{
+	int fd;
+
+	snprintf(path, 64, "%s/%s", dir, name);
+	fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(ftruncate(fd, size), 0);
+	close(fd);
+}
+
+static void setup(void)
+{
+	cr_redirect_stderr();
+	cr_assert_not_null(mkdtemp(dir));
+	make_file(a, "a", 4 * MIB);
+	make_file(b, "b", 4 * MIB);
+	make_file(c, "c", 8 * MIB);
+}
+
+static void teardown(void)
+{
+	unlink(a);
+	unlink(b);
+	unlink(c);
+	rmdir(dir);
+}
+
+TestSuite(legs, .init = setup, .fini = teardown, .timeout = 30);
+
+static int open_fds(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	int nr = 0;
+
+	while (readdir(d))
+		nr++;
+	closedir(d);
+	return nr;
+}
+
+static void expect_error(const char *want)
+{
+	char text[512] = "";
+
+	fflush(stderr);
+	text[fread(text, 1, sizeof(text) - 1, cr_get_redirected_stderr())] = '\0';
+	cr_assert(strstr(text, want), "stderr is '%s', without '%s'", text, want);
+	cr_assert_eq(strchr(text, '\n'), text + strlen(text) - 1, "more than one message: '%s'", text);
+}
+
+static void expect_refused(const struct strlist *paths, u64 size, int err, const char *message)
+{
+	int before = open_fds();
+
+	cr_assert_eq(legs_open(legs, paths, size, &lim), err);
+	cr_assert_eq(open_fds(), before, "a descriptor stays open");
+	expect_error(message);
+}
+
+Test(legs, equal_legs_are_opened)
+{
+	struct strlist paths = { 2, { a, b } };
+
+	cr_assert_eq(legs_open(legs, &paths, 0, &lim), 0);
+	cr_assert_eq(lim.size, 4 * MIB);
+	cr_assert_geq(lim.lbs, 512);
+	cr_assert(lim.volatile_cache);
+	legs_close(legs, 2);
+}
+
+Test(legs, a_missing_leg_is_named)
+{
+	struct strlist paths = { 2, { a, "/nonexistent/leg" } };
+
+	expect_refused(&paths, 0, -ENOENT, "leg /nonexistent/leg: No such file");
+}
+
+Test(legs, the_same_name_twice_is_refused)
+{
+	struct strlist paths = { 2, { a, a } };
+
+	expect_refused(&paths, 0, -EINVAL, "used twice");
+}
+
+Test(legs, the_same_file_under_two_names_is_refused)
+{
+	struct strlist paths = { 2, { a, c } };
+
+	unlink(c);
+	cr_assert_eq(link(a, c), 0);
+	expect_refused(&paths, 0, -EINVAL, "used twice");
+}
+
+Test(legs, different_sizes_are_refused)
+{
+	struct strlist paths = { 2, { a, c } };
+
+	expect_refused(&paths, 0, -EINVAL, "legs differ in size");
+}
+
+Test(legs, different_sizes_with_a_common_part)
+{
+	struct strlist paths = { 2, { a, c } };
+
+	cr_assert_eq(legs_open(legs, &paths, 2 * MIB, &lim), 0);
+	cr_assert_eq(lim.size, 2 * MIB);
+	legs_close(legs, 2);
+}
+
+Test(legs, smaller_than_asked_for)
+{
+	struct strlist paths = { 2, { c, a } };
+
+	expect_refused(&paths, 8 * MIB, -ENOSPC, "too small");
+}
+
+Test(legs, an_empty_file_is_too_small)
+{
+	struct strlist paths = { 1, { a } };
+
+	cr_assert_eq(truncate(a, 0), 0);
+	expect_refused(&paths, 0, -ENOSPC, "too small");
+}
+
+Test(legs, a_directory_is_no_leg)
+{
+	struct strlist paths = { 1, { dir } };
+
+	expect_refused(&paths, 0, -EINVAL, "neither a file nor a block device");
+}
+
+Test(legs, a_file_that_is_served_already_is_refused)
+{
+	struct strlist paths = { 1, { a } };
+	struct leg first;
+
+	cr_assert_eq(leg_open(&first, a), 0);
+	expect_refused(&paths, 0, -EBUSY, "in use");
+	leg_close(&first);
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <criterion/criterion.h>
+#include <errno.h>
+
+#include "targets/mirror_plan.h"
+
+#define A	(1U << 0)
+#define B	(1U << 1)
+#define C	(1U << 2)
+
+/* Reads. */
+
+static unsigned int start_read(struct mirror_reader *r, u32 candidates, u64 off)
+{
+	unsigned int leg = mirror_pick(r, candidates, off);
+
+	mirror_read_start(r, leg, off + 4096);
+	return leg;
+}
+
+Test(mirror_pick, reads_are_shared_evenly)
+{
+	struct mirror_reader r = { .nr = 3 };
+	unsigned int got[3] = { 0 };
+
+	for (unsigned int i = 0; i < 300; i++)
+		got[start_read(&r, A | B | C, (u64)i << 20)]++;
+	cr_assert_eq(got[0], 100);
+	cr_assert_eq(got[1], 100);
+	cr_assert_eq(got[2], 100);
+}
+
+Test(mirror_pick, one_read_at_a_time_goes_round)
+{
+	struct mirror_reader r = { .nr = 2 };
+	unsigned int got[2] = { 0 };
+
+	for (unsigned int i = 0; i < 100; i++) {
+		unsigned int leg = start_read(&r, A | B, (u64)i << 20);
+
+		got[leg]++;
+		mirror_read_end(&r, leg);
+	}
+	cr_assert_eq(got[0], 50);
+	cr_assert_eq(got[1], 50);
+}
+
+Test(mirror_pick, a_slow_leg_gets_less)
+{
+	struct mirror_reader r = { .nr = 2 };
+	unsigned int got[2] = { 0 };
+
+	/* Leg 0 never finishes anything, leg 1 always does. */
+	for (unsigned int i = 0; i < 100; i++) {
+		unsigned int leg = start_read(&r, A | B, (u64)i << 20);
+
+		got[leg]++;
+		if (leg == 1)
+			mirror_read_end(&r, leg);
+	}
+	cr_assert_leq(got[0], 1);
+}
+
+Test(mirror_pick, never_a_leg_that_is_no_candidate)
+{
+	struct mirror_reader r = { .nr = 3 };
+
+	for (u32 candidates = 1; candidates < 8; candidates++)
+		for (unsigned int seek = 0; seek < 2; seek++)
+			for (unsigned int i = 0; i < 50; i++) {
+				unsigned int leg;
+
+				r.seek = seek;
+				leg = start_read(&r, candidates, i * 4096);
+				cr_assert(candidates >> leg & 1, "leg %u of candidates %x", leg, candidates);
+			}
+}
+
+Test(mirror_pick, a_stream_stays_on_a_rotational_leg)
+{
+	struct mirror_reader r = { .nr = 2, .seek = true };
+	unsigned int first = start_read(&r, A | B, 0);
+
+	for (u64 off = 4096; off < 8 * 4096; off += 4096)
+		cr_assert_eq(start_read(&r, A | B, off), first);
+}
+
+Test(mirror_pick, a_stream_leaves_a_leg_that_is_far_behind)
+{
+	struct mirror_reader r = { .nr = 2, .seek = true };
+	unsigned int got[2] = { 0 };
+
+	for (u64 off = 0; off < 64 * 4096; off += 4096)
+		got[start_read(&r, A | B, off)]++;
+	cr_assert_gt(got[0], 16);
+	cr_assert_gt(got[1], 16);
+}
+
+Test(mirror_pick, a_stream_is_spread_without_seeks)
+{
+	struct mirror_reader r = { .nr = 2 };
+	unsigned int got[2] = { 0 };
+
+	for (u64 off = 0; off < 64 * 4096; off += 4096)
+		got[start_read(&r, A | B, off)]++;
+	cr_assert_eq(got[0], got[1]);
+}
+
+/* Writes: the legs' results, the legs that are live then, what must follow. */
+
+struct write_case {
+	const char *what;
+	enum step_op op;
+	int res[3];	/* 1: no step on this leg */
+	u32 live;
+	int result;
+	u32 drop;
+};
+
+static const struct write_case cases[] = {
+	{ "all have it",
+	  STEP_WRITE, { 0, 0, 0 }, A | B | C, 0, 0 },
+	{ "one fails",
+	  STEP_WRITE, { 0, -EIO, 0 }, A | B | C, 0, B },
+	{ "two of three fail",
+	  STEP_WRITE, { -EIO, -EIO, 0 }, A | B | C, 0, A | B },
+	{ "all fail: all but one go, so that what stays agrees",
+	  STEP_WRITE, { -EIO, -EIO, -EIO }, A | B | C, -EIO, B | C },
+	{ "the last leg's failure is the client's",
+	  STEP_WRITE, { 1, -EIO, 1 }, B, -EIO, 0 },
+	{ "the last leg fills up",
+	  STEP_WRITE, { 1, -ENOSPC, 1 }, B, -ENOSPC, 0 },
+	{ "one had it, but was dropped meanwhile",
+	  STEP_WRITE, { 0, -EIO, 1 }, B, -EIO, 0 },
+	{ "one failed, and was dropped meanwhile by another request",
+	  STEP_WRITE, { 0, -EIO, 1 }, A, 0, 0 },
+	{ "the data could not be reached on any leg",
+	  STEP_WRITE, { -EFAULT, -EFAULT, -EFAULT }, A | B | C, -EFAULT, 0 },
+	{ "the data could not be reached on one: it lacks it all the same",
+	  STEP_WRITE, { 0, -EFAULT, 1 }, A | B, 0, B },
+	{ "one may hold a part, the other holds nothing of it",
+	  STEP_WRITE, { -EIO, -EFAULT, 1 }, A | B, -EIO, A },
+	{ "the first error is told",
+	  STEP_WRITE, { -ENOSPC, -EIO, 1 }, A | B, -ENOSPC, B },
+	{ "a flush that fails means data that is not durable",
+	  STEP_SYNC, { -EIO, 0, 1 }, A | B, 0, A },
+	{ "a flush that no leg does",
+	  STEP_SYNC, { -EIO, -EIO, 1 }, A | B, -EIO, B },
+	{ "a flush is never refused: that is a failure",
+	  STEP_SYNC, { -EOPNOTSUPP, 0, 1 }, A | B, 0, A },
+	{ "a discard that one leg cannot do is done",
+	  STEP_DISCARD, { -EOPNOTSUPP, 0, 1 }, A | B, 0, 0 },
+	{ "a discard that no leg can do",
+	  STEP_DISCARD, { -EOPNOTSUPP, -EOPNOTSUPP, 1 }, A | B, -EOPNOTSUPP, 0 },
+	{ "a discard that fails for real",
+	  STEP_DISCARD, { -EIO, 0, 1 }, A | B, 0, A },
+	{ "a zeroing that one leg cannot do is the client's to write",
+	  STEP_ZERO, { -EOPNOTSUPP, 0, 1 }, A | B, -EOPNOTSUPP, 0 },
+	{ "a zeroing that fails on one leg and is refused by the other",
+	  STEP_ZERO, { -EIO, -EOPNOTSUPP, 1 }, A | B, -EOPNOTSUPP, A },
+	{ "a zeroing that all legs do",
+	  STEP_ZERO, { 0, 0, 0 }, A | B | C, 0, 0 },
+};
+
+Test(mirror_outcome, follows_the_rules)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct write_case *c = &cases[i];
+		struct mirror_tally t = { 0 };
+		u32 drop = ~0U;
+		int result;
+
+		for (unsigned int leg = 0; leg < 3; leg++)
+			if (c->res[leg] <= 0)
+				mirror_count(&t, c->op, leg, c->res[leg]);
+		result = mirror_outcome(&t, c->op, c->live, &drop);
+		cr_expect_eq(result, c->result, "%s: result %d, not %d", c->what, result, c->result);
+		cr_expect_eq(drop, c->drop, "%s: drops %x, not %x", c->what, drop, c->drop);
+	}
+}
+
+/* The invariants, over every combination of results and live legs. */
+Test(mirror_outcome, keeps_the_invariants_whatever_happens)
+{
+	static const int res[] = { 0, -EIO, -EFAULT, -EOPNOTSUPP, -ENOMEM };
+	static const enum step_op ops[] = { STEP_WRITE, STEP_SYNC, STEP_DISCARD, STEP_ZERO };
+	unsigned int nr = ARRAY_SIZE(res);
+
+	for (unsigned int o = 0; o < ARRAY_SIZE(ops); o++)
+		for (unsigned int n = 0; n < nr * nr * nr; n++)
+			for (u32 live = 1; live < 8; live++) {
+				int r[3] = { res[n % nr], res[n / nr % nr], res[n / nr / nr] };
+				struct mirror_tally t = { 0 };
+				u32 drop, have = 0;
+				int result;
+
+				for (unsigned int leg = 0; leg < 3; leg++) {
+					mirror_count(&t, ops[o], leg, r[leg]);
+					have |= (u32)!r[leg] << leg;
+				}
+				result = mirror_outcome(&t, ops[o], live, &drop);
+				cr_assert_eq(drop & ~live, 0, "drops a leg that is not live");
+				cr_assert_neq(drop, live, "drops the last leg");
+				cr_assert_eq(drop & have, 0, "drops a leg that has it");
+				if (ops[o] <= STEP_SYNC && !result) {
+					cr_assert(live & have, "success, and no live leg has it");
+					cr_assert_eq(live & ~have & ~drop, 0,
+						     "success, and a live leg that has it not stays");
+				}
+			}
+}
+
+Test(mirror_leg_fault, tells_media_from_everything_else)
+{
+	static const int leg[] = { -EIO, -ENOSPC, -ENODEV, -ENXIO, -EREMOTEIO, -ETIMEDOUT, -EBADE, -EROFS };
+	static const int other[] = { 0, -EFAULT, -EINVAL, -ENOMEM, -EAGAIN, -EINTR, -EOPNOTSUPP };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(leg); i++)
+		cr_expect(mirror_leg_fault(leg[i]), "%d", leg[i]);
+	for (unsigned int i = 0; i < ARRAY_SIZE(other); i++)
+		cr_expect(!mirror_leg_fault(other[i]), "%d", other[i]);
+}
