@@ -72,6 +72,11 @@ static void list_json(struct json *j, const struct ublksrv_ctrl_dev_info *info,
 	free(text);
 }
 
+static const char *list_no_answer(const struct ublksrv_ctrl_dev_info *info)
+{
+	return info->ublksrv_pid > 0 ? "(server does not answer)" : "(no server)";
+}
+
 static void list_text(const struct ublksrv_ctrl_dev_info *info, const struct ublk_params *p)
 {
 	char *text = status_ask(info->dev_id, info->ublksrv_pid, STATUS_TEXT);
@@ -83,7 +88,7 @@ static void list_text(const struct ublksrv_ctrl_dev_info *info, const struct ubl
 	if (info->ublksrv_pid > 0)
 		printf("  pid %d", info->ublksrv_pid);
 	printf("  %s  %s  %u x %u  %" PRIu64 " bytes in blocks of %u\n",
-	       rest ? text : "(server does not answer)", list_mode(info->flags),
+	       rest ? text : list_no_answer(info), list_mode(info->flags),
 	       info->nr_hw_queues, info->queue_depth,
 	       (u64)p->basic.dev_sectors << SECTOR_SHIFT, 1U << p->basic.logical_bs_shift);
 	if (rest)
