@@ -42,7 +42,7 @@ main()
 	case $command in
 	help | --help | -h | '') usage; return ;;
 	esac
-	lock
+	lock tree
 	case $command in
 	fetch) fetch ;;
 	apply) series_apply "$@" ;;

@@ -63,25 +63,35 @@ tree_state()
 	GIT_INDEX_FILE=$scratch/state g -C "$linux" write-tree
 }
 
-# tree_without_linux: the same for the series, when build/linux does not exist
+# header_key TREE: names what `make headers` makes of a tree; prints one word
+header_key()
+{
+	local part
+	for part in include/uapi arch/x86/include/uapi arch/x86/entry/syscalls scripts Makefile; do
+		g rev-parse "$1:$part"
+	done | sha256sum | cut -c 1-24
+}
+
+# tree_without_linux: tree and header key of the series, when build/linux does not exist
 tree_without_linux()
 {
 	local commit
-	cat "$(series_memory)" 2>/dev/null && return
-	base_fetch
-	series_check
-	commit=$(series_commit)
-	commit=$(g -C "$(base_repo)" rev-parse "$commit^{tree}")
-	series_remember "$commit"
-	echo "$commit"
+	if [ ! -f "$(series_memory)" ]; then
+		base_fetch
+		series_check
+		commit=$(series_commit)
+		(cd "$(base_repo)" && series_remember "$(g rev-parse "$commit^{tree}")")
+	fi
+	cat "$(series_memory)"
 }
 
-# tree_current: sets $tree to what is to be built; brings a clean build/linux up to date
+# tree_current: sets $tree and $headers to what is to be built; brings a clean build/linux up to date
 tree_current()
 {
 	base_need
 	if [ ! -d "$linux/.git" ]; then
-		tree=$(tree_without_linux)
+		read -r tree headers < <(tree_without_linux)
+		[ -n "$headers" ] || exit 1
 		return
 	fi
 	if [ "$(cat "$linux/.git/regbuf-series" 2>/dev/null)" != "$version $(repo_hash)" ]; then
@@ -92,6 +102,7 @@ tree_current()
 		fi
 	fi
 	tree=$(tree_state)
+	headers=$(cd "$linux" && header_key "$tree")
 }
 
 kernel_key()
@@ -169,6 +180,8 @@ build_kernel()
 	local flavour=$1 out=$build/kernel-$1 fragment=$scratch/fragment key
 	merge_fragments "$flavour" > "$fragment"
 	tree_current
+	unlock
+	lock "kernel-$flavour"
 	key=$(kernel_key "$fragment")
 	if [ "$(cat "$out/key" 2>/dev/null)" = "$key" ]; then
 		say "kernel $flavour: up to date"
@@ -193,9 +206,9 @@ build_headers()
 {
 	local out=$build/headers key
 	tree_current
-	key=headers-${tree:0:16}
+	key=headers-$headers
 	if [ "$(cat "$out/key" 2>/dev/null)" = "$key" ]; then return; fi
-	rm -rf "$out"
+	rm -rf "$out/key" "$out/include"
 	mkdir -p "$out"
 	if [ -d "$cache/$key" ]; then
 		cp -r "$cache/$key/include" "$out/"
@@ -205,7 +218,6 @@ build_headers()
 		kmake_logged "$out/build.log" headers O="$out/obj" headers
 		cp -r "$out/obj/usr/include" "$out/"
 		find "$out/include" ! -type d ! -name '*.h' -delete
-		rm -rf "$out/obj"
 		cache_put "$key" "$out/include"
 	fi
 	echo "$key" > "$out/key"

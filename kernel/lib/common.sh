@@ -33,9 +33,12 @@ mkdir -p "$build"
 scratch=$(mktemp -d "$build/tree.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 
-# Two runs at once would write the same tree: the second waits.
+# lock NAME: two runs at once would write the same place, so the second waits.
+# Held until the end, or until unlock.
 lock()
 {
-	exec 9>"$build/tree.lock"
+	exec 9>"$build/$1.lock"
 	flock -n 9 || { say "waiting for another tree.sh"; flock 9; }
 }
+
+unlock() { exec 9>&-; }

@@ -147,16 +147,17 @@ series_mark()
 	g -C "$linux" update-ref refs/regbuf/base "$(g -C "$(base_repo)" rev-parse refs/heads/base)"
 	g -C "$linux" update-ref refs/regbuf/saved "$1"
 	echo "$version $(repo_hash)" > "$linux/.git/regbuf-series"
-	series_remember "$(g -C "$linux" rev-parse "$1^{tree}")"
+	(cd "$linux" && series_remember "$(g rev-parse "$1^{tree}")")
 }
 
 # Which tree the series makes is kept beside the built kernels: a fresh clone finds its kernel without unpacking anything.
 series_memory() { echo "$cache/series/$version-$(repo_hash)"; }
 
+# series_remember TREE, in the repository that has it
 series_remember()
 {
 	mkdir -p "$cache/series"
-	echo "$1" > "$(series_memory)"
+	echo "$1 $(header_key "$1")" > "$(series_memory)"
 }
 
 # repo_hash: of everything in the repository that makes the kernel's tree
