@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0
+# Everything that can be made here; `make` alone tells what that is.
+
+B := build
+# The library of the server holds all but main, for the tests to link with.
+SRV := $(wildcard srv/*.c srv/*/*.c)
+SRV_OBJ := $(SRV:%.c=$(B)/obj/%.o)
+LIB_OBJ := $(filter-out $(B)/obj/srv/main.o,$(SRV_OBJ))
+TESTLIB_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/lib/*.c))
+UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/*.c))
+GUEST := $(patsubst tests/guest/%.c,$(B)/tests/guest/%,$(wildcard tests/guest/*.c))
+
+CC := gcc
+CFLAGS ?= -O2 -g
+WARN := \
+	-Wall \
+	-Wextra \
+	-Wmissing-prototypes \
+	-Wno-unused-parameter \
+	-Wstrict-prototypes \
+	-Wundef \
+	-Wvla \
+	# EOL
+# The kernel's own headers: Debian's are of 6.1 and know less of ublk.
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Isrv -Itests/lib -Iuapi -isystem $(B)/headers/include $(WARN) $(CFLAGS)
+LIBS := -luring -lpthread
+TEST_LIBS := -lcriterion -lm $(LIBS)
+
+Q := @
+say = @printf '  %-7s %s\n' $(1) $(2);
+ifeq ($(V),1)
+Q :=
+say :=
+endif
+export V
+
+help: ## this list
+	@printf 'make targets:\n'
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 18
+	@printf 'V=1 shows the commands.  K="release kasan" chooses kernels, T=name one test binary, T=binary/test one test.\n'
+
+deps: ## install with apt what is missing
+	$(Q)scripts/install-deps
+
+kernel: ## the patched kernel, build/kernel-release
+	$(Q)kernel/tree.sh build release
+kernel-kasan: ## the same with KASAN
+	$(Q)kernel/tree.sh build kasan
+kernel-lockdep: ## the same with lockdep
+	$(Q)kernel/tree.sh build lockdep
+
+headers: ## the kernel's headers, build/headers
+	$(Q)kernel/tree.sh headers
+
+srv: $(B)/regbuf ## the server, build/regbuf
+programs: srv $(UNIT) $(GUEST) ## the server and all test programs
+
+shell: deps kernel programs ## a prompt in the guest (K=kasan: on that kernel)
+	$(Q)kernel/tree.sh build $(or $(K),release)
+	$(Q)tests/vm/guest --kernel $(or $(K),release)
+
+demo: deps ## build, boot, show a mirror over zero copy and prove its data
+	$(Q)experiments/demo/run
+
+test: deps ## build everything, run every test (T=name, K=kernels, HERE=1 on this machine's kernel)
+	$(Q)T='$(T)' K='$(K)' HERE='$(HERE)' tests/run
+
+clean: ## remove what was built, but not build/linux
+	$(Q)rm -rf $(B)/obj $(B)/tests $(B)/regbuf $(B)/*.a $(B)/test $(B)/vm
+
+$(B)/headers/key: FORCE
+	$(Q)kernel/tree.sh headers
+
+$(B)/obj/%.o: %.c Makefile | $(B)/headers/key
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -MD -MP -c -o $@ $<
+
+$(B)/libregbuf.a: $(LIB_OBJ)
+$(B)/libtest.a: $(TESTLIB_OBJ)
+$(B)/%.a:
+	@rm -f $@
+	$(call say,AR,$@)ar rcs $@ $^
+
+$(B)/regbuf: $(B)/obj/srv/main.o $(B)/libregbuf.a
+	$(call say,LD,$@)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/tests/%: $(B)/obj/tests/%.o $(B)/libtest.a $(B)/libregbuf.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(CFLAGS) -o $@ $^ $(TEST_LIBS)
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+.PHONY: help deps kernel kernel-kasan kernel-lockdep headers srv programs shell demo test clean FORCE
+.SECONDARY:
+.DELETE_ON_ERROR:
