@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -59,6 +60,7 @@ static int launch_add_failed(const struct launch *l, int err)
 static int launch_add(struct launch *l, struct ctrl *c)
 {
 	struct ublksrv_ctrl_dev_info info = {
+		.ublksrv_flags = l->nonce,
 		.nr_hw_queues = l->nr_queues,
 		.queue_depth = l->depth,
 		.max_io_buf_bytes = l->max_io,
@@ -84,6 +86,8 @@ static int launch_set_params(struct launch *l, struct ctrl *c)
 	struct ublk_params params;
 	int ret;
 
+	if (l->recover)
+		return 0;
 	limits_to_params(&l->target->lim, l->max_io, &params);
 	ret = ctrl_set_params(c, l->id, &params);
 	if (ret)
@@ -91,10 +95,15 @@ static int launch_set_params(struct launch *l, struct ctrl *c)
 	return ret;
 }
 
-/* The server has fetched every tag, or is gone. */
-static int launch_wait_ready(struct launch *l, int sock)
+static int launch_server_gone(struct launch *l, int ret)
 {
-	struct launch_msg msg = {
+	log_err("device %u: its server died", l->id);
+	return ret;
+}
+
+static int launch_tell_server(struct launch *l, int sock)
+{
+	const struct launch_msg msg = {
 		.type = LAUNCH_DEVICE,
 		.id = l->id,
 		.nr_queues = l->nr_queues,
@@ -103,13 +112,18 @@ static int launch_wait_ready(struct launch *l, int sock)
 	};
 	int ret = launch_send(sock, &msg);
 
-	if (!ret)
-		ret = launch_recv(sock, &msg);
+	return ret ? launch_server_gone(l, ret) : 0;
+}
+
+/* The server has fetched every tag, or is gone. */
+static int launch_wait_ready(struct launch *l, int sock)
+{
+	struct launch_msg msg;
+	int ret = launch_recv(sock, &msg);
+
 	if (ret)
-		log_err("device %u: its server died", l->id);
-	else if (msg.type != LAUNCH_READY)
-		ret = -EIO;
-	return ret;
+		return launch_server_gone(l, ret);
+	return msg.type == LAUNCH_READY ? 0 : -EIO;
 }
 
 static bool launch_server_died(int sock)
@@ -129,16 +143,12 @@ static int launch_wait_node(struct launch *l, int sock)
 	for (int ms = 0; ms < NODE_WAIT_MS; ms += 10) {
 		int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-		if (launch_server_died(sock)) {
-			log_err("device %u: its server died", l->id);
-			if (fd >= 0)
-				close(fd);
-			return -ECONNRESET;
-		}
-		if (fd >= 0) {
+		if (fd >= 0)
 			close(fd);
+		if (launch_server_died(sock))
+			return launch_server_gone(l, -ECONNRESET);
+		if (fd >= 0)
 			return 0;
-		}
 		usleep(10000);
 	}
 	log_err("%s: did not appear within %d s", path, NODE_WAIT_MS / 1000);
@@ -217,7 +227,8 @@ static int launch_device(struct launch *l, int sock, int pid)
 	ret = launch_begin(l, &c);
 	if (ret)
 		goto out;
-	if (!l->recover)
+	ret = launch_tell_server(l, sock);
+	if (!ret)
 		ret = launch_set_params(l, &c);
 	if (!ret)
 		ret = launch_wait_ready(l, sock);
@@ -237,6 +248,7 @@ out:
 static int launch_serve(struct launch *l, int sock)
 {
 	struct server srv = {
+		.nonce = l->nonce,
 		.mode = l->mode,
 		.target = l->target,
 		.foreground = l->foreground,
@@ -250,6 +262,17 @@ static int launch_serve(struct launch *l, int sock)
 	return server_run(&srv);
 }
 
+/* What makes a device ours: "rb" and what no other launch has. */
+static int launch_make_nonce(struct launch *l)
+{
+	if (getrandom(&l->nonce, sizeof(l->nonce), 0) != sizeof(l->nonce)) {
+		log_err("getrandom: %s", strerror(errno));
+		return -errno;
+	}
+	l->nonce = LAUNCH_MAGIC << 48 | l->nonce >> 16;
+	return 0;
+}
+
 /*
  * In the background, the child serves, and the caller's shell gets its prompt
  * back from the launcher.  In the foreground it is the other way round, so that
@@ -260,6 +283,8 @@ int launch_run(struct launch *l)
 	int socks[2], server_pid, ret;
 	pid_t child;
 
+	if (launch_make_nonce(l))
+		return 1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks)) {
 		log_err("socketpair: %s", strerror(errno));
 		return 1;

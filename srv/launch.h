@@ -5,20 +5,25 @@
  * waited for it could not be killed.
  *
  *   launcher                      server
- *      | ADD_DEV, SET_PARAMS         |
+ *      | ADD_DEV                     |
  *      |---- LAUNCH_DEVICE --------->| opens the device, starts the queues
+ *      | SET_PARAMS                  |
  *      |<--- LAUNCH_READY -----------|
  *      | START_DEV, waits for node   |
  *      |---- LAUNCH_LIVE ----------->| lets go of the terminal
  *
  * Either end closing its socket early means that it died: the other one then
- * removes the device.
+ * removes the device.  A launcher that died before it told the id is why every
+ * device carries a number of its launch: the server looks for it.
  */
 #ifndef SRV_LAUNCH_H
 #define SRV_LAUNCH_H
 
 #include "server.h"
 #include "types.h"
+
+/* The upper 16 bits of ublksrv_flags of every device of regbuf's: "rb". */
+#define LAUNCH_MAGIC	0x7262ULL
 
 enum launch_type {
 	LAUNCH_DEVICE,	/* to the server: id, nr_queues, depth, max_io */
@@ -53,6 +58,7 @@ struct launch {
 	unsigned int nr_queues;
 	unsigned int depth;
 	unsigned int max_io;
+	u64 nonce;		/* set by launch_run() */
 	u64 flags;		/* UBLK_F_* beside the mode's */
 	bool recover;
 	bool foreground;

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ctrl.h"
 #include "launch.h"
 #include "log.h"
 #include "server.h"
@@ -136,6 +137,17 @@ static int server_start_queues(struct server *srv)
 	return 0;
 }
 
+/* The launcher said something, when only its end was to be heard. */
+static int server_launcher_gone(struct server *srv)
+{
+	struct launch_msg msg;
+
+	/* LAUNCH_GONE: it removes the device itself. */
+	if (launch_recv(srv->launch, &msg))
+		server_delete(srv);
+	return -ECANCELED;
+}
+
 /* Every queue is ready, or the launcher or a queue gave up. */
 static int server_wait_queues(struct server *srv)
 {
@@ -151,7 +163,7 @@ static int server_wait_queues(struct server *srv)
 		if (poll(pfd, ARRAY_SIZE(pfd), -1) < 0 && errno != EINTR)
 			return -errno;
 		if (pfd[1].revents)
-			return -ECONNRESET;
+			return server_launcher_gone(srv);
 		if (!pfd[0].revents)
 			continue;
 		if (read(srv->events[0], &event, 1) != 1 || event != QUEUE_READY)
@@ -161,14 +173,38 @@ static int server_wait_queues(struct server *srv)
 	return 0;
 }
 
+/*
+ * The launcher ended without a word.  If it was killed just behind ADD_DEV,
+ * there is a device that only we know of.
+ */
+static void server_orphan(struct server *srv)
+{
+	static u32 ids[4096];
+	struct ublksrv_ctrl_dev_info info;
+	struct ctrl c;
+	int nr;
+
+	if (ctrl_init(&c))
+		return;
+	nr = ctrl_list(ids, ARRAY_SIZE(ids));
+	for (int i = 0; i < nr; i++) {
+		if (ctrl_get_info(&c, ids[i], &info) || info.ublksrv_flags != srv->nonce)
+			continue;
+		srv->id = ids[i];
+		server_delete(srv);
+	}
+	ctrl_deinit(&c);
+}
+
 static int server_prepare(struct server *srv)
 {
 	struct launch_msg msg;
 	int ret = launch_recv(srv->launch, &msg);
 
-	/* The launcher failed, and has said why. */
-	if (ret)
+	if (ret) {
+		server_orphan(srv);
 		return ret;
+	}
 	srv->id = msg.id;
 	srv->nr_queues = msg.nr_queues;
 	srv->depth = msg.depth;
@@ -188,8 +224,10 @@ static int server_prepare(struct server *srv)
 	/* What went wrong comes before the end of it. */
 	log_forward(false);
 	msg.type = ret ? LAUNCH_FAILED : LAUNCH_READY;
-	if (launch_send(srv->launch, &msg) && !ret)
+	if (ret != -ECANCELED && launch_send(srv->launch, &msg)) {
+		server_delete(srv);
 		ret = -ECONNRESET;
+	}
 	return ret;
 }
 

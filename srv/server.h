@@ -22,6 +22,7 @@ struct server {
 	const struct mode_ops *mode;
 	struct target *target;
 	struct queue *queues;
+	u64 nonce;		/* the device's ublksrv_flags */
 	u32 id;
 	unsigned int nr_queues;
 	unsigned int depth;
