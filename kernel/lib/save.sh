@@ -42,7 +42,7 @@ save_mail()
 			     "$(g -C "$repo" show -s --format=%aD "$commit")" \
 			     g -C "$repo" commit-tree -p "$commit^" -F - "$stripped")
 	rm -rf "$dir"
-	mail=$(g -C "$repo" format-patch -q -N -p --always --zero-commit --no-signature --full-index \
+	mail=$(g -C "$repo" format-patch -N -p --always --zero-commit --no-signature --full-index \
 		--no-renames --start-number "$number" -o "$dir" -1 "$stripped")
 	mail=${mail##*/}
 	cp "$dir/$mail" "$out/kernel/patches/$mail"

@@ -1,0 +1,96 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# Copy against register, on loop and mirror, in rounds that alternate: throughput, and
+# the CPU of server and client.  Sourced by experiments/demo/guest.
+
+# shellcheck disable=SC2154 # regbuf, RESULTS and dev are of the script that sources this
+
+measure_bs='4k 64k 512k'
+measure_rw='write read'
+
+# A disk that does nothing, so that the path to it is what is measured.
+null_disk()
+{
+	local d=/sys/kernel/config/nullb/$1
+	mkdir -p "$d" && echo 4096 > "$d/size" && echo 1 > "$d/power" || return
+	[ -b "/dev/$1" ]
+}
+
+# Nanoseconds that all threads of process $1 have run
+run_time() { cat /proc/"$1"/task/*/schedstat 2> /dev/null | awk '{ s += $1 } END { printf "%.0f", s }'; }
+
+measure_add()
+{
+	case $1 in
+	loop) start -t loop -m "$2" --file /dev/nullb0 ;;
+	mirror) start -t mirror -m "$2" --leg /dev/nullb0 --leg /dev/nullb1 ;;
+	esac
+}
+
+# measure_cell TARGET MODE BS RW ROUND SECONDS: one line of demo-raw.csv
+measure_cell()
+{
+	local pid before after line
+	measure_add "$1" "$2" > /tmp/measure.log || { cat /tmp/measure.log; return 1; }
+	pid=$("$regbuf" list --json | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' | head -n 1)
+	before=$(run_time "$pid")
+	line=$(fio --name=m --filename="$(dev)" --direct=1 --ioengine=io_uring --fixedbufs=1 --registerfiles=1 \
+		--iodepth=32 --norandommap=1 --randrepeat=1 --rw="rand$4" --bs="$3" --time_based --runtime="$6" \
+		--output-format=terse --terse-version=3) || return 1
+	after=$(run_time "$pid")
+	stop || return 1
+	awk -F';' -v id="$1,$2,$3,$4,$5" -v rw="$4" -v ns=$((after - before)) '{
+		bw = rw == "read" ? $7 : $48; ms = rw == "read" ? $9 : $50
+		printf "%s,%.1f,%.1f,%.1f\n", id, bw / 1024, ns / (ms * 1e4), $88 + $89
+	}' <<< "$line" >> "$RESULTS/demo-raw.csv"
+}
+
+measure_summary()
+{
+	awk -F, '
+	function median(s,   v, n, i, j, t) {
+		n = split(s, v, " ")
+		for (i = 2; i <= n; i++)
+			for (j = i; j > 1 && v[j] + 0 < v[j - 1] + 0; j--) { t = v[j]; v[j] = v[j - 1]; v[j - 1] = t }
+		return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
+	}
+	NR == 1 { print "target,mode,bs,rw,mib_s,server_cpu,client_cpu"; next }
+	{
+		k = $1 "," $2 "," $3 "," $4
+		if (!(k in bw)) order[++n] = k
+		bw[k] = bw[k] " " $6; srv[k] = srv[k] " " $7; cli[k] = cli[k] " " $8
+	}
+	END { for (i = 1; i <= n; i++) { k = order[i]; printf "%s,%.1f,%.1f,%.1f\n", k, median(bw[k]), median(srv[k]), median(cli[k]) } }
+	' "$RESULTS/demo-raw.csv" > "$RESULTS/demo.csv"
+}
+
+measure_table()
+{
+	printf '\nLinux %s, %s, %d CPUs, %s, %s\n' "$(uname -r)" "${REGBUF_ACCEL:-hardware}" "$(nproc)" "$(fio --version)" "$(date +%F)"
+	printf 'one queue, random, depth 32, on null_blk; medians of %d rounds of %d s; CPU in %% of one processor\n\n' "$1" "$2"
+	awk -F, 'NR > 1 { k = $1 "," $3 "," $4; v[k "," $2] = $5; s[k "," $2] = $6; c[k "," $2] = $7; if (!(k in seen)) { seen[k] = 1; order[++n] = k } }
+	END {
+		printf "%-7s %-5s %-6s %22s %9s %20s %20s\n", "", "", "", "MiB/s", "", "server CPU", "client CPU"
+		printf "%-7s %-5s %-6s %10s %11s %9s %9s %10s %9s %10s\n", "target", "size", "", "copy", "register", "ratio", "copy", "register", "copy", "register"
+		for (i = 1; i <= n; i++) {
+			k = order[i]; split(k, p, ",")
+			a = v[k ",copy"]; b = v[k ",register"]
+			printf "%-7s %-5s %-6s %10.0f %11.0f %9s %9.0f %10.0f %9.0f %10.0f\n", p[1], p[2], p[3], a, b, (a > 0 ? sprintf("x %.2f", b / a) : "-"), s[k ",copy"], s[k ",register"], c[k ",copy"], c[k ",register"]
+		}
+	}' "$RESULTS/demo.csv"
+}
+
+# measure_all ROUNDS SECONDS
+measure_all()
+{
+	local round target bs rw mode
+	null_disk nullb0 && null_disk nullb1 || return 1
+	echo 'target,mode,bs,rw,round,mib_s,server_cpu,client_cpu' > "$RESULTS/demo-raw.csv"
+	for ((round = 1; round <= $1; round++)); do
+		for target in loop mirror; do for bs in $measure_bs; do for rw in $measure_rw; do for mode in copy register; do
+			measure_cell $target $mode "$bs" "$rw" "$round" "$2" || { say "measuring $target $mode $bs $rw failed"; return 1; }
+		done; done; done; done
+		say "round $round of $1 done"
+	done
+	measure_summary && measure_table "$1" "$2" > "$RESULTS/table"
+}

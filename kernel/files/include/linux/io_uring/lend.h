@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Lent buffers: a driver's pages in io_uring's registered buffer table.
+ *
+ * A driver that wants its pages to be used by fixed-buffer requests implements
+ * ->export_buf() in its file operations, and lends a &struct io_lent_buf that
+ * it owns.  io_uring knows nothing of the driver, the driver nothing of what the
+ * buffer is used for.
+ *
+ * Why not a registered buffer as user space makes them: those belong to io_uring,
+ * which pins, accounts, allocates and frees them.  Here the driver keeps the
+ * memory, of the pages and of the description, so that lending takes neither an
+ * allocation nor a copy of the bio_vec table.  The price is that the driver has
+ * to keep both alive until ->release().
+ */
+#ifndef _LINUX_IO_URING_LEND_H
+#define _LINUX_IO_URING_LEND_H
+
+#include <linux/bits.h>
+#include <linux/refcount.h>
+#include <linux/types.h>
+#include <linux/uio.h>
+
+struct bio_vec;
+struct file;
+
+/* What a borrower may do with the bytes: &io_lent_buf.dir */
+#define IO_LENT_SOURCE	BIT(ITER_SOURCE)	/* read from them */
+#define IO_LENT_DEST	BIT(ITER_DEST)		/* write to them */
+
+/**
+ * struct io_lent_buf - one lent buffer
+ * @bvec: @nr_bvecs segments of any length, covering at least @offset + @len
+ *	bytes
+ * @nr_bvecs: number of segments, none behind the one with the last byte
+ * @offset: first byte of the buffer, inside @bvec[0]
+ * @len: bytes, 1 to %INT_MAX
+ * @dir: %IO_LENT_SOURCE, %IO_LENT_DEST or both
+ * @refs: io_uring's: one for the table slot, one for each request that uses the
+ *	buffer.  Not the driver's business.
+ * @release: called exactly once, when the last of @refs is gone
+ *
+ * Owner: the driver, which fills in all but @refs, may embed this in a structure
+ * of its own, and must not touch it or the memory it refers to from the return
+ * of ->export_buf() until @release.  The fields do not change in between, so they
+ * are read without a lock.
+ *
+ * @release runs in task context, with or without the ring's lock, from whichever
+ * task drops the last reference: one that submits or reaps, a kworker at ring
+ * exit, an io_uring worker.  It must not sleep, nor call back into io_uring.
+ * When it is called io_uring has forgotten the buffer, which may then be freed or
+ * lent again.  The buffer keeps nothing of the driver alive, neither file nor
+ * module: whoever lends must hold what @release will need.
+ */
+struct io_lent_buf {
+	const struct bio_vec	*bvec;
+	unsigned int		nr_bvecs;
+	unsigned int		offset;
+	unsigned int		len;
+	u8			dir;
+	refcount_t		refs;
+	void			(*release)(struct io_lent_buf *buf);
+};
+
+/**
+ * struct io_export_args - what is asked of ->export_buf()
+ * @cookie: which buffer, and from which byte of it; a matter between the driver
+ *	and user space, who chose it
+ * @len: bytes wanted, 0 for all from @cookie on
+ *
+ * ->export_buf() returns a buffer of @len bytes or an ERR_PTR.  It is called with
+ * the ring's lock held, may sleep, and must not wait for anything that needs a
+ * request of the same ring to make progress.
+ */
+struct io_export_args {
+	u64	cookie;
+	u32	len;
+};
+
+#endif

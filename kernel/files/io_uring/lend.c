@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Lent buffers in the registered buffer table, see linux/io_uring/lend.h.
+ *
+ * Lifetime.  The buffers of user space are protected by ctx->rsrc_node: a queue
+ * in which the oldest unfinished request, whatever it does, holds back every
+ * buffer that was removed after it.  For a lent buffer that would be a circular
+ * wait: a driver's command that waits on a registered file for the next event
+ * would hold back the very buffer whose release is that event.  So a lent buffer
+ * is counted by itself, one reference for the slot and one for each request,
+ * taken when the request is issued and dropped when it is cleaned up.  For
+ * SEND_ZC it is the notification's.
+ *
+ * Lookup.  Requests find their buffer when they are issued, not when they are
+ * prepared, because an earlier request of the same chain may have registered it.
+ * They do so before anything that can make them start over in another context,
+ * and once: what a request has found it keeps.  A buffer of user space that
+ * stands in the slot already at prep is taken there, as it always was.
+ */
+#include <linux/kernel.h>
+#include <linux/errno.h>
+#include <linux/fs.h>
+#include <linux/bvec.h>
+#include <linux/nospec.h>
+#include <linux/io_uring.h>
+
+#include <uapi/linux/io_uring.h>
+#include <uapi/linux/io_uring_lend.h>
+
+#include "io_uring.h"
+#include "opdef.h"
+#include "rsrc.h"
+#include "lend.h"
+
+struct io_lend {
+	struct file			*file;
+	u64				cookie;
+	u32				len;
+	u32				flags;
+};
+
+static bool io_lend_slot_empty(const struct io_ring_ctx *ctx, unsigned int index)
+{
+	return ctx->user_bufs[index] == &dummy_ubuf;
+}
+
+int io_lent_buf_register_prep(struct io_kiocb *req, const struct io_uring_sqe *sqe)
+{
+	struct io_lend *lend = io_kiocb_to_cmd(req, struct io_lend);
+
+	if (sqe->addr || sqe->splice_fd_in || sqe->addr3 || sqe->__pad2[0])
+		return -EINVAL;
+
+	lend->cookie = READ_ONCE(sqe->off);
+	lend->len = READ_ONCE(sqe->len);
+	lend->flags = READ_ONCE(sqe->rw_flags);
+	req->buf_index = READ_ONCE(sqe->buf_index);
+
+	if (lend->flags & ~IORING_LENT_BUF_PICK_SLOT)
+		return -EINVAL;
+	if ((lend->flags & IORING_LENT_BUF_PICK_SLOT) && req->buf_index)
+		return -EINVAL;
+	return 0;
+}
+
+/* Starts behind the slot picked last: slots come free in about that order. */
+static int io_lend_pick_slot(struct io_ring_ctx *ctx)
+{
+	unsigned int nr = ctx->nr_user_bufs;
+	unsigned int i, index = ctx->lent_slot_hint;
+
+	if (!nr)
+		return -EINVAL;
+	for (i = 0; i < nr; i++, index++) {
+		if (index >= nr)
+			index = 0;
+		if (io_lend_slot_empty(ctx, index)) {
+			ctx->lent_slot_hint = index + 1;
+			return index;
+		}
+	}
+	return -ENFILE;
+}
+
+static int io_lend_find_slot(struct io_kiocb *req)
+{
+	struct io_lend *lend = io_kiocb_to_cmd(req, struct io_lend);
+	struct io_ring_ctx *ctx = req->ctx;
+	unsigned int index;
+
+	if (lend->flags & IORING_LENT_BUF_PICK_SLOT)
+		return io_lend_pick_slot(ctx);
+	if (req->buf_index >= ctx->nr_user_bufs)
+		return -EINVAL;
+	index = array_index_nospec(req->buf_index, ctx->nr_user_bufs);
+	return io_lend_slot_empty(ctx, index) ? index : -EBUSY;
+}
+
+/* Returns the slot or -errno; *len is set on success only. */
+static int io_lend_install(struct io_kiocb *req, unsigned int *len)
+	__must_hold(&req->ctx->uring_lock)
+{
+	struct io_lend *lend = io_kiocb_to_cmd(req, struct io_lend);
+	const struct io_export_args args = {
+		.cookie	= lend->cookie,
+		.len	= lend->len,
+	};
+	struct io_lent_buf *buf;
+	int index;
+
+	index = io_lend_find_slot(req);
+	if (index < 0)
+		return index;
+	buf = req->file->f_op->export_buf(req->file, &args);
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+
+	/* from here on it is io_uring's, until ->release() */
+	refcount_set(&buf->refs, 1);
+	*len = buf->len;
+	req->ctx->user_bufs[index] = io_lent_to_slot(buf);
+	return index;
+}
+
+int io_lent_buf_register(struct io_kiocb *req, unsigned int issue_flags)
+{
+	struct io_lend *lend = io_kiocb_to_cmd(req, struct io_lend);
+	struct io_ring_ctx *ctx = req->ctx;
+	unsigned int len = 0;
+	u32 cflags = 0;
+	int index;
+
+	if (!req->file->f_op->export_buf)
+		return -EOPNOTSUPP;
+
+	io_ring_submit_lock(ctx, issue_flags);
+	index = io_lend_install(req, &len);
+	io_ring_submit_unlock(ctx, issue_flags);
+	if (index < 0)
+		return index;
+
+	if (lend->flags & IORING_LENT_BUF_PICK_SLOT)
+		cflags = IORING_CQE_F_BUFFER | index << IORING_CQE_BUFFER_SHIFT;
+	io_req_set_res(req, len, cflags);
+	return IOU_OK;
+}
+
+int io_lent_buf_unregister_prep(struct io_kiocb *req, const struct io_uring_sqe *sqe)
+{
+	if (req->flags & REQ_F_FIXED_FILE)
+		return -EINVAL;
+	if (sqe->off || sqe->addr || sqe->len || sqe->rw_flags ||
+	    sqe->splice_fd_in || sqe->addr3 || sqe->__pad2[0])
+		return -EINVAL;
+	req->buf_index = READ_ONCE(sqe->buf_index);
+	return 0;
+}
+
+/* Takes the buffer out of its slot: the caller has the slot's reference. */
+static struct io_lent_buf *io_lend_remove(struct io_ring_ctx *ctx, unsigned int index)
+	__must_hold(&ctx->uring_lock)
+{
+	struct io_mapped_ubuf *slot;
+
+	if (index >= ctx->nr_user_bufs)
+		return ERR_PTR(-EINVAL);
+	index = array_index_nospec(index, ctx->nr_user_bufs);
+	slot = ctx->user_bufs[index];
+	if (slot == &dummy_ubuf)
+		return ERR_PTR(-EINVAL);
+	if (!io_slot_is_lent(slot))
+		return ERR_PTR(-EBUSY);
+
+	ctx->user_bufs[index] = (struct io_mapped_ubuf *)&dummy_ubuf;
+	return io_slot_to_lent(slot);
+}
+
+int io_lent_buf_unregister(struct io_kiocb *req, unsigned int issue_flags)
+{
+	struct io_ring_ctx *ctx = req->ctx;
+	struct io_lent_buf *buf;
+
+	io_ring_submit_lock(ctx, issue_flags);
+	buf = io_lend_remove(ctx, req->buf_index);
+	io_ring_submit_unlock(ctx, issue_flags);
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+
+	io_lent_buf_put(buf);
+	io_req_set_res(req, 0, 0);
+	return IOU_OK;
+}
+
+/*
+ * Empties all slots that hold a lent buffer.  A ring does this as soon as it is
+ * closed, without waiting for its requests to finish: a driver's command may be
+ * one of them, and may wait for the release of its buffer.
+ */
+void io_lent_bufs_drop(struct io_ring_ctx *ctx)
+	__must_hold(&ctx->uring_lock)
+{
+	unsigned int i;
+
+	for (i = 0; i < ctx->nr_user_bufs; i++) {
+		if (io_slot_is_lent(ctx->user_bufs[i]))
+			io_lent_buf_put(io_lend_remove(ctx, i));
+	}
+}
+
+/* True if at least one slot holds a lent buffer. */
+bool io_table_has_lent(const struct io_ring_ctx *ctx)
+{
+	unsigned int i;
+
+	for (i = 0; i < ctx->nr_user_bufs; i++) {
+		if (io_slot_is_lent(ctx->user_bufs[i]))
+			return true;
+	}
+	return false;
+}
+
+/* True if at least one slot holds a lent buffer, and none one of user space. */
+bool io_table_all_lent(const struct io_ring_ctx *ctx)
+{
+	unsigned int i;
+
+	for (i = 0; i < ctx->nr_user_bufs; i++) {
+		if (!io_slot_is_lent(ctx->user_bufs[i]) &&
+		    ctx->user_bufs[i] != &dummy_ubuf)
+			return false;
+	}
+	return io_table_has_lent(ctx);
+}
+
+/*
+ * Points @iter at @len bytes of @buf, from byte @buf_off on.  The segments are of
+ * any length.  The iterator gets as many as it needs and no more: consumers take
+ * the number of segments for the size of what they extract.
+ * Returns 0 or -EFAULT: direction not allowed, or not inside the buffer.
+ */
+int io_import_lent(int ddir, struct iov_iter *iter, const struct io_lent_buf *buf,
+		   u64 buf_off, size_t len)
+{
+	const struct bio_vec *bvec = buf->bvec;
+	size_t skip, left;
+	unsigned int nr;
+
+	if (unlikely(!(buf->dir & BIT(ddir))))
+		return -EFAULT;
+	if (unlikely(len > MAX_RW_COUNT || buf_off > buf->len ||
+		     len > buf->len - buf_off))
+		return -EFAULT;
+
+	skip = buf->offset + buf_off;
+	if (len == buf->len) {
+		nr = buf->nr_bvecs;
+	} else if (!len) {
+		nr = skip = 0;
+	} else {
+		while (skip >= bvec->bv_len) {
+			skip -= bvec->bv_len;
+			bvec++;
+		}
+		left = skip + len;
+		for (nr = 0; left > bvec[nr].bv_len; nr++)
+			left -= bvec[nr].bv_len;
+		nr++;
+	}
+	iov_iter_bvec(iter, ddir, bvec, nr, len);
+	iter->iov_offset = skip;
+	return 0;
+}
+
+static void io_fixed_buf_take(struct io_kiocb *req, struct io_mapped_ubuf *slot)
+	__must_hold(&req->ctx->uring_lock)
+{
+	if (io_slot_is_lent(slot)) {
+		refcount_inc(&io_slot_to_lent(slot)->refs);
+		req->flags |= REQ_F_LENT_BUF;
+	} else if (!req->rsrc_node) {
+		__io_req_set_rsrc_node(req, req->ctx);
+	}
+	req->imu = slot;
+}
+
+/*
+ * At prep: sets req->imu to the slot's buffer if it is one of user space, or to
+ * NULL if the slot's buffer is to be looked up at issue.
+ * Returns 0, or -EFAULT if there is no such slot.
+ */
+int io_fixed_buf_prep(struct io_kiocb *req, unsigned int index)
+	__must_hold(&req->ctx->uring_lock)
+{
+	struct io_ring_ctx *ctx = req->ctx;
+	struct io_mapped_ubuf *slot;
+
+	if (unlikely(index >= ctx->nr_user_bufs))
+		return -EFAULT;
+	index = array_index_nospec(index, ctx->nr_user_bufs);
+	slot = ctx->user_bufs[index];
+	req->imu = NULL;
+	if (slot != &dummy_ubuf && !io_slot_is_lent(slot))
+		io_fixed_buf_take(req, slot);
+	return 0;
+}
+
+/*
+ * At issue, if req->imu is still NULL: sets it to what is in the slot now, and
+ * takes a reference, which is dropped when the request is cleaned up.
+ * Returns 0, or -EFAULT if there is no such slot or it is empty: req->imu is then
+ * the empty buffer, from which any import fails.
+ */
+int io_fixed_buf_issue(struct io_kiocb *req, unsigned int index,
+		       unsigned int issue_flags)
+{
+	struct io_ring_ctx *ctx = req->ctx;
+
+	req->imu = (struct io_mapped_ubuf *)&dummy_ubuf;
+	io_ring_submit_lock(ctx, issue_flags);
+	if (likely(index < ctx->nr_user_bufs)) {
+		index = array_index_nospec(index, ctx->nr_user_bufs);
+		if (likely(!io_lend_slot_empty(ctx, index)))
+			io_fixed_buf_take(req, ctx->user_bufs[index]);
+	}
+	io_ring_submit_unlock(ctx, issue_flags);
+	return unlikely(req->imu == &dummy_ubuf) ? -EFAULT : 0;
+}

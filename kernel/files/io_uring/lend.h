@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef IOU_LEND_H
+#define IOU_LEND_H
+
+#include <linux/io_uring_types.h>
+#include <linux/io_uring/lend.h>
+
+/*
+ * A slot of ctx->user_bufs, and likewise req->imu, is one of
+ *   &dummy_ubuf                    empty
+ *   a struct io_mapped_ubuf *      a buffer of user space
+ *   a struct io_lent_buf *, + 1    a lent buffer
+ * Slots change under ctx->uring_lock only.  A lent buffer's slot holds one
+ * reference, req->imu another one as long as REQ_F_LENT_BUF is set.
+ */
+#define IO_SLOT_LENT	1UL
+
+static inline bool io_slot_is_lent(const struct io_mapped_ubuf *slot)
+{
+	return (unsigned long)slot & IO_SLOT_LENT;
+}
+
+static inline struct io_lent_buf *io_slot_to_lent(const struct io_mapped_ubuf *slot)
+{
+	return (struct io_lent_buf *)((unsigned long)slot - IO_SLOT_LENT);
+}
+
+static inline struct io_mapped_ubuf *io_lent_to_slot(struct io_lent_buf *buf)
+{
+	return (struct io_mapped_ubuf *)((unsigned long)buf + IO_SLOT_LENT);
+}
+
+static inline void io_lent_buf_put(struct io_lent_buf *buf)
+{
+	if (refcount_dec_and_test(&buf->refs))
+		buf->release(buf);
+}
+
+int io_lent_buf_register_prep(struct io_kiocb *req, const struct io_uring_sqe *sqe);
+int io_lent_buf_register(struct io_kiocb *req, unsigned int issue_flags);
+int io_lent_buf_unregister_prep(struct io_kiocb *req, const struct io_uring_sqe *sqe);
+int io_lent_buf_unregister(struct io_kiocb *req, unsigned int issue_flags);
+
+int io_import_lent(int ddir, struct iov_iter *iter, const struct io_lent_buf *buf,
+		   u64 buf_off, size_t len);
+void io_lent_bufs_drop(struct io_ring_ctx *ctx);
+bool io_table_has_lent(const struct io_ring_ctx *ctx);
+bool io_table_all_lent(const struct io_ring_ctx *ctx);
+
+int io_fixed_buf_prep(struct io_kiocb *req, unsigned int index);
+int io_fixed_buf_issue(struct io_kiocb *req, unsigned int index,
+		       unsigned int issue_flags);
+
+#endif
