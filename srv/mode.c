@@ -8,12 +8,14 @@
 
 const struct mode_ops *const mode_list[] = {
 	&mode_copy,
+	&mode_user_copy,
 	&mode_register,
 	NULL
 };
 
 const char *const mode_names[] = {
 	"copy",
+	"user-copy",
 	"register",
 	NULL
 };

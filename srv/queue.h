@@ -44,7 +44,6 @@ struct queue {
 	/* the mode's own */
 	char *bufs;
 	size_t bufs_size;
-	bool bufs_fixed;
 
 	struct server *srv;
 	pthread_t thread;

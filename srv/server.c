@@ -96,7 +96,8 @@ static int server_open_ublkc(struct server *srv)
 
 	snprintf(path, sizeof(path), "/dev/ublkc%u", srv->id);
 	for (int ms = 0; ; ms += 10) {
-		srv->ublkc = open(path, O_RDWR | O_CLOEXEC);
+		/* Non-blocking: io_uring must not hand its reads and writes to a worker. */
+		srv->ublkc = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 		if (srv->ublkc >= 0)
 			return 0;
 		/* udev may be on its way; EBUSY is a dead server on its way out. */

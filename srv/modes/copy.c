@@ -2,52 +2,18 @@
 /*
  * Mode copy: the driver copies a write's data into the server's buffer before
  * it hands the request over, and a read's data out of it at COMMIT.
- *
- * One buffer per tag, of the largest request.  The memory is touched only by
- * requests that are so large.
  */
-#include <errno.h>
-#include <string.h>
-#include <sys/mman.h>
-
-#include "../log.h"
 #include "../queue.h"
+#include "bufs.h"
 #include "modes.h"
 
 static int copy_init(struct queue *q)
 {
-	q->bufs_size = (size_t)q->depth * q->max_io;
-	q->bufs = mmap(NULL, q->bufs_size, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (q->bufs == MAP_FAILED) {
-		q->bufs = NULL;
-		log_err("queue %u: %zu bytes of buffers: %s", q->qid, q->bufs_size, strerror(errno));
-		return -ENOMEM;
-	}
-	for (unsigned int tag = 0; tag < q->depth; tag++) {
-		q->ios[tag].buf = q->bufs + (size_t)tag * q->max_io;
+	int ret = bufs_init(q);
+
+	for (unsigned int tag = 0; !ret && tag < q->depth; tag++)
 		q->ios[tag].cmd_addr = (uintptr_t)q->ios[tag].buf;
-	}
-	return 0;
-}
-
-static void copy_deinit(struct queue *q)
-{
-	if (q->bufs)
-		munmap(q->bufs, q->bufs_size);
-}
-
-static void copy_issue(struct queue *q, struct io *io)
-{
-	for (unsigned int i = 0; i < io->nr_steps; i++) {
-		struct step *s = &io->steps[i];
-
-		/* The buffer is the tag's until COMMIT. */
-		if (s->state == STEP_TODO)
-			queue_rw_step(q, io, s,
-				      s->op == STEP_READ ? IORING_OP_READ : IORING_OP_WRITE,
-				      (uintptr_t)io->buf + s->done, 0);
-	}
+	return ret;
 }
 
 const struct mode_ops mode_copy = {
@@ -55,6 +21,6 @@ const struct mode_ops mode_copy = {
 	.summary	= "the kernel copies every byte into and out of the server",
 	.snapshots	= true,
 	.init		= copy_init,
-	.deinit		= copy_deinit,
-	.issue		= copy_issue,
+	.deinit		= bufs_deinit,
+	.issue		= bufs_issue,
 };

@@ -5,6 +5,7 @@
 #include "../mode.h"
 
 extern const struct mode_ops mode_copy;
+extern const struct mode_ops mode_user_copy;
 extern const struct mode_ops mode_register;
 
 #endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * For modes that keep a copy of the data: a buffer per tag, and the legs' I/O
+ * on it.
+ */
+#ifndef SRV_BUFS_H
+#define SRV_BUFS_H
+
+#include "../queue.h"
+
+/*
+ * One buffer per tag, of the largest request, in io->buf.  Memory is touched
+ * only by requests that are so large.  0 or -errno after a message.
+ */
+int bufs_init(struct queue *q);
+void bufs_deinit(struct queue *q);
+
+/* mode_ops.issue: reads and writes between the legs and the buffer. */
+void bufs_issue(struct queue *q, struct io *io);
+
+#endif
