@@ -88,7 +88,7 @@ static int launch_set_params(struct launch *l, struct ctrl *c)
 
 	if (l->recover)
 		return 0;
-	limits_to_params(&l->target->lim, l->max_io, &params);
+	limits_to_params(&l->target->lim, l->max_io, l->mode->needs_lend, &params);
 	ret = ctrl_set_params(c, l->id, &params);
 	if (ret)
 		log_err("device %u: parameters: %s", l->id, strerror(-ret));

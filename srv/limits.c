@@ -60,7 +60,7 @@ static u32 to_sectors(u64 bytes)
 	return min_u64(bytes, 1U << 31) >> SECTOR_SHIFT;
 }
 
-void limits_to_params(const struct limits *l, u32 max_io, struct ublk_params *p)
+void limits_to_params(const struct limits *l, u32 max_io, bool lends, struct ublk_params *p)
 {
 	memset(p, 0, sizeof(*p));
 	p->len = sizeof(*p);
@@ -75,6 +75,10 @@ void limits_to_params(const struct limits *l, u32 max_io, struct ublk_params *p)
 		p->basic.attrs |= UBLK_ATTR_VOLATILE_CACHE | UBLK_ATTR_FUA;
 	if (l->rotational)
 		p->basic.attrs |= UBLK_ATTR_ROTATIONAL;
+	if (lends) {
+		p->types |= UBLK_PARAM_TYPE_DMA_ALIGN;
+		p->dma.alignment = l->dma_align - 1;
+	}
 
 	if (!l->discard_max && !l->zeroes_max)
 		return;

@@ -42,13 +42,16 @@ void limits_merge(struct limits *l, const struct limits *leg);
 
 /*
  * Make *l something that ublk accepts: the logical block covers the memory
- * alignment of direct I/O (ublk has no parameter for that), the size is whole
- * blocks.  Returns 0; -EINVAL when the block is larger than ublk takes;
+ * alignment of direct I/O, as file systems align their buffers to blocks and
+ * nobody checks those; the size is whole blocks.  Returns 0; -EINVAL when the block is larger than ublk takes;
  * -ENOSPC when not one block is left.
  */
 int limits_finish(struct limits *l);
 
-/* The parameters for SET_PARAMS.  @max_io: bytes of the largest request. */
-void limits_to_params(const struct limits *l, u32 max_io, struct ublk_params *p);
+/*
+ * The parameters for SET_PARAMS.  @max_io: bytes of the largest request.  @lends:
+ * the legs get the client's own pages, which must be aligned for them.
+ */
+void limits_to_params(const struct limits *l, u32 max_io, bool lends, struct ublk_params *p);
 
 #endif

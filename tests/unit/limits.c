@@ -123,7 +123,7 @@ Test(limits, parameters_of_an_ssd)
 	struct limits l = ssd();
 	struct ublk_params p;
 
-	limits_to_params(&l, 512 << 10, &p);
+	limits_to_params(&l, 512 << 10, false, &p);
 	cr_assert_eq(p.len, sizeof(p));
 	cr_assert_eq(p.types, UBLK_PARAM_TYPE_BASIC | UBLK_PARAM_TYPE_DISCARD);
 	cr_assert_eq(p.basic.logical_bs_shift, 9);
@@ -141,7 +141,7 @@ Test(limits, a_cache_needs_flush_and_fua)
 	struct limits l = disk();
 	struct ublk_params p;
 
-	limits_to_params(&l, 512 << 10, &p);
+	limits_to_params(&l, 512 << 10, false, &p);
 	cr_assert_eq(p.basic.attrs, UBLK_ATTR_VOLATILE_CACHE | UBLK_ATTR_FUA | UBLK_ATTR_ROTATIONAL);
 	cr_assert_eq(p.types, UBLK_PARAM_TYPE_BASIC);
 }
@@ -152,10 +152,10 @@ Test(limits, hints_that_are_no_power_of_two_are_left_out)
 	struct ublk_params p;
 
 	l.io_opt = 33553920;
-	limits_to_params(&l, 512 << 10, &p);
+	limits_to_params(&l, 512 << 10, false, &p);
 	cr_assert_eq(p.basic.io_opt_shift, 12);
 	l.io_opt = 65536;
-	limits_to_params(&l, 512 << 10, &p);
+	limits_to_params(&l, 512 << 10, false, &p);
 	cr_assert_eq(p.basic.io_opt_shift, 16);
 }
 
@@ -165,6 +165,18 @@ Test(limits, a_discard_counts_bytes_in_32_bits)
 	struct ublk_params p;
 
 	l.discard_max = 1ULL << 40;
-	limits_to_params(&l, 512 << 10, &p);
+	limits_to_params(&l, 512 << 10, false, &p);
 	cr_assert_leq((u64)p.discard.max_discard_sectors << 9, UINT32_MAX);
+}
+
+Test(limits, only_a_mode_that_lends_asks_for_aligned_pages)
+{
+	struct limits l = disk();
+	struct ublk_params p;
+
+	limits_to_params(&l, 512 << 10, false, &p);
+	cr_assert_eq(p.types & UBLK_PARAM_TYPE_DMA_ALIGN, 0);
+	limits_to_params(&l, 512 << 10, true, &p);
+	cr_assert(p.types & UBLK_PARAM_TYPE_DMA_ALIGN);
+	cr_assert_eq(p.dma.alignment, 511);
 }
