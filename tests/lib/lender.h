@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * /dev/lend_test, the exporter whose every property a test chooses.
+ */
+#ifndef TESTS_LENDER_H
+#define TESTS_LENDER_H
+
+#include <linux/lend_test.h>
+
+#include "check.h"
+#include "ring.h"
+
+#define LEND_BOTH	(LEND_TEST_SOURCE | LEND_TEST_DEST)
+
+/* A buffer of the lender, as a test wants it; all but @segs may be left 0. */
+struct lend_spec {
+	const struct lend_test_seg *segs;
+	unsigned int nr_segs;
+	u32 dir;	/* 0: both directions */
+	u32 error;
+	u32 skip;
+};
+
+int lender_open(void);
+/* Returns 0 or -errno; lender_setup() ends the test instead. */
+int lender_try_setup(int fd, unsigned int index, const struct lend_spec *spec);
+void lender_setup(int fd, unsigned int index, const struct lend_spec *spec);
+/* Buffer @index is one segment of @len bytes, for both directions. */
+void lender_simple(int fd, unsigned int index, u32 len);
+
+struct lend_test_stats lender_stats(int fd, unsigned int index);
+/* Within @ms, buffer @index has come back @n times, neither less nor more. */
+void lender_released(int fd, unsigned int index, u64 n, unsigned int ms);
+/* Buffer @index was lent @lent times and has come back @released times, now. */
+#define lender_is(fd, index, lent, released, ...) \
+	lender_check(__FILE__, __LINE__, (fd), (index), (lent), (released), __VA_ARGS__)
+void lender_check(const char *file, int line, int fd, unsigned int index, u64 lent,
+		  u64 released, const char *fmt, ...)
+	__attribute__((format(printf, 7, 8)));
+
+/* All of @len bytes at @offset of buffer @index. */
+void lender_read(int fd, unsigned int index, u32 offset, void *buf, size_t len);
+void lender_write(int fd, unsigned int index, u32 offset, const void *buf, size_t len);
+
+/* One of LEND_TEST_CMD_*: between bytes [addr, addr + len) of slot and buffer @index. */
+struct lend_move {
+	u32 op;
+	u32 index;
+	u32 offset;
+	u32 delay_ms;
+	u64 addr;
+	u32 len;
+	unsigned int slot;
+};
+void lender_prep_move(struct io_uring_sqe *sqe, int fd, const struct lend_move *move);
+int lender_move(struct io_uring *ring, int fd, const struct lend_move *move);
+
+#endif

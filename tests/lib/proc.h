@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A second process for a test: one that is killed, or that has fewer rights.
+ *
+ * It is a fork that never comes back into the test, because Criterion could not
+ * cope with that, keeps no descriptor of the test but those that are named, and
+ * dies with it.  What the two tell each other goes through shared memory.
+ */
+#ifndef TESTS_PROC_H
+#define TESTS_PROC_H
+
+#include <sys/types.h>
+
+#include "check.h"
+
+/* Runs @fn(@arg) in a process of its own, which then waits to be killed. */
+pid_t proc_start(void (*fn)(void *arg), void *arg);
+/* The same, keeping descriptor @fd too; -1: none. */
+pid_t proc_start_fd(void (*fn)(void *arg), void *arg, int fd);
+/* SIGKILL, and waits until the process is gone, for at most SOON_MS. */
+void proc_kill(pid_t pid);
+/* SIGKILL only. */
+void proc_signal(pid_t pid);
+/* True if the process is gone within @ms. */
+bool proc_gone(pid_t pid, unsigned int ms);
+/* Runs @fn(@arg) to its end.  Returns its result, which is 0 to 98; 99 a must(). */
+int proc_run(int (*fn)(void *arg), void *arg);
+
+/* Zeroed memory that later children share. */
+void *shared_alloc(size_t size);
+
+#endif

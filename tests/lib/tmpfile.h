@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Files and disks to move data to and from.
+ */
+#ifndef TESTS_TMPFILE_H
+#define TESTS_TMPFILE_H
+
+#include "check.h"
+
+/* A file of @size bytes in memory.  Buffered: io_uring always punts it to a worker. */
+int file_mem(size_t size);
+/*
+ * A memory disk of 4 MiB or more, /dev/ramN, opened O_DIRECT; its contents are
+ * whatever an earlier test left.
+ */
+int disk_ram(unsigned int nr);
+/* The loop device of @file, opened with @flags.  Goes away with its last user. */
+int disk_loop(int file, int flags);
+
+/* What a null_blk disk is made with; 0 or NULL is the driver's default. */
+struct null_disk {
+	unsigned int mb;		/* [16] */
+	unsigned int max_sectors;	/* of one request: splits */
+	unsigned int depth;		/* tags */
+	unsigned int poll_queues;
+	unsigned int delay_us;		/* until a request completes */
+	const char *badblocks;		/* "+first-last" */
+};
+/*
+ * A null_blk disk that keeps its data, opened with @flags.  Goes away with
+ * disk_null_remove(), or with the next one of the same name.
+ */
+int disk_null(const char *name, const struct null_disk *opt, int flags);
+void disk_null_remove(const char *name);
+/* The path of the disk, valid until the next call. */
+const char *disk_null_path(const char *name);
+/* Removes all that failed tests left. */
+void disk_null_sweep(void);
+
+/* All of it, or the test ends. */
+void file_read(int fd, void *buf, size_t len, u64 pos);
+void file_write(int fd, const void *buf, size_t len, u64 pos);
+
+/* @size bytes, aligned for direct I/O, zeroed. */
+void *page_alloc(size_t size);
+
+/* The two ends of a TCP connection over loopback. */
+struct tcp_pair {
+	int tx, rx;
+};
+/*
+ * @sndbuf, @rcvbuf: bytes, 0 for what the system chooses.  Pages that are sent without
+ * a copy count for much more than their size.
+ */
+void tcp_pair(struct tcp_pair *pair, int sndbuf, int rcvbuf);
+/* Receives exactly @len bytes, however slowly they come. */
+void tcp_read(int fd, void *buf, size_t len);
+
+#endif
