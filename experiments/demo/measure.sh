@@ -22,7 +22,7 @@ run_time() { cat /proc/"$1"/task/*/schedstat 2> /dev/null | awk '{ s += $1 } END
 measure_add()
 {
 	case $1 in
-	loop) start -t loop -m "$2" --file /dev/nullb0 ;;
+	loop) start -t loop -m "$2" --leg /dev/nullb0 ;;
 	mirror) start -t mirror -m "$2" --leg /dev/nullb0 --leg /dev/nullb1 ;;
 	esac
 }
