@@ -62,6 +62,9 @@ shell: deps kernel programs ## a prompt in the guest (K=kasan: on that kernel)
 demo: deps ## build, boot, show a mirror over zero copy and prove its data
 	$(Q)experiments/demo/run
 
+cost: deps ## instructions per I/O of every target and mode, build/cost.csv
+	$(Q)perf-scripts/cost
+
 test: deps ## build everything, run every test (T=name, K=kernels, HERE=1 on this machine's kernel)
 	$(Q)T='$(T)' K='$(K)' HERE='$(HERE)' tests/run
 
@@ -90,6 +93,6 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libtest.a $(B)/libregbuf.a
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: help deps kernel kernel-kasan kernel-lockdep headers srv programs shell demo test clean FORCE
+.PHONY: cost help deps kernel kernel-kasan kernel-lockdep headers srv programs shell demo test clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
