@@ -2,13 +2,15 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "ctrl.h"
 #include "log.h"
 #include "opts.h"
 
-#define DEL_MAX	4096
+#define DEL_MAX		4096
+#define DEL_WAIT_US	3000000
 
 struct del_conf {
 	unsigned int id;
@@ -23,16 +25,41 @@ static const struct opt del_opts[] = {
 	{ 0 }
 };
 
+/*
+ * Until the number is free, or has been given to another device.  DEL_DEV can
+ * wait by itself, but for ever, when somebody has the block device open or
+ * mounted.
+ */
+static bool del_wait(struct ctrl *c, u32 id, u64 nonce)
+{
+	struct ublksrv_ctrl_dev_info info;
+	unsigned int us = 500;
+
+	for (unsigned int waited = 0; waited < DEL_WAIT_US; waited += us) {
+		if (ctrl_get_info(c, id, &info) || info.ublksrv_flags != nonce)
+			return true;
+		usleep(us);
+		if (us < 20000)
+			us *= 2;
+	}
+	return false;
+}
+
 static int del_one(struct ctrl *c, u32 id)
 {
-	int ret = ctrl_stop_dev(c, id);
+	struct ublksrv_ctrl_dev_info info;
+	int ret = ctrl_get_info(c, id, &info);
 
 	if (!ret)
-		ret = ctrl_del_dev(c, id);
+		ret = ctrl_stop_dev(c, id);
+	if (!ret)
+		ret = ctrl_del_dev_async(c, id);
 	if (ret == -ENODEV)
 		log_err("del: device %u: there is none; 'regbuf list' shows what there is", id);
 	else if (ret)
 		log_err("del: device %u: %s", id, strerror(-ret));
+	else if (!del_wait(c, id, info.ublksrv_flags))
+		log_warn("del: device %u is stopped; its number is free again when whoever has it open or mounted lets go", id);
 	return ret;
 }
 

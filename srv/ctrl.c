@@ -117,6 +117,11 @@ int ctrl_del_dev(struct ctrl *c, u32 id)
 	return ctrl_simple(c, UBLK_U_CMD_DEL_DEV, id, 0);
 }
 
+int ctrl_del_dev_async(struct ctrl *c, u32 id)
+{
+	return ctrl_simple(c, UBLK_U_CMD_DEL_DEV_ASYNC, id, 0);
+}
+
 int ctrl_start_dev(struct ctrl *c, u32 id, int pid)
 {
 	return ctrl_simple(c, UBLK_U_CMD_START_DEV, id, pid);

@@ -28,7 +28,8 @@ void ctrl_deinit(struct ctrl *c);
 
 /* Each returns 0 or -errno, and says nothing. */
 int ctrl_add_dev(struct ctrl *c, struct ublksrv_ctrl_dev_info *info);
-int ctrl_del_dev(struct ctrl *c, u32 id);
+int ctrl_del_dev(struct ctrl *c, u32 id);	/* waits until the id is free */
+int ctrl_del_dev_async(struct ctrl *c, u32 id);
 int ctrl_start_dev(struct ctrl *c, u32 id, int pid);
 int ctrl_stop_dev(struct ctrl *c, u32 id);
 int ctrl_get_info(struct ctrl *c, u32 id, struct ublksrv_ctrl_dev_info *info);
