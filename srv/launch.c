@@ -176,6 +176,8 @@ static int launch_start(struct launch *l, struct ctrl *c, int sock, int pid)
 {
 	int ret;
 
+	if (launch_server_died(sock))
+		return launch_server_gone(l, -ECONNRESET);
 	if (l->recover)
 		ret = ctrl_end_recovery(c, l->id, pid);
 	else
