@@ -139,6 +139,15 @@ long client_wait(struct client *c)
 	return c->res;
 }
 
+long client_wait_in_ring(struct client *c, struct raw *r)
+{
+	u64 end = now_ms() + SOON_MS;
+
+	while (!c->done && now_ms() < end)
+		raw_pump(r, 5);
+	return client_wait(c);
+}
+
 long client_serve(struct client *c, struct raw *r)
 {
 	u64 end = now_ms() + SOON_MS;

@@ -171,18 +171,33 @@ void raw_is_gone(int id, unsigned int ms)
 	must(wait_until(nothing_left, &id, ms), "device %d is still there", id);
 }
 
-void raw_sweep(void)
+/* The server that this process is, if it is one. */
+static struct raw *live;
+
+static int sweep(void *arg)
 {
 	DIR *dir = opendir("/sys/class/ublk-char");
 	struct dirent *e;
-	int id;
+	int id, ret = 0;
 
 	while (dir && (e = readdir(dir))) {
-		if (sscanf(e->d_name, "ublkc%d", &id) == 1)
-			raw_ctl_data(UBLK_U_CMD_DEL_DEV_ASYNC, id, 0, SOON_MS);
+		if (sscanf(e->d_name, "ublkc%d", &id) == 1 && raw_del(id, SOON_MS))
+			ret = 1;
 	}
-	if (dir)
-		closedir(dir);
+	return ret;
+}
+
+/*
+ * First the server goes, and the deleting is done by another process: one that waits
+ * for its own requests to end, in a worker of its own, could never be ended itself.
+ */
+void raw_sweep(void)
+{
+	if (live)
+		raw_close(live);
+	if (access("/sys/class/ublk-char/.", F_OK))
+		return;
+	must(!proc_run(sweep, NULL), "a device was left and cannot be deleted");
 }
 
 /* The server. */
@@ -215,6 +230,7 @@ void raw_open(struct raw *r)
 	madvise((void *)r->iods, r->iods_size, MADV_DONTFORK);
 	r->bufs = page_alloc((size_t)r->opt.depth * r->opt.max_io);
 	ring_init(&r->ring, 256, r->opt.ring_flags);
+	live = r;
 	ring_table(&r->ring, RAW_SLOTS);
 	if (r->opt.fixed_file)
 		must(!io_uring_register_files(&r->ring, &r->cdev, 1), "registering the file");
@@ -225,12 +241,26 @@ void raw_open(struct raw *r)
 		r->res[i] = RING_TIMEOUT;
 }
 
-void raw_close(struct raw *r)
+void raw_close_file(struct raw *r)
 {
-	io_uring_queue_exit(&r->ring);
+	if (r->cdev < 0)
+		return;
 	munmap((void *)r->iods, r->iods_size);
 	close(r->cdev);
 	r->cdev = -1;
+}
+
+void raw_close_ring(struct raw *r)
+{
+	if (live == r)
+		io_uring_queue_exit(&r->ring);
+	live = NULL;
+}
+
+void raw_close(struct raw *r)
+{
+	raw_close_ring(r);
+	raw_close_file(r);
 }
 
 void raw_prep_cmd(struct raw *r, struct io_uring_sqe *sqe, u32 cmd_op, unsigned int queue,
@@ -432,6 +462,12 @@ int raw_lend(struct raw *r, unsigned int tag, u32 off, u32 len, unsigned int slo
 int raw_unlend(struct raw *r, unsigned int slot)
 {
 	lent_prep_unregister(raw_sqe(r, OP_SYNC), slot);
+	return run_sync(r);
+}
+
+int raw_rw(struct raw *r, int op, int fd, u64 addr, u32 len, u64 pos, unsigned int slot)
+{
+	prep_rw_fixed(raw_sqe(r, OP_SYNC), op, fd, addr, len, pos, slot);
 	return run_sync(r);
 }
 

@@ -70,12 +70,15 @@ int raw_del(int id, unsigned int ms);
 int raw_dev_state(int id);
 /* Nothing of device @id is left in /dev and /sys, within @ms. */
 void raw_is_gone(int id, unsigned int ms);
-/* Deletes whatever failed tests left. */
+/* Closes the server of this process, and deletes whatever failed tests left. */
 void raw_sweep(void);
 
 /* The server's side.  raw_open() does not fetch. */
 void raw_open(struct raw *r);
+/* Each of these does nothing the second time. */
 void raw_close(struct raw *r);
+void raw_close_file(struct raw *r);
+void raw_close_ring(struct raw *r);
 void raw_fetch(struct raw *r, unsigned int tag);
 void raw_fetch_all(struct raw *r);
 /* START_DEV, serving meanwhile whoever looks for partitions. */
@@ -108,6 +111,8 @@ int raw_run_cmd(struct raw *r, u32 cmd_op, unsigned int queue, unsigned int tag,
 int raw_lend(struct raw *r, unsigned int tag, u32 off, u32 len, unsigned int slot);
 int raw_lend_at(struct raw *r, u64 cookie, u32 len, unsigned int slot);
 int raw_unlend(struct raw *r, unsigned int slot);
+/* READ_FIXED or WRITE_FIXED, while requests may come. */
+int raw_rw(struct raw *r, int op, int fd, u64 addr, u32 len, u64 pos, unsigned int slot);
 void raw_commit(struct raw *r, unsigned int tag, int32_t result);
 /* Copies between the request and @mem, and commits. */
 void raw_serve(struct raw *r, unsigned int tag);
@@ -143,6 +148,11 @@ struct client *client_start(const struct client_job *job);
 bool client_done(struct client *c, unsigned int ms);
 /* Waits, serving the disk with raw_serve().  Returns res. */
 long client_serve(struct client *c, struct raw *r);
+/*
+ * The same with the server waiting in its ring for what comes: what a worker has done
+ * for a ring with DEFER_TASKRUN is cleaned up only there.
+ */
+long client_wait_in_ring(struct client *c, struct raw *r);
 /* client_done() in SOON_MS, or the test fails.  Returns res. */
 long client_wait(struct client *c);
 

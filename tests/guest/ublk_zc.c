@@ -1,0 +1,582 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a ublk device with zero copy refuses: from whom, for which requests, with
+ * which results.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lender.h"
+#include "pattern.h"
+#include "proc.h"
+#include "tmpfile.h"
+#include "ublkraw.h"
+
+#define LEN	16384
+
+static struct raw r;
+
+static void setup(void)
+{
+	raw_sweep();
+	memset(&r, 0, sizeof(r));
+	r.id = -1;
+}
+
+TestSuite(ublk_zc, .init = setup, .fini = raw_sweep, .timeout = 60);
+
+static const struct raw_opt zc = { .flags = RAW_ZC };
+
+Test(ublk_zc, is_a_feature_that_the_driver_tells)
+{
+	u64 features = 0;
+	const struct ublksrv_ctrl_cmd cmd = {
+		.dev_id = -1, .queue_id = -1, .addr = (uintptr_t)&features, .len = 8,
+	};
+	struct ublksrv_ctrl_dev_info info = {
+		.nr_hw_queues = 1, .queue_depth = 4, .max_io_buf_bytes = 65536, .dev_id = -1,
+		.flags = RAW_ZC | UBLK_F_NEED_GET_DATA | 1ULL << 40,
+	};
+
+	res_is(raw_ctl(UBLK_U_CMD_GET_FEATURES, &cmd, SOON_MS), 0, "GET_FEATURES");
+	cr_assert(features & UBLK_F_SUPPORT_ZERO_COPY, "features %#llx", (unsigned long long)features);
+	res_is(raw_add_info(&info), 0, "ADD_DEV");
+	cr_assert(info.flags & UBLK_F_SUPPORT_ZERO_COPY, "flags %#llx", info.flags);
+	cr_assert(!(info.flags & UBLK_F_NEED_GET_DATA), "flags %#llx", info.flags);
+	cr_assert(!(info.flags & 1ULL << 40), "flags %#llx", info.flags);
+	res_is(raw_del(info.dev_id, SOON_MS), 0, "DEL_DEV");
+}
+
+Test(ublk_zc, add_refuses_nonsense)
+{
+	static const struct { const char *name; u32 queues, depth; u64 flags; } cases[] = {
+		{ "unprivileged zero copy", 1, 4, RAW_ZC | UBLK_F_UNPRIVILEGED_DEV },
+		{ "no queue", 0, 4, RAW_ZC },
+		{ "no depth", 1, 0, RAW_ZC },
+		{ "depth of 4097", 1, 4097, RAW_ZC },
+		{ "depth of 65535", 1, 65535, RAW_ZC },
+		{ "4097 queues", 4097, 4, RAW_ZC },
+		{ "no queue, copying", 0, 4, UBLK_F_CMD_IOCTL_ENCODE },
+		{ "depth of 4097, copying", 1, 4097, UBLK_F_CMD_IOCTL_ENCODE },
+	};
+
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ublksrv_ctrl_dev_info info = {
+			.nr_hw_queues = cases[i].queues, .queue_depth = cases[i].depth,
+			.max_io_buf_bytes = 65536, .dev_id = -1, .flags = cases[i].flags,
+		};
+
+		res_is(raw_add_info(&info), -EINVAL, "%s", cases[i].name);
+	}
+}
+
+static int set_dma_align(u32 mask)
+{
+	struct ublk_params p = {
+		.len = sizeof(p),
+		.types = UBLK_PARAM_TYPE_BASIC | UBLK_PARAM_TYPE_DMA_ALIGN,
+		.basic = { .logical_bs_shift = 9, .physical_bs_shift = 12, .max_sectors = 128,
+			   .dev_sectors = 2048 },
+		.dma.alignment = mask,
+	};
+	const struct ublksrv_ctrl_cmd cmd = {
+		.dev_id = r.id, .queue_id = -1, .addr = (uintptr_t)&p, .len = sizeof(p),
+	};
+
+	return raw_ctl(UBLK_U_CMD_SET_PARAMS, &cmd, SOON_MS);
+}
+
+Test(ublk_zc, the_server_says_how_pages_are_aligned)
+{
+	char path[64], text[16] = "";
+	int fd;
+
+	res_is(raw_add(&r, &zc), 0, "ADD_DEV");
+	res_is(set_dma_align(4096), -EINVAL, "a page and more");
+	res_is(set_dma_align(~0), -EINVAL, "all ones");
+	res_is(set_dma_align(510), -EINVAL, "not a mask");
+	res_is(set_dma_align(0), 0, "any");
+	res_is(set_dma_align(511), 0, "a sector");
+	raw_open(&r);
+	raw_fetch_all(&r);
+	res_is(raw_start(&r), 0, "START_DEV");
+	snprintf(path, sizeof(path), "/sys/block/ublkb%d/queue/dma_alignment", r.id);
+	fd = open(path, O_RDONLY);
+	must(fd >= 0 && read(fd, text, 15) > 0, "%s", path);
+	close(fd);
+	cr_assert_str_eq(text, "511\n");
+	raw_down(&r);
+}
+
+/* In a child: what the rights of the process are looked at for. */
+struct rights {
+	int add;
+	int fetch;
+	int lend;
+	volatile int ready;
+	int id;
+};
+
+static void drop_rights(void)
+{
+	must(!setresgid(65534, 65534, 65534) && !setresuid(65534, 65534, 65534), "setresuid: %s",
+	     strerror(errno));
+}
+
+static int add_without_rights(void *arg)
+{
+	struct ublksrv_ctrl_dev_info info = {
+		.nr_hw_queues = 1, .queue_depth = 4, .max_io_buf_bytes = 65536, .dev_id = -1,
+		.flags = RAW_ZC,
+	};
+
+	/* so that not the file's mode refuses */
+	must(!chmod("/dev/ublk-control", 0666), "chmod: %s", strerror(errno));
+	drop_rights();
+	((struct rights *)arg)->add = raw_add_info(&info);
+	return 0;
+}
+
+static int fetch_without_rights(void *arg)
+{
+	raw_open(&r);
+	drop_rights();
+	((struct rights *)arg)->fetch = raw_run_cmd(&r, UBLK_U_IO_FETCH_REQ, 0, 0, 0, 0);
+	return 0;
+}
+
+/* Fetches as root, and lends when it is root no more. */
+static void lend_without_rights(void *arg)
+{
+	struct rights *s = arg;
+	unsigned int tag;
+
+	raw_open(&r);
+	raw_fetch_all(&r);
+	res_is(raw_start(&r), 0, "START_DEV");
+	s->ready = 1;
+	tag = raw_expect(&r, UBLK_IO_OP_WRITE, LEN);
+	drop_rights();
+	s->lend = raw_lend(&r, tag, 0, 0, 0);
+	raw_commit(&r, tag, LEN);
+	s->ready = 2;
+}
+
+static bool ready(void *arg)
+{
+	return ((struct rights *)arg)->ready;
+}
+
+Test(ublk_zc, is_for_root_only)
+{
+	struct rights *s = shared_alloc(sizeof(*s));
+	struct client *c;
+	pid_t pid;
+
+	cr_assert_eq(proc_run(add_without_rights, s), 0);
+	chmod("/dev/ublk-control", 0600);
+	res_is(s->add, -EPERM, "ADD_DEV");
+
+	res_is(raw_add(&r, &zc), 0, "ADD_DEV");
+	cr_assert_eq(proc_run(fetch_without_rights, s), 0);
+	res_is(s->fetch, -EPERM, "FETCH");
+	res_is(raw_del(r.id, SOON_MS), 0, "DEL_DEV");
+
+	/* another: a device is for one process only, until it is recovered */
+	res_is(raw_add(&r, &zc), 0, "ADD_DEV");
+	pid = proc_start(lend_without_rights, s);
+	must(wait_until(ready, s, SOON_MS), "the server is not ready");
+	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_WRITE, .len = LEN });
+	res_is(client_wait(c), LEN, "the write itself");
+	res_is(s->lend, -EPERM, "REGISTER");
+	proc_kill(pid);
+	res_is(raw_del(r.id, SOON_MS), 0, "DEL_DEV");
+}
+
+Test(ublk_zc, fetch_and_commit_take_no_address)
+{
+	struct raw copy;
+	struct client *c;
+	unsigned int tag;
+
+	res_is(raw_add(&r, &zc), 0, "ADD_DEV");
+	raw_open(&r);
+	res_is(raw_run_cmd(&r, UBLK_U_IO_FETCH_REQ, 0, 0, 0, 4096), -EINVAL, "FETCH, zero copy");
+	res_is(raw_run_cmd(&r, UBLK_U_IO_FETCH_REQ, 0, 0, 0, (uintptr_t)r.bufs), -EINVAL,
+	       "FETCH, zero copy");
+	res_is(raw_run_cmd(&r, UBLK_U_IO_FETCH_REQ, 1, 0, 0, 0), -EINVAL, "FETCH, queue 1 of 1");
+	res_is(raw_run_cmd(&r, UBLK_U_IO_FETCH_REQ, 0, 4, 0, 0), -EINVAL, "FETCH, tag 4 of 4");
+	raw_fetch_all(&r);
+	res_is(raw_start(&r), 0, "START_DEV");
+	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_READ, .len = LEN });
+	tag = raw_expect(&r, UBLK_IO_OP_READ, LEN);
+	res_is(raw_run_cmd(&r, UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0, tag, LEN, 4096), -EINVAL,
+	       "COMMIT, zero copy");
+	must(!client_done(c, NEVER_MS), "a refused COMMIT ended the request");
+	raw_serve(&r, tag);
+	res_is(client_wait(c), LEN, "the read");
+	raw_down(&r);
+
+	res_is(raw_add(&copy, &(struct raw_opt){ .flags = UBLK_F_CMD_IOCTL_ENCODE }), 0, "ADD_DEV");
+	raw_open(&copy);
+	res_is(raw_run_cmd(&copy, UBLK_U_IO_FETCH_REQ, 0, 0, 0, 0), -EINVAL, "FETCH, copying");
+	raw_close(&copy);
+	res_is(raw_del(copy.id, SOON_MS), 0, "DEL_DEV");
+}
+
+Test(ublk_zc, lends_no_tag_that_the_server_does_not_have)
+{
+	struct client *c;
+	unsigned int tag;
+
+	raw_up(&r, &zc);
+	for (unsigned int i = 0; i < 4; i++)
+		res_is(raw_lend(&r, i, 0, 0, 0), -EINVAL, "idle tag %u", i);
+	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_WRITE, .len = LEN });
+	tag = raw_expect(&r, UBLK_IO_OP_WRITE, LEN);
+	res_is(raw_lend(&r, (tag + 1) % 4, 0, 0, 0), -EINVAL, "another tag");
+	res_is(raw_lend(&r, 4, 0, 0, 0), -EINVAL, "tag 4 of 4");
+	res_is(raw_lend(&r, 0xffff, 0, 0, 0), -EINVAL, "tag 65535");
+	res_is(raw_lend_at(&r, raw_pos(1, tag, 0), 0, 0), -EINVAL, "queue 1 of 1");
+	res_is(raw_lend_at(&r, raw_pos(4095, tag, 0), 0, 0), -EINVAL, "queue 4095");
+	res_is(raw_lend_at(&r, raw_pos(4096, tag, 0), 0, 0), -EINVAL, "behind the last queue");
+	res_is(raw_lend_at(&r, raw_pos(0, tag, 0) - UBLKSRV_IO_BUF_OFFSET, 0, 0), -EINVAL,
+	       "before the first");
+	res_is(raw_lend_at(&r, UBLKSRV_IO_BUF_OFFSET - 1, 0, 0), -EINVAL, "before the first");
+	res_is(raw_lend_at(&r, raw_pos(0, tag, 0) + (1ULL << 53), 0, 0), -EINVAL, "bit 53");
+	res_is(raw_lend_at(&r, raw_pos(0, tag, 0) + (1ULL << 63), 0, 0), -EINVAL, "bit 63");
+	res_is(raw_lend_at(&r, -1ULL, 0, 0), -EINVAL, "all ones");
+	raw_serve(&r, tag);
+	res_is(client_wait(c), LEN, "the write");
+	res_is(raw_lend(&r, tag, 0, 0, 0), -EINVAL, "completed tag");
+	res_is(raw_unlend(&r, 0), -EINVAL, "the slot stayed empty");
+	raw_down(&r);
+}
+
+Test(ublk_zc, lends_no_bytes_outside_the_request)
+{
+	struct client *c;
+	unsigned int tag;
+
+	raw_up(&r, &zc);
+	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_WRITE, .len = LEN });
+	tag = raw_expect(&r, UBLK_IO_OP_WRITE, LEN);
+	res_is(raw_lend(&r, tag, LEN, 0, 0), -EINVAL, "offset == length");
+	res_is(raw_lend(&r, tag, LEN + 1, 0, 0), -EINVAL, "offset > length");
+	res_is(raw_lend(&r, tag, LEN + 512, 512, 0), -EINVAL, "offset > length");
+	res_is(raw_lend(&r, tag, (1 << 25) - 1, 1, 0), -EINVAL, "the greatest offset");
+	res_is(raw_lend(&r, tag, 0, LEN + 1, 0), -EINVAL, "length > request");
+	res_is(raw_lend(&r, tag, 512, LEN, 0), -EINVAL, "end > request");
+	res_is(raw_lend(&r, tag, 512, 0xffffffff, 0), -EINVAL, "end wraps");
+	res_is(raw_lend(&r, tag, 0, 0x80000000, 0), -EINVAL, "2 GiB");
+	res_is(raw_lend(&r, tag, 0, LEN, 0), LEN, "all");
+	res_is(raw_lend(&r, tag, LEN - 1, 1, 1), 1, "the last byte");
+	res_is(raw_lend(&r, tag, 512, 0, 2), LEN - 512, "from 512 on");
+	res_is(raw_lend(&r, tag, 0, 512, 0), -EBUSY, "the slot is taken");
+	res_is(raw_rw(&r, IORING_OP_WRITE_FIXED, file_mem(LEN), 1, 1, 0, 1), -EFAULT,
+	       "behind the last byte");
+	for (unsigned int i = 0; i < 3; i++)
+		res_is(raw_unlend(&r, i), 0, "slot %u", i);
+	raw_serve(&r, tag);
+	res_is(client_wait(c), LEN, "the write");
+	raw_down(&r);
+}
+
+Test(ublk_zc, lends_no_request_without_data)
+{
+	static const struct { const char *name; enum client_op job; unsigned int op; } cases[] = {
+		{ "flush", CLIENT_FLUSH, UBLK_IO_OP_FLUSH },
+		{ "discard", CLIENT_DISCARD, UBLK_IO_OP_DISCARD },
+		{ "write zeroes", CLIENT_ZERO, UBLK_IO_OP_WRITE_ZEROES },
+	};
+
+	raw_up(&r, &(struct raw_opt){ .attrs = UBLK_ATTR_VOLATILE_CACHE, .discard = true });
+	for (unsigned int i = 0; i < 3; i++) {
+		const struct client_job job = { .id = r.id, .op = cases[i].job, .len = LEN };
+		struct client *c = client_start(&job);
+		int tag = raw_request(&r, SOON_MS);
+
+		must(tag >= 0 && raw_op(&r, tag) == cases[i].op, "%s: no request", cases[i].name);
+		res_is(raw_lend(&r, tag, 0, 0, 0), -EINVAL, "%s", cases[i].name);
+		res_is(raw_lend(&r, tag, 0, 512, 0), -EINVAL, "%s", cases[i].name);
+		raw_serve(&r, tag);
+		res_is(client_serve(c, &r), 0, "%s", cases[i].name);
+	}
+	raw_down(&r);
+}
+
+static void lends_nothing(u64 flags, const char *name)
+{
+	struct client *c;
+	unsigned int tag;
+
+	raw_up(&r, &(struct raw_opt){ .flags = flags });
+	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_WRITE, .len = LEN, .seed = 3 });
+	tag = raw_expect(&r, UBLK_IO_OP_WRITE, LEN);
+	res_is(raw_lend(&r, tag, 0, 0, 0), -EOPNOTSUPP, "%s", name);
+	raw_serve(&r, tag);
+	res_is(client_wait(c), LEN, "%s", name);
+	pat_is(r.mem, LEN, 3, 0, "%s", name);
+	raw_down(&r);
+}
+
+Test(ublk_zc, a_device_without_it_lends_nothing)
+{
+	lends_nothing(UBLK_F_CMD_IOCTL_ENCODE, "copying");
+	lends_nothing(UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_USER_COPY, "user copy");
+}
+
+/* V1: a write's pages are the page cache's, a read's hold what was there before. */
+static void direction(enum client_op job, bool writes)
+{
+	int lender = lender_open(), file = file_mem(LEN), want = writes ? LEN : -EFAULT;
+	const struct client_job what = { .id = r.id, .op = job, .len = LEN, .seed = 1 };
+	struct lend_move m = { .index = 0, .len = LEN, .slot = 0 };
+	struct client *c = client_start(&what);
+	unsigned int tag = raw_expect(&r, writes ? UBLK_IO_OP_WRITE : UBLK_IO_OP_READ, LEN);
+	struct tcp_pair tcp;
+	static u8 zero[LEN];
+
+	tcp_pair(&tcp, 0, 0);
+	lender_simple(lender, 0, LEN);
+	memset(r.mem, 7, LEN);
+	res_is(raw_lend(&r, tag, 0, 0, 0), LEN, "REGISTER");
+	/* what overwrites, first those that must not */
+	if (writes) {
+		res_is(raw_rw(&r, IORING_OP_READ_FIXED, file, 0, LEN, 0, 0), -EFAULT, "READ_FIXED");
+		m.op = LEND_TEST_CMD_FILL;
+		res_is(lender_move(&r.ring, lender, &m), -EFAULT, "fill");
+	}
+	res_is(raw_rw(&r, IORING_OP_WRITE_FIXED, file, 0, LEN, 0, 0), want, "WRITE_FIXED");
+	m.op = LEND_TEST_CMD_DRAIN;
+	res_is(lender_move(&r.ring, lender, &m), want, "drain");
+	prep_send_fixed(ring_sqe(&r.ring), tcp.tx, 0, LEN, 0);
+	res_is(ring_run(&r.ring), want, "SEND_ZC");
+	if (!writes) {
+		u8 *back = page_alloc(LEN);
+
+		file_read(file, back, LEN, 0);
+		mem_is(back, zero, LEN, "the file stayed as it was");
+		lender_read(lender, 0, 0, back, LEN);
+		mem_is(back, zero, LEN, "so did the device's buffer");
+		m.op = LEND_TEST_CMD_FILL;
+		res_is(lender_move(&r.ring, lender, &m), LEN, "fill");
+		res_is(raw_rw(&r, IORING_OP_READ_FIXED, file, 0, LEN, 0, 0), LEN, "READ_FIXED");
+	}
+	res_is(raw_unlend(&r, 0), 0, "UNREGISTER");
+	raw_serve(&r, tag);
+	res_is(client_wait(c), LEN, "the request");
+	if (writes)
+		pat_is(r.mem, LEN, 1, 0, "what is written was not overwritten");
+}
+
+Test(ublk_zc, pages_are_used_in_the_requests_direction_only)
+{
+	raw_up(&r, &zc);
+	direction(CLIENT_WRITE, true);
+	direction(CLIENT_READ, false);
+	raw_down(&r);
+}
+
+Test(ublk_zc, pread_and_pwrite_work_beside_it)
+{
+	u8 *buf = page_alloc(LEN);
+	struct client *c;
+	unsigned int tag;
+
+	raw_up(&r, &zc);
+	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_WRITE, .len = LEN, .seed = 5 });
+	tag = raw_expect(&r, UBLK_IO_OP_WRITE, LEN);
+	res_is(raw_lend(&r, tag, 0, 0, 0), LEN, "REGISTER");
+	cr_assert_eq(pread(r.cdev, buf, 4096, raw_pos(0, tag, 1024)), 4096);
+	pat_is(buf, 4096, 5, 1024, "pread of a part");
+	cr_assert_eq(pwrite(r.cdev, buf, 512, raw_pos(0, tag, 0)), -1);
+	cr_assert_eq(errno, EACCES, "pwrite to a write: %d", errno);
+	cr_assert_eq(pread(r.cdev, buf, 512, raw_pos(0, (tag + 1) % 4, 0)), -1);
+	cr_assert_eq(errno, EINVAL, "pread of an idle tag: %d", errno);
+	res_is(raw_unlend(&r, 0), 0, "UNREGISTER");
+	raw_serve(&r, tag);
+	res_is(client_wait(c), LEN, "the write");
+
+	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_READ, .len = LEN });
+	tag = raw_expect(&r, UBLK_IO_OP_READ, LEN);
+	pat_fill(buf, LEN, 6, 0);
+	cr_assert_eq(pwrite(r.cdev, buf + 8192, 8192, raw_pos(0, tag, 8192)), 8192);
+	cr_assert_eq(pread(r.cdev, buf, 512, raw_pos(0, tag, 0)), -1);
+	cr_assert_eq(errno, EACCES, "pread of a read: %d", errno);
+	res_is(raw_lend(&r, tag, 0, 8192, 0), 8192, "REGISTER");
+	{
+		int file = file_mem(LEN);
+
+		file_write(file, buf, LEN, 0);
+		res_is(raw_rw(&r, IORING_OP_READ_FIXED, file, 0, 8192, 0, 0), 8192, "READ_FIXED");
+	}
+	res_is(raw_unlend(&r, 0), 0, "UNREGISTER");
+	raw_commit(&r, tag, LEN);
+	res_is(client_wait(c), LEN, "the read");
+	pat_is(c->buf, LEN, 6, 0, "half by READ_FIXED, half by pwrite");
+	raw_down(&r);
+}
+
+/* What the server says that it has done, and what the client is to see of it. */
+Test(ublk_zc, a_nonsense_result_is_an_error_or_cut)
+{
+	static const struct { int res; long want; bool all; } cases[] = {
+		{ LEN, LEN, true }, { 2 * LEN, LEN, true }, { __INT_MAX__, LEN, true },
+		{ LEN + 1, LEN, true }, { 0, -EIO, false }, { 1, -EIO, false }, { 511, -EIO, false },
+		{ -EIO, -EIO, false }, { -1, -EIO, false }, { -ENOSPC, -ENOSPC, false },
+		{ -5000, -EIO, false }, { -__INT_MAX__ - 1, -EIO, false }, { -4096, -EIO, false },
+	};
+
+	raw_up(&r, &zc);
+	pat_fill(r.mem, LEN, 4, 0);
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct client *c;
+		unsigned int tag;
+
+		for (unsigned int write = 0; write < 2; write++) {
+			const struct client_job job = {
+				.id = r.id, .op = write ? CLIENT_WRITE : CLIENT_READ, .len = LEN, .seed = 4,
+			};
+
+			c = client_start(&job);
+			tag = raw_expect(&r, write ? UBLK_IO_OP_WRITE : UBLK_IO_OP_READ, LEN);
+			if (!write)
+				cr_assert_eq(pwrite(r.cdev, r.mem, LEN, raw_pos(0, tag, 0)), LEN);
+			raw_commit(&r, tag, cases[i].res);
+			res_is(client_wait(c), cases[i].want, "%s, COMMIT of %d", write ? "write" : "read",
+			       cases[i].res);
+			if (!write && cases[i].all)
+				pat_is(c->buf, LEN, 4, 0, "COMMIT of %d", cases[i].res);
+		}
+	}
+	raw_down(&r);
+}
+
+/* The rest of a short result comes as a request of its own, until all is there. */
+Test(ublk_zc, a_short_result_brings_the_rest_again)
+{
+	static const u32 parts[] = { 512, 4096, 4608, 8191, 16383 };
+	int file = file_mem(LEN);
+
+	raw_up(&r, &zc);
+	pat_fill(r.mem, LEN, 8, 0);
+	file_write(file, r.mem, LEN, 0);
+	for (unsigned int i = 0; i < 5; i++) {
+		u32 done = parts[i] & ~511;
+		struct client *c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_READ,
+								      .len = LEN });
+		unsigned int tag = raw_expect(&r, UBLK_IO_OP_READ, LEN);
+
+		res_is(raw_lend(&r, tag, 0, 0, 0), LEN, "REGISTER");
+		res_is(raw_rw(&r, IORING_OP_READ_FIXED, file, 0, done, 0, 0), done, "READ_FIXED");
+		res_is(raw_unlend(&r, 0), 0, "UNREGISTER");
+		raw_commit(&r, tag, parts[i]);
+		must(!client_done(c, 50), "a short read of %u ended as %s", parts[i], res_str(c->res));
+		tag = raw_expect(&r, UBLK_IO_OP_READ, LEN - done);
+		cr_assert_eq(raw_off(&r, tag), done, "the rest is at %llu, not %u",
+			     (unsigned long long)raw_off(&r, tag), done);
+		/* it starts inside of the bio's segments */
+		res_is(raw_lend(&r, tag, 0, 0, 0), LEN - done, "REGISTER");
+		res_is(raw_rw(&r, IORING_OP_READ_FIXED, file, 0, LEN - done, done, 0), LEN - done,
+		       "READ_FIXED");
+		res_is(raw_unlend(&r, 0), 0, "UNREGISTER");
+		raw_commit(&r, tag, LEN - done);
+		res_is(client_wait(c), LEN, "COMMIT of %u", parts[i]);
+		pat_is(c->buf, LEN, 8, 0, "COMMIT of %u", parts[i]);
+	}
+	raw_down(&r);
+}
+
+Test(ublk_zc, a_second_commit_is_refused)
+{
+	struct client *c;
+	unsigned int tag;
+
+	raw_up(&r, &zc);
+	for (unsigned int lent = 0; lent < 2; lent++) {
+		c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_WRITE, .len = LEN });
+		tag = raw_expect(&r, UBLK_IO_OP_WRITE, LEN);
+		if (lent)
+			res_is(raw_lend(&r, tag, 0, 0, 0), LEN, "REGISTER");
+		raw_commit(&r, tag, LEN);
+		res_is(raw_run_cmd(&r, UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0, tag, -EIO, 0), -EBUSY,
+		       "second COMMIT");
+		res_is(raw_run_cmd(&r, UBLK_U_IO_FETCH_REQ, 0, tag, 0, 0), -EBUSY, "FETCH after COMMIT");
+		if (lent) {
+			must(!client_done(c, NEVER_MS), "the request ended while its pages were lent");
+			res_is(raw_lend(&r, tag, 0, 0, 1), -EINVAL, "REGISTER after COMMIT");
+			res_is(raw_unlend(&r, 0), 0, "UNREGISTER");
+		}
+		res_is(client_wait(c), LEN, "the first COMMIT counts");
+	}
+	for (unsigned int i = 0; i < 4; i++)
+		res_is(raw_run_cmd(&r, UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0, i, 512, 0), -EBUSY,
+		       "COMMIT of idle tag %u", i);
+	raw_down(&r);
+}
+
+struct fetcher {
+	pthread_t thread;
+	pthread_barrier_t *barrier;
+	struct io_uring ring;
+	int res;
+	volatile int stop;
+};
+
+/* FETCH of tag 0 at the same moment as the other; holds on to what it got. */
+static void *fetcher(void *arg)
+{
+	struct fetcher *f = arg;
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&f->ring);
+	struct io_uring_cqe *cqe;
+	struct __kernel_timespec ts = { .tv_nsec = 100000000 };
+
+	memset(sqe, 0, sizeof(*sqe));
+	raw_prep_cmd(&r, sqe, UBLK_U_IO_FETCH_REQ, 0, 0, 0, 0);
+	pthread_barrier_wait(f->barrier);
+	io_uring_submit(&f->ring);
+	f->res = RING_TIMEOUT;
+	if (!io_uring_wait_cqe_timeout(&f->ring, &cqe, &ts))
+		f->res = cqe->res;
+	pthread_barrier_wait(f->barrier);
+	while (!f->stop)
+		sleep_ms(1);
+	return NULL;
+}
+
+Test(ublk_zc, one_of_two_fetches_of_a_tag_wins, .timeout = 120)
+{
+	for (unsigned int round = 0; round < 30; round++) {
+		pthread_barrier_t barrier;
+		struct fetcher f[2];
+
+		res_is(raw_add(&r, &(struct raw_opt){ .depth = 1 + round % 2 }), 0, "ADD_DEV");
+		raw_open(&r);
+		pthread_barrier_init(&barrier, NULL, 2);
+		for (unsigned int i = 0; i < 2; i++) {
+			f[i] = (struct fetcher){ .barrier = &barrier };
+			ring_init(&f[i].ring, 4, 0);
+			must(!pthread_create(&f[i].thread, NULL, fetcher, &f[i]), "thread");
+		}
+		for (unsigned int i = 0; i < 2; i++)
+			f[i].stop = 1;
+		for (unsigned int i = 0; i < 2; i++)
+			pthread_join(f[i].thread, NULL);
+		must((f[0].res == RING_TIMEOUT) + (f[1].res == RING_TIMEOUT) == 1,
+		     "round %u: %d and %d", round, f[0].res, f[1].res);
+		for (unsigned int i = 0; i < 2; i++) {
+			if (f[i].res != RING_TIMEOUT)
+				must(f[i].res == -EBUSY || f[i].res == -EINVAL, "the loser got %s",
+				     res_str(f[i].res));
+			io_uring_queue_exit(&f[i].ring);
+		}
+		raw_close(&r);
+		res_is(raw_del(r.id, SOON_MS), 0, "DEL_DEV");
+	}
+}
