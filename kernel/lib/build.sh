@@ -59,7 +59,7 @@ check_config()
 tree_state()
 {
 	cp "$linux/.git/index" "$scratch/state"
-	GIT_INDEX_FILE=$scratch/state g -C "$linux" add -A
+	GIT_INDEX_FILE=$scratch/state g -C "$linux" add -Af
 	GIT_INDEX_FILE=$scratch/state g -C "$linux" write-tree
 }
 

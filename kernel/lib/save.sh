@@ -32,8 +32,8 @@ save_mail()
 	export GIT_INDEX_FILE=$scratch/index
 	g -C "$repo" read-tree "$commit"
 	for file in "${new_files[@]}"; do
-		g -C "$repo" update-index --force-remove "$file"
-	done
+		printf '0 %040d\t%s\n' 0 "$file"
+	done | g -C "$repo" update-index --index-info
 	stripped=$(g -C "$repo" write-tree)
 	unset GIT_INDEX_FILE
 	stripped=$(g -C "$repo" show -s --format=%B "$commit" | g stripspace |
@@ -42,7 +42,9 @@ save_mail()
 			     "$(g -C "$repo" show -s --format=%aD "$commit")" \
 			     g -C "$repo" commit-tree -p "$commit^" -F - "$stripped")
 	rm -rf "$dir"
-	mail=$(g -C "$repo" format-patch -N -p --always --zero-commit --no-signature --full-index \
+	# the functions' names in hunks, also where no work tree has the kernel's .gitattributes
+	printf '*.[ch] diff=cpp\n' > "$scratch/attributes"
+	mail=$(g -C "$repo" -c core.attributesFile="$scratch/attributes" format-patch -N -p --always --zero-commit --no-signature --full-index \
 		--no-renames --start-number "$number" -o "$dir" -1 "$stripped")
 	mail=${mail##*/}
 	cp "$dir/$mail" "$out/kernel/patches/$mail"
@@ -118,8 +120,8 @@ series_save()
 	local out=$scratch/save head from
 	base_fetch
 	linux_need
-	[ -z "$(g -C "$linux" status --porcelain)" ] ||
-		die "build/linux has uncommitted changes; commit them first (git -C build/linux status)"
+	[ -z "$(linux_status)" ] ||
+		die "build/linux has uncommitted changes; commit them first (git -C build/linux status --ignored)"
 	[ "${1:-}" = --force ] || ! save_unread ||
 		die "kernel/ or uapi/ changed in the repository since the last apply or save; apply that first, or 'save --force' to overwrite it"
 	head=$(g -C "$linux" rev-parse HEAD)

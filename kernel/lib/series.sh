@@ -117,10 +117,13 @@ series_commit()
 	echo "$commit"
 }
 
+# linux_status: what is not committed; Debian's .gitignore hides every new file, so look behind it
+linux_status() { g -C "$linux" status --porcelain --ignored; }
+
 # linux_clean: is everything in build/linux also in the repository, as far as we were told?
 linux_clean()
 {
-	[ -z "$(g -C "$linux" status --porcelain)" ] &&
+	[ -z "$(linux_status)" ] &&
 		[ "$(g -C "$linux" rev-parse HEAD)" = "$(g -C "$linux" rev-parse -q --verify refs/regbuf/saved)" ]
 }
 
@@ -181,7 +184,7 @@ series_apply()
 			die "build/linux has changes that are not in the repository; 'kernel/tree.sh save' keeps them, 'apply --force' drops them"
 		linux_borrow
 		g -C "$linux" checkout -q -f -B regbuf "$commit"
-		g -C "$linux" clean -q -d -f
+		g -C "$linux" clean -q -d -f -x
 	fi
 	series_mark "$commit"
 	say "build/linux is Linux $version and $(series_lines | wc -l) patches"
