@@ -9,6 +9,7 @@
 #define EXIT_USAGE	2
 
 int cmd_add(int argc, char **argv);
+int cmd_recover(int argc, char **argv);
 int cmd_del(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_features(int argc, char **argv);

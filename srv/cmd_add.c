@@ -16,18 +16,25 @@ struct add_conf {
 	unsigned int id;
 	u64 max_io;
 	bool foreground;
+	bool recovery, reissue;
 };
 
-static const struct opt type_opt = {
-	.name = "type", .letter = 't', .type = OPT_STR, .arg = "TYPE",
-	.offset = offsetof(struct add_conf, type), .help = "the target, see below"
-};
+#define TYPE_OPT \
+	{ .name = "type", .letter = 't', .type = OPT_STR, .arg = "TYPE", \
+	  .offset = offsetof(struct add_conf, type), .help = "the target, see below" }
+#define MODE_OPT \
+	{ .name = "mode", .letter = 'm', .type = OPT_CHOICE, .arg = "MODE", .choices = mode_names, \
+	  .offset = offsetof(struct add_conf, mode), .help = "how data moves, see below [copy]" }
+#define FOREGROUND_OPT \
+	{ .name = "foreground", .letter = 'f', .type = OPT_FLAG, \
+	  .offset = offsetof(struct add_conf, foreground), .help = "serve in this process, log to stderr" }
+
+static const struct opt type_opt = TYPE_OPT;
+static const struct opt inner_opt = { .name = "inner", .letter = 'i', .type = OPT_STR };
 
 static const struct opt add_opts[] = {
-	{ .name = "type", .letter = 't', .type = OPT_STR, .arg = "TYPE",
-	  .offset = offsetof(struct add_conf, type), .help = "the target, see below" },
-	{ .name = "mode", .letter = 'm', .type = OPT_CHOICE, .arg = "MODE", .choices = mode_names,
-	  .offset = offsetof(struct add_conf, mode), .help = "how data moves, see below [copy]" },
+	TYPE_OPT,
+	MODE_OPT,
 	{ .name = "queues", .letter = 'q', .type = OPT_UINT, .arg = "N", .min = 1, .max = UBLK_MAX_NR_QUEUES,
 	  .offset = offsetof(struct add_conf, nr_queues),
 	  .help = "queues, each with a thread; at most one per CPU [1]" },
@@ -37,16 +44,27 @@ static const struct opt add_opts[] = {
 	  .offset = offsetof(struct add_conf, id), .help = "number N of /dev/ublkbN [first free]" },
 	{ .name = "max-io", .type = OPT_SIZE, .arg = "SIZE", .min = 4096, .max = LIMITS_MAX_IO, .align = 4096,
 	  .offset = offsetof(struct add_conf, max_io), .help = "largest request [512K]" },
-	{ .name = "foreground", .letter = 'f', .type = OPT_FLAG,
-	  .offset = offsetof(struct add_conf, foreground), .help = "serve in this process, log to stderr" },
+	{ .name = "recovery", .letter = 'r', .type = OPT_FLAG,
+	  .offset = offsetof(struct add_conf, recovery),
+	  .help = "the device outlives its server and waits for 'recover'" },
+	{ .name = "reissue", .type = OPT_FLAG,
+	  .offset = offsetof(struct add_conf, reissue),
+	  .help = "and what the server had in work is done again, not failed" },
+	FOREGROUND_OPT,
 	{ 0 }
 };
 
-static void add_help(void)
+static const struct opt recover_opts[] = {
+	TYPE_OPT,
+	MODE_OPT,
+	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = (1U << 20) - 1,
+	  .offset = offsetof(struct add_conf, id), .help = "the device /dev/ublkbID" },
+	FOREGROUND_OPT,
+	{ 0 }
+};
+
+static void add_help_targets(void)
 {
-	printf("usage: regbuf add -t TYPE [-m MODE] [OPTIONS] [options of the target]\n\n"
-	       "Makes a block device and prints its name when it is usable.\n\n");
-	opts_help(stdout, add_opts);
 	printf("\nmodes:\n");
 	for (const struct mode_ops *const *m = mode_list; *m; m++)
 		printf("  %-26s %s\n", (*m)->name, (*m)->summary);
@@ -56,26 +74,60 @@ static void add_help(void)
 	}
 }
 
-static const struct target_ops *add_find_target(int argc, char **argv)
+static void add_help(void)
 {
-	const char *name = opts_peek(argc, argv, &type_opt);
-	const struct target_ops *ops = name ? target_find(name) : NULL;
+	printf("usage: regbuf add -t TYPE [-m MODE] [OPTIONS] [options of the target]\n\n"
+	       "Makes a block device and prints its name when it is usable.\n\n");
+	opts_help(stdout, add_opts);
+	add_help_targets();
+}
+
+static void recover_help(void)
+{
+	printf("usage: regbuf recover -n ID -t TYPE [-m MODE] [options of the target]\n\n"
+	       "Gives a device, made with --recovery, whose server died a new server.  Mode and\n"
+	       "target are those that it was made with.\n\n");
+	opts_help(stdout, recover_opts);
+	add_help_targets();
+}
+
+static void add_unknown_target(const char *cmd, const struct opt *opt, const char *name)
+{
 	char names[128] = "";
 	size_t used = 0;
 
-	if (ops)
-		return ops;
 	for (const struct target_ops *const *t = target_list; *t; t++)
-		used += snprintf(names + used, sizeof(names) - used, "%s%s",
-				 used ? ", " : "", (*t)->name);
+		if (opt == &type_opt || !(*t)->wraps)
+			used += snprintf(names + used, sizeof(names) - used, "%s%s",
+					 used ? ", " : "", (*t)->name);
 	if (name)
-		log_err("add: -t %s: no such target; right is one of %s", name, names);
+		log_err("%s: --%s %s: no such target; right is one of %s", cmd, opt->name, name, names);
 	else
-		log_err("add: -t TYPE is missing; right is one of %s", names);
+		log_err("%s: --%s TYPE is missing; right is one of %s", cmd, opt->name, names);
+}
+
+/* The target that --type or --inner names; NULL after a message. */
+static struct target *add_make_target(int argc, char **argv, const struct opt *opt)
+{
+	const char *name = opts_peek(argc, argv, opt);
+	const struct target_ops *ops = name ? target_find(name) : NULL;
+	struct target *t;
+
+	if (!ops || (ops->wraps && opt == &inner_opt)) {
+		add_unknown_target(argv[0], opt, name);
+		return NULL;
+	}
+	t = target_create(ops);
+	if (!t || !ops->wraps)
+		return t;
+	t->inner = add_make_target(argc, argv, &inner_opt);
+	if (t->inner)
+		return t;
+	target_destroy(t);
 	return NULL;
 }
 
-static int add_check_kernel(const struct mode_ops *mode)
+static int add_check_kernel(const char *cmd, const struct mode_ops *mode)
 {
 	const char *missing;
 	struct caps caps;
@@ -90,12 +142,27 @@ static int add_check_kernel(const struct mode_ops *mode)
 		return ret;
 	ret = mode_check(mode, &caps, &missing);
 	if (ret)
-		log_err("add: -m %s: this kernel lacks %s; 'regbuf features' tells what it has",
-			mode->name, missing);
+		log_err("%s: -m %s: this kernel lacks %s; 'regbuf features' tells what it has",
+			cmd, mode->name, missing);
 	return ret;
 }
 
-static int add_run(struct target *t, const struct add_conf *conf)
+static int add_parse(int argc, char **argv, const struct opt *opts, struct add_conf *conf,
+		     struct target *t)
+{
+	struct opt_group groups[3] = { { opts, conf }, { t->ops->opts, t->conf } };
+	unsigned int nr = 2;
+	int ret;
+
+	if (t->inner)
+		groups[nr++] = (struct opt_group){ t->inner->ops->opts, t->inner->conf };
+	ret = opts_parse(argc, argv, groups, nr);
+	if (!ret && t->ops->check)
+		ret = t->ops->check(t);
+	return ret;
+}
+
+static int add_run(const char *cmd, struct target *t, const struct add_conf *conf, bool recover)
 {
 	struct launch l = {
 		.mode = mode_find(conf->mode),
@@ -104,16 +171,21 @@ static int add_run(struct target *t, const struct add_conf *conf)
 		.nr_queues = conf->nr_queues,
 		.depth = conf->depth,
 		.max_io = conf->max_io,
+		.recover = recover,
 		.foreground = conf->foreground,
 		.use_syslog = !conf->foreground,
 	};
 
-	if (add_check_kernel(l.mode) || t->ops->open(t))
+	if (conf->recovery || conf->reissue)
+		l.flags |= UBLK_F_USER_RECOVERY;
+	if (conf->reissue)
+		l.flags |= UBLK_F_USER_RECOVERY_REISSUE;
+	if (add_check_kernel(cmd, l.mode) || t->ops->open(t))
 		return 1;
 	return launch_run(&l);
 }
 
-int cmd_add(int argc, char **argv)
+static int add_main(int argc, char **argv, const struct opt *opts, bool recover)
 {
 	struct add_conf conf = {
 		.mode = "copy",
@@ -122,28 +194,41 @@ int cmd_add(int argc, char **argv)
 		.id = UINT32_MAX,
 		.max_io = LIMITS_DEF_IO,
 	};
-	struct opt_group groups[2] = { { add_opts, &conf } };
-	const struct target_ops *ops;
-	struct target *t;
+	struct target *t = add_make_target(argc, argv, &type_opt);
 	int ret;
 
-	for (int i = 1; i < argc; i++) {
-		if (opts_is_help(argv[i])) {
-			add_help();
-			return 0;
-		}
-	}
-	ops = add_find_target(argc, argv);
-	if (!ops)
-		return EXIT_USAGE;
-	t = target_create(ops);
 	if (!t)
-		return 1;
-	groups[1] = (struct opt_group){ ops->opts, t->conf };
-	ret = opts_parse(argc, argv, groups, 2);
-	if (!ret && ops->check)
-		ret = ops->check(t);
-	ret = ret ? EXIT_USAGE : add_run(t, &conf);
+		return EXIT_USAGE;
+	ret = add_parse(argc, argv, opts, &conf, t);
+	if (!ret && recover && conf.id == UINT32_MAX) {
+		log_err("recover: -n ID is missing");
+		ret = -EINVAL;
+	}
+	ret = ret ? EXIT_USAGE : add_run(argv[0], t, &conf, recover);
 	target_destroy(t);
 	return ret;
+}
+
+static bool add_wants_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (opts_is_help(argv[i]))
+			return true;
+	return false;
+}
+
+int cmd_add(int argc, char **argv)
+{
+	if (!add_wants_help(argc, argv))
+		return add_main(argc, argv, add_opts, false);
+	add_help();
+	return 0;
+}
+
+int cmd_recover(int argc, char **argv)
+{
+	if (!add_wants_help(argc, argv))
+		return add_main(argc, argv, recover_opts, true);
+	recover_help();
+	return 0;
 }

@@ -74,7 +74,7 @@ static void list_json(struct json *j, const struct ublksrv_ctrl_dev_info *info,
 
 static const char *list_no_answer(const struct ublksrv_ctrl_dev_info *info)
 {
-	return info->ublksrv_pid > 0 ? "(server does not answer)" : "(no server)";
+	return info->state == UBLK_S_DEV_LIVE ? "(server does not answer)" : "(no server)";
 }
 
 static void list_text(const struct ublksrv_ctrl_dev_info *info, const struct ublk_params *p)
@@ -85,7 +85,7 @@ static void list_text(const struct ublksrv_ctrl_dev_info *info, const struct ubl
 	if (rest)
 		*rest++ = '\0';
 	printf("/dev/ublkb%u  %s", info->dev_id, list_state(info->state));
-	if (info->ublksrv_pid > 0)
+	if (info->state == UBLK_S_DEV_LIVE)
 		printf("  pid %d", info->ublksrv_pid);
 	printf("  %s  %s  %u x %u  %" PRIu64 " bytes in blocks of %u\n",
 	       rest ? text : list_no_answer(info), list_mode(info->flags),

@@ -21,6 +21,7 @@ enum step_op {
 	STEP_SYNC,	/* what was written is durable */
 	STEP_DISCARD,
 	STEP_ZERO,
+	STEP_DELAY,	/* nothing, for a while; succeeds with -ETIME */
 };
 
 static inline bool step_op_has_data(enum step_op op)
@@ -78,6 +79,7 @@ struct io {
 
 	/* the target's own */
 	u32 tried;	/* bitmap of legs that a read has tried */
+	bool faulty;	/* target fault has chosen it */
 
 	/* the mode's own */
 	u8 phase;

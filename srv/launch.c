@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "sysfs.h"
 
 #define NODE_WAIT_MS	10000
+#define DYING_WAIT_MS	2000
 
 int launch_send(int sock, const struct launch_msg *msg)
 {
@@ -192,17 +194,82 @@ static int launch_start(struct launch *l, struct ctrl *c, int sock, int pid)
 	return ret;
 }
 
-static int launch_begin(struct launch *l, struct ctrl *c)
+static bool launch_has_server(const struct ublksrv_ctrl_dev_info *info)
 {
-	int ret;
+	return info->state == UBLK_S_DEV_LIVE && info->ublksrv_pid > 0 &&
+	       (!kill(info->ublksrv_pid, 0) || errno == EPERM);
+}
 
-	if (!l->recover)
-		return launch_add(l, c);
-	ret = ctrl_start_recovery(c, l->id);
+/* Is it a device that can be recovered, and made for what it will get? */
+static int launch_check_recover(struct launch *l, const struct ublksrv_ctrl_dev_info *info,
+				const struct ublk_params *p)
+{
+	u64 size = p->basic.dev_sectors << SECTOR_SHIFT;
+	u64 data_flags = UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_USER_COPY;
+
+	if (!(info->flags & UBLK_F_USER_RECOVERY))
+		log_err("device %u: it was not made with --recovery", l->id);
+	else if (launch_has_server(info))
+		log_err("device %u: its server lives, it is process %d", l->id, info->ublksrv_pid);
+	else if ((info->flags & data_flags) != l->mode->ublk_flags)
+		log_err("device %u: it was made in another mode than %s; 'regbuf list' tells which",
+			l->id, l->mode->name);
+	else if (size != l->target->lim.size ||
+		 1U << p->basic.logical_bs_shift != l->target->lim.lbs)
+		log_err("device %u: it has %" PRIu64 " bytes in blocks of %u, the legs %" PRIu64 " in blocks of %u",
+			l->id, size, 1U << p->basic.logical_bs_shift,
+			l->target->lim.size, l->target->lim.lbs);
+	else
+		return 0;
+	return -EINVAL;
+}
+
+/* The dead server's end takes its time: until then it is -EBUSY. */
+static int launch_start_recovery(struct launch *l, struct ctrl *c)
+{
+	int ret = -EBUSY;
+
+	for (int ms = 0; ms < NODE_WAIT_MS && ret == -EBUSY; ms += 10) {
+		ret = ctrl_start_recovery(c, l->id);
+		if (ret == -EBUSY)
+			usleep(10000);
+	}
 	if (ret)
-		log_err("device %u: recovery: %s: its server must be dead, and it must have been made with --recovery",
-			l->id, strerror(-ret));
+		log_err("device %u: recovery: %s", l->id, strerror(-ret));
 	return ret;
+}
+
+/* The device's state, once a server that was just killed has gone. */
+static int launch_dead_info(struct launch *l, struct ctrl *c, struct ublksrv_ctrl_dev_info *info)
+{
+	int ret = ctrl_get_info(c, l->id, info);
+
+	for (int ms = 0; ms < DYING_WAIT_MS && !ret && launch_has_server(info); ms += 10) {
+		usleep(10000);
+		ret = ctrl_get_info(c, l->id, info);
+	}
+	return ret;
+}
+
+static int launch_recover(struct launch *l, struct ctrl *c)
+{
+	struct ublksrv_ctrl_dev_info info;
+	struct ublk_params params;
+	int ret = launch_dead_info(l, c, &info);
+
+	if (!ret)
+		ret = ctrl_get_params(c, l->id, &params);
+	if (ret) {
+		log_err("device %u: %s", l->id, ret == -ENODEV ? "there is none" : strerror(-ret));
+		return ret;
+	}
+	ret = launch_check_recover(l, &info, &params);
+	if (ret)
+		return ret;
+	l->nr_queues = info.nr_hw_queues;
+	l->depth = info.queue_depth;
+	l->max_io = info.max_io_buf_bytes;
+	return launch_start_recovery(l, c);
 }
 
 /* A device that is to be recovered stays, and can be recovered once more. */
@@ -226,7 +293,7 @@ static int launch_device(struct launch *l, int sock, int pid)
 
 	if (ret)
 		return ret;
-	ret = launch_begin(l, &c);
+	ret = l->recover ? launch_recover(l, &c) : launch_add(l, &c);
 	if (ret)
 		goto out;
 	ret = launch_tell_server(l, sock);
@@ -251,6 +318,7 @@ static int launch_serve(struct launch *l, int sock)
 {
 	struct server srv = {
 		.nonce = l->nonce,
+		.recover = l->recover,
 		.mode = l->mode,
 		.target = l->target,
 		.foreground = l->foreground,

@@ -12,6 +12,7 @@ static const struct {
 	const char *help;
 } commands[] = {
 	{ "add",	cmd_add,	"make a block device and serve it" },
+	{ "recover",	cmd_recover,	"give a device whose server died a new one" },
 	{ "del",	cmd_del,	"remove a device, or all" },
 	{ "list",	cmd_list,	"show the devices, their legs and their health" },
 	{ "features",	cmd_features,	"show what this kernel has" },

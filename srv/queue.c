@@ -64,6 +64,13 @@ static void queue_nodata_step(struct queue *q, struct io *io, struct step *s)
 	int file = FILE_LEG(s->leg), mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 	bool is_blk = q->target->legs[s->leg].is_blk;
 
+	if (unlikely(s->op == STEP_DELAY)) {
+		/* The time is the target's, which outlives the queue. */
+		io_uring_prep_timeout(sqe, &q->target->delay, 0, 0);
+		queue_step(io, s, sqe);
+		sqe->flags = 0;
+		return;
+	}
 	switch (s->op) {
 	case STEP_SYNC:
 		io_uring_prep_fsync(sqe, file, IORING_FSYNC_DATASYNC);

@@ -90,6 +90,13 @@ static void server_delete(struct server *srv)
 	}
 }
 
+/* The launcher died: nobody will know of the device. */
+static void server_abandon(struct server *srv)
+{
+	if (!srv->recover)
+		server_delete(srv);
+}
+
 static int server_open_ublkc(struct server *srv)
 {
 	char path[32];
@@ -145,7 +152,7 @@ static int server_launcher_gone(struct server *srv)
 
 	/* LAUNCH_GONE: it removes the device itself. */
 	if (launch_recv(srv->launch, &msg))
-		server_delete(srv);
+		server_abandon(srv);
 	return -ECANCELED;
 }
 
@@ -203,7 +210,8 @@ static int server_prepare(struct server *srv)
 	int ret = launch_recv(srv->launch, &msg);
 
 	if (ret) {
-		server_orphan(srv);
+		if (!srv->recover)
+			server_orphan(srv);
 		return ret;
 	}
 	srv->id = msg.id;
@@ -226,7 +234,7 @@ static int server_prepare(struct server *srv)
 	log_forward(false);
 	msg.type = ret ? LAUNCH_FAILED : LAUNCH_READY;
 	if (ret != -ECANCELED && launch_send(srv->launch, &msg)) {
-		server_delete(srv);
+		server_abandon(srv);
 		ret = -ECONNRESET;
 	}
 	return ret;
@@ -260,6 +268,8 @@ static bool server_launcher(struct server *srv)
 	close(srv->launch);
 	srv->launch = -1;
 	if (ret) {
+		if (srv->recover)
+			return false;
 		log_err("device %u: 'add' died before the device was usable: removing it", srv->id);
 		server_delete(srv);
 	} else {

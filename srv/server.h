@@ -27,6 +27,7 @@ struct server {
 	unsigned int nr_queues;
 	unsigned int depth;
 	unsigned int max_io;
+	bool recover;		/* an older server's device: never remove it half-way */
 	bool foreground;
 	bool use_syslog;
 	int ublkc;		/* the char device */

@@ -9,6 +9,7 @@ const struct target_ops *const target_list[] = {
 	&target_null,
 	&target_loop,
 	&target_mirror,
+	&target_fault,
 	NULL
 };
 
@@ -27,11 +28,14 @@ struct target *target_create(const struct target_ops *ops)
 	if (!t)
 		return NULL;
 	t->ops = ops;
+	t->legs = t->own_legs;
 	t->conf = calloc(1, ops->conf_size);
 	if (!t->conf) {
 		free(t);
 		return NULL;
 	}
+	if (ops->defaults)
+		ops->defaults(t->conf);
 	return t;
 }
 
@@ -41,6 +45,7 @@ void target_destroy(struct target *t)
 		return;
 	if (t->ops->close)
 		t->ops->close(t);
+	target_destroy(t->inner);
 	free(t->conf);
 	free(t);
 }

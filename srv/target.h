@@ -6,6 +6,7 @@
 #ifndef SRV_TARGET_H
 #define SRV_TARGET_H
 
+#include <linux/time_types.h>
 #include <stdio.h>
 
 #include "io.h"
@@ -30,6 +31,8 @@ struct target_ops {
 	const char *summary;		/* for the help */
 	const struct opt *opts;		/* offsets into struct conf_size bytes */
 	size_t conf_size;
+	void (*defaults)(void *conf);	/* what is not all zero; optional */
+	bool wraps;			/* takes another target, option --inner */
 
 	/*
 	 * Needs the pages of a write to hold still: its legs would differ when
@@ -87,10 +90,13 @@ struct target {
 	const struct target_ops *ops;
 	void *conf;		/* ops->conf_size bytes, the options */
 	void *priv;		/* the target's own */
-	struct leg legs[MAX_LEGS];
+	struct target *inner;	/* what it wraps, and destroys with itself, or NULL */
+	struct leg own_legs[MAX_LEGS];
+	struct leg *legs;	/* own_legs, or the inner target's */
 	unsigned int nr_legs;
 	unsigned int max_steps;	/* of one request at once */
 	struct limits lim;
+	struct __kernel_timespec delay;	/* of STEP_DELAY */
 };
 
 extern const struct target_ops *const target_list[];	/* NULL-terminated */

@@ -7,5 +7,6 @@
 extern const struct target_ops target_null;
 extern const struct target_ops target_loop;
 extern const struct target_ops target_mirror;
+extern const struct target_ops target_fault;
 
 #endif

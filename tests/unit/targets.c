@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Targets without a queue: requests are made up, and so are the results of their steps. */
+#include <criterion/criterion.h>
+#include <criterion/redirect.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "targets/targets.h"
+
+#define MIB	(1ULL << 20)
+
+static char dir[] = "/tmp/targets.XXXXXX";
+static char paths[3][64];
+static struct target *t;
+static void *tq;
+static struct step steps[MAX_LEGS];
+static struct io io = { .steps = steps };
+
+static void setup(void)
+{
+	cr_redirect_stderr();
+	cr_assert_not_null(mkdtemp(dir));
+	for (unsigned int i = 0; i < 3; i++) {
+		int fd;
+
+		snprintf(paths[i], sizeof(paths[i]), "%s/%u", dir, i);
+		fd = open(paths[i], O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+		cr_assert_eq(ftruncate(fd, 4 * MIB), 0);
+		close(fd);
+	}
+}
+
+static void teardown(void)
+{
+	target_destroy(t);
+	for (unsigned int i = 0; i < 3; i++)
+		unlink(paths[i]);
+	rmdir(dir);
+}
+
+static struct target *make(const char *name, unsigned int nr_legs)
+{
+	struct target *made = target_create(target_find(name));
+
+	/* Every target with legs has their list first in its options. */
+	for (unsigned int i = 0; i < nr_legs; i++) {
+		struct strlist *legs = made->conf;
+
+		legs->v[legs->nr++] = paths[i];
+	}
+	return made;
+}
+
+static void start(struct target *made)
+{
+	t = made;
+	if (t->ops->check)
+		cr_assert_eq(t->ops->check(t), 0);
+	cr_assert_eq(t->ops->open(t), 0);
+	if (t->ops->start)
+		cr_assert_eq(t->ops->start(t, 1), 0);
+	tq = t->ops->queue ? t->ops->queue(t, 0) : NULL;
+}
+
+static void request(u8 op, u64 off, u32 len)
+{
+	io.op = op;
+	io.off = off;
+	io.len = len;
+	io.nr_steps = 0;
+	t->ops->plan(t, tq, &io);
+}
+
+/* What every step gives, by leg. */
+static enum verdict settle(const int *res)
+{
+	for (unsigned int i = 0; i < io.nr_steps; i++) {
+		io.steps[i].state = STEP_DONE;
+		io.steps[i].res = res[io.steps[i].leg];
+	}
+	return t->ops->settle(t, tq, &io);
+}
+
+static char *status(void)
+{
+	static char text[4096];
+	FILE *f = fmemopen(text, sizeof(text), "w");
+	struct json j;
+
+	json_init(&j, f);
+	t->ops->status_json(t, &j);
+	fclose(f);
+	return text;
+}
+
+static const int good[MAX_LEGS];
+
+TestSuite(loop, .init = setup, .fini = teardown, .timeout = 30);
+TestSuite(mirror, .init = setup, .fini = teardown, .timeout = 30);
+TestSuite(fault, .init = setup, .fini = teardown, .timeout = 30);
+
+Test(loop, passes_every_operation_on)
+{
+	start(make("loop", 1));
+	for (unsigned int op = UBLK_IO_OP_READ; op <= UBLK_IO_OP_DISCARD; op++) {
+		request(op, 8192, 4096);
+		cr_assert_eq(io.nr_steps, 1);
+		cr_assert_eq(io.steps[0].off, 8192);
+		cr_assert_eq(io.steps[0].len, 4096);
+		cr_assert_eq(settle(good), VERDICT_DONE);
+		cr_assert_eq(io.result, op <= UBLK_IO_OP_WRITE ? 4096 : 0);
+	}
+}
+
+Test(loop, an_unknown_operation_is_refused)
+{
+	start(make("loop", 1));
+	request(UBLK_IO_OP_ZONE_RESET, 0, 4096);
+	cr_assert_eq(io.nr_steps, 0);
+	cr_assert_eq(io.result, -EOPNOTSUPP);
+}
+
+Test(loop, an_error_is_the_client_s)
+{
+	start(make("loop", 1));
+	request(UBLK_IO_OP_WRITE, 0, 4096);
+	settle((int[]){ -EIO });
+	cr_assert_eq(io.result, -EIO);
+}
+
+Test(mirror, one_leg_is_no_mirror)
+{
+	t = make("mirror", 1);
+	cr_assert_eq(t->ops->check(t), -EINVAL);
+}
+
+Test(mirror, everything_but_reads_goes_to_every_leg)
+{
+	static const u8 ops[] = { UBLK_IO_OP_WRITE, UBLK_IO_OP_FLUSH, UBLK_IO_OP_DISCARD, UBLK_IO_OP_WRITE_ZEROES };
+
+	start(make("mirror", 3));
+	for (unsigned int i = 0; i < ARRAY_SIZE(ops); i++) {
+		u32 legs = 0;
+
+		request(ops[i], 0, 4096);
+		for (unsigned int s = 0; s < io.nr_steps; s++)
+			legs |= 1U << io.steps[s].leg;
+		cr_expect_eq(io.nr_steps, 3, "operation %u", ops[i]);
+		cr_expect_eq(legs, 7, "operation %u", ops[i]);
+		settle(good);
+	}
+}
+
+Test(mirror, a_read_goes_to_one_leg)
+{
+	start(make("mirror", 3));
+	request(UBLK_IO_OP_READ, 0, 4096);
+	cr_assert_eq(io.nr_steps, 1);
+	cr_assert_eq(settle(good), VERDICT_DONE);
+	cr_assert_eq(io.result, 4096);
+}
+
+Test(mirror, write_survives_one_leg_eio)
+{
+	start(make("mirror", 3));
+	request(UBLK_IO_OP_WRITE, 64 * 512, 4096);
+	cr_assert_eq(settle((int[]){ 0, -EIO, 0 }), VERDICT_DONE);
+	cr_assert_eq(io.result, 4096);
+	cr_assert(strstr(status(), "\"degraded\": true"));
+	cr_assert(strstr(status(), "\"state\": \"dropped\", \"read_errors\": 0, \"dropped_by\": \"write\", \"errno\": 5"),
+		  "%s", status());
+	cr_assert(strstr(status(), "\"sector\": 64"), "%s", status());
+}
+
+Test(mirror, a_dropped_leg_is_not_used_again)
+{
+	start(make("mirror", 2));
+	request(UBLK_IO_OP_WRITE, 0, 4096);
+	settle((int[]){ -EIO, 0 });
+	for (unsigned int i = 0; i < 100; i++) {
+		request(i % 2 ? UBLK_IO_OP_READ : UBLK_IO_OP_WRITE, i * 4096, 4096);
+		cr_assert_eq(io.nr_steps, 1);
+		cr_assert_eq(io.steps[0].leg, 1);
+		settle(good);
+	}
+}
+
+Test(mirror, the_last_leg_stays)
+{
+	start(make("mirror", 2));
+	request(UBLK_IO_OP_WRITE, 0, 4096);
+	settle((int[]){ -EIO, -EIO });
+	cr_assert_eq(io.result, -EIO);
+	request(UBLK_IO_OP_WRITE, 0, 4096);
+	cr_assert_eq(io.nr_steps, 1);
+	settle((int[]){ -EIO, -EIO });
+	cr_assert_eq(io.result, -EIO);
+	request(UBLK_IO_OP_WRITE, 0, 4096);
+	cr_assert_eq(io.nr_steps, 1);
+	settle(good);
+	cr_assert_eq(io.result, 4096);
+}
+
+Test(mirror, a_failed_read_is_tried_on_every_other_leg)
+{
+	u32 legs = 0;
+
+	start(make("mirror", 3));
+	request(UBLK_IO_OP_READ, 0, 4096);
+	for (unsigned int i = 0; i < 2; i++) {
+		legs |= 1U << io.steps[0].leg;
+		cr_assert_eq(settle((int[]){ -EIO, -EIO, -EIO }), VERDICT_AGAIN);
+		cr_assert_eq(io.nr_steps, 1);
+		cr_assert_eq(io.steps[0].done, 0);
+		cr_assert_eq(io.steps[0].len, 4096);
+	}
+	legs |= 1U << io.steps[0].leg;
+	cr_assert_eq(legs, 7);
+	cr_assert_eq(settle(good), VERDICT_DONE);
+	cr_assert_eq(io.result, 4096);
+	cr_assert(strstr(status(), "\"degraded\": false"));
+}
+
+Test(mirror, a_read_that_no_leg_can_do_fails)
+{
+	start(make("mirror", 2));
+	request(UBLK_IO_OP_READ, 0, 4096);
+	cr_assert_eq(settle((int[]){ -EIO, -EIO }), VERDICT_AGAIN);
+	cr_assert_eq(settle((int[]){ -EIO, -EIO }), VERDICT_DONE);
+	cr_assert_eq(io.result, -EIO);
+	cr_assert(strstr(status(), "\"degraded\": false"));
+}
+
+static struct target *make_fault(const char *inner, unsigned int nr_legs, const char *const *options)
+{
+	struct target *made = target_create(target_find("fault"));
+	struct opt_group group = { made->ops->opts, made->conf };
+	char *argv[16] = { "add" };
+	int argc = 1;
+
+	while (*options)
+		argv[argc++] = (char *)*options++;
+	cr_assert_eq(opts_parse(argc, argv, &group, 1), 0);
+	made->inner = make(inner, nr_legs);
+	return made;
+}
+
+#define MAKE_FAULT(inner, nr, ...) make_fault(inner, nr, (const char *[]){ __VA_ARGS__, NULL })
+
+Test(fault, lets_through_what_it_is_not_to_spoil)
+{
+	start(MAKE_FAULT("mirror", 2, "--fault", "error", "--fault-op", "read"));
+	request(UBLK_IO_OP_WRITE, 0, 4096);
+	cr_assert_eq(io.nr_steps, 2);
+	cr_assert_eq(settle(good), VERDICT_DONE);
+	cr_assert_eq(io.result, 4096);
+}
+
+Test(fault, the_inner_mirror_sees_the_bad_leg)
+{
+	start(MAKE_FAULT("mirror", 2, "--fault", "error", "--fault-leg", "1", "--fault-errno", "28"));
+	request(UBLK_IO_OP_WRITE, 0, 4096);
+	settle(good);
+	cr_assert_eq(io.result, 4096);
+	cr_assert(strstr(status(), "\"errno\": 28"), "%s", status());
+	request(UBLK_IO_OP_WRITE, 0, 4096);
+	cr_assert_eq(io.nr_steps, 1);
+}
+
+Test(fault, every_third_after_two)
+{
+	unsigned int failed = 0;
+
+	start(MAKE_FAULT("loop", 1, "--fault", "error", "--fault-every", "3", "--fault-after", "2"));
+	for (unsigned int i = 1; i <= 11; i++) {
+		request(UBLK_IO_OP_WRITE, 0, 4096);
+		settle(good);
+		if (io.result < 0) {
+			failed++;
+			cr_expect(i == 5 || i == 8 || i == 11, "request %u failed", i);
+		}
+	}
+	cr_assert_eq(failed, 3);
+}
+
+Test(fault, only_in_its_range)
+{
+	start(MAKE_FAULT("loop", 1, "--fault", "error", "--fault-from", "64K", "--fault-to", "128K"));
+	for (u64 off = 0; off < 256 << 10; off += 32 << 10) {
+		request(UBLK_IO_OP_WRITE, off, 4096);
+		settle(good);
+		cr_expect_eq(io.result, off >= 64 << 10 && off < 128 << 10 ? -EIO : 4096,
+			     "offset %lu gave %d", (unsigned long)off, io.result);
+	}
+}
+
+Test(fault, a_delay_comes_before_the_request)
+{
+	start(MAKE_FAULT("mirror", 2, "--fault", "delay", "--fault-delay", "1500"));
+	request(UBLK_IO_OP_WRITE, 0, 4096);
+	cr_assert_eq(io.nr_steps, 1);
+	cr_assert_eq(io.steps[0].op, STEP_DELAY);
+	cr_assert_eq(io.steps[0].want, -ETIME);
+	cr_assert_eq(t->delay.tv_sec, 1);
+	cr_assert_eq(t->delay.tv_nsec, 500000000);
+	cr_assert_eq(settle(good), VERDICT_AGAIN);
+	cr_assert_eq(io.nr_steps, 2);
+	cr_assert_eq(settle(good), VERDICT_DONE);
+	cr_assert_eq(io.result, 4096);
+}
+
+Test(fault, a_short_result_is_whole_blocks)
+{
+	start(MAKE_FAULT("loop", 1, "--fault", "short"));
+	request(UBLK_IO_OP_WRITE, 0, 3 * t->lim.lbs);
+	settle(good);
+	cr_assert_eq(io.result, (int)t->lim.lbs);
+	request(UBLK_IO_OP_WRITE, 0, t->lim.lbs);
+	settle(good);
+	cr_assert_eq(io.result, (int)t->lim.lbs, "one block cannot be short");
+}
+
+Test(fault, around_null)
+{
+	start(MAKE_FAULT("null", 0, "--fault", "error", "--fault-op", "write"));
+	request(UBLK_IO_OP_WRITE, 0, 4096);
+	cr_assert_eq(io.nr_steps, 0);
+	cr_assert_eq(io.result, -EIO);
+	request(UBLK_IO_OP_READ, 0, 4096);
+	cr_assert_eq(io.result, 4096);
+}
