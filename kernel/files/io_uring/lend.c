@@ -108,12 +108,16 @@ static int io_lend_install(struct io_kiocb *req, unsigned int *len)
 	struct io_lent_buf *buf;
 	int index;
 
+	/* the slots have been emptied, and nobody would do it again in time */
+	if (percpu_ref_is_dying(&req->ctx->refs))
+		return -ECANCELED;
 	index = io_lend_find_slot(req);
 	if (index < 0)
 		return index;
 	buf = req->file->f_op->export_buf(req->file, &args);
+	/* io_uring's own meaning of -EAGAIN is not the exporter's */
 	if (IS_ERR(buf))
-		return PTR_ERR(buf);
+		return buf == ERR_PTR(-EAGAIN) ? -EBUSY : PTR_ERR(buf);
 
 	/* from here on it is io_uring's, until ->release() */
 	refcount_set(&buf->refs, 1);

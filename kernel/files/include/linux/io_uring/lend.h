@@ -68,7 +68,8 @@ struct io_lent_buf {
  *	and user space, who chose it
  * @len: bytes wanted, 0 for all from @cookie on
  *
- * ->export_buf() returns a buffer of @len bytes or an ERR_PTR.  It is called with
+ * ->export_buf() returns a buffer of @len bytes or an ERR_PTR, whose error goes to
+ * user space as it is, but for -EAGAIN, which becomes -EBUSY.  It is called with
  * the ring's lock held, may sleep, and must not wait for anything that needs a
  * request of the same ring to make progress.
  */
