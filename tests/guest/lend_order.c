@@ -196,7 +196,7 @@ Test(lend_order, register_io_unregister_on_a_disk_with_one_tag)
 	/* all but the first find no tag: -EAGAIN, and again in a worker */
 	struct null_disk opt = { .depth = 1, .delay_us = 3000 };
 
-	all_combinations(disk_null("order", &opt, O_RDWR | O_DIRECT), "null_blk, one tag");
+	all_combinations(disk_null(DISK_NULL_PREFIX "order", &opt, O_RDWR | O_DIRECT), "null_blk, one tag");
 }
 
 /* A chain that ends at its REGISTER leaves no request that looks for the buffer. */
@@ -225,7 +225,7 @@ Test(lend_order, a_chain_is_cancelled_when_its_register_fails)
 Test(lend_order, a_polled_ring_lends_and_reads)
 {
 	struct null_disk opt = { .poll_queues = 1 };
-	int file = disk_null("polled", &opt, O_RDWR | O_DIRECT);
+	int file = disk_null(DISK_NULL_PREFIX "polled", &opt, O_RDWR | O_DIRECT);
 	struct io_uring ring;
 	int res[NR_IO + 2];
 
@@ -417,7 +417,7 @@ static void two_buffers_one_slot(const struct ring_kind *kind, int file)
 Test(lend_order, a_retry_keeps_the_buffer)
 {
 	struct null_disk opt = { .depth = 1, .delay_us = 2000 };
-	int file = file_mem(2 << 20), disk = disk_null("retry", &opt, O_RDWR | O_DIRECT);
+	int file = file_mem(2 << 20), disk = disk_null(DISK_NULL_PREFIX "retry", &opt, O_RDWR | O_DIRECT);
 
 	lender_simple(lender, 1, LEN);
 	for (unsigned int i = 0; i < 2; i++) {

@@ -27,6 +27,7 @@ static int lender, file;
 
 static void setup(void)
 {
+	raw_need();
 	raw_sweep();
 	lender = lender_open();
 	lender_simple(lender, 0, SIZE);
@@ -167,7 +168,7 @@ Test(ublk_data, requests_of_all_shapes_to_a_disk_that_splits, .timeout = 200)
 {
 	struct null_disk opt = { .max_sectors = 8 };
 
-	all_shapes(disk_null("shapes", &opt, O_RDWR | O_DIRECT));
+	all_shapes(disk_null(DISK_NULL_PREFIX "shapes", &opt, O_RDWR | O_DIRECT));
 }
 
 static struct client *start(enum client_op op, u32 seed)

@@ -53,6 +53,7 @@ static int lender;
 
 static void setup(void)
 {
+	raw_need();
 	raw_sweep();
 	lender = lender_open();
 	lender_simple(lender, 0, LEN);

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lender.h"
@@ -23,6 +24,7 @@ static struct raw r;
 
 static void setup(void)
 {
+	raw_need();
 	raw_sweep();
 	memset(&r, 0, sizeof(r));
 	r.id = -1;
@@ -135,8 +137,6 @@ static int add_without_rights(void *arg)
 		.flags = RAW_ZC,
 	};
 
-	/* so that not the file's mode refuses */
-	must(!chmod("/dev/ublk-control", 0666), "chmod: %s", strerror(errno));
 	drop_rights();
 	((struct rights *)arg)->add = raw_add_info(&info);
 	return 0;
@@ -176,10 +176,14 @@ Test(ublk_zc, is_for_root_only)
 {
 	struct rights *s = shared_alloc(sizeof(*s));
 	struct client *c;
+	struct stat st;
 	pid_t pid;
 
+	/* so that not the file's mode refuses */
+	must(!stat("/dev/ublk-control", &st) && !chmod("/dev/ublk-control", 0666), "chmod: %s",
+	     strerror(errno));
 	cr_assert_eq(proc_run(add_without_rights, s), 0);
-	chmod("/dev/ublk-control", 0600);
+	chmod("/dev/ublk-control", st.st_mode);
 	res_is(s->add, -EPERM, "ADD_DEV");
 
 	res_is(raw_add(&r, &zc), 0, "ADD_DEV");

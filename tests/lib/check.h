@@ -38,6 +38,20 @@ void check_fail(const char *file, int line, const char *cond, const char *fmt, .
 void check_res(const char *file, int line, long res, long want, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 
+/*
+ * What the test needs of the machine is there, or it is skipped.  Where everything has
+ * to be there, in our own guest, that it is not is a failure (REGBUF_MUST_RUN).
+ */
+#define need(cond, ...) \
+	do { \
+		if (!(cond)) \
+			check_skip(__FILE__, __LINE__, #cond, __VA_ARGS__); \
+	} while (0)
+void check_skip(const char *file, int line, const char *cond, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5), noreturn));
+/* Whatever is here is ours to remove: no other programs, no disks of anybody. */
+bool in_guest(void);
+
 /* For proc_start(): failures end the process instead of the test. */
 void check_in_child(void);
 

@@ -31,8 +31,9 @@ int disk_ram(unsigned int nr)
 	int fd;
 
 	snprintf(path, sizeof(path), "/dev/ram%u", nr);
-	fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
-	must(fd >= 0, "%s: %s", path, strerror(errno));
+	/* exclusive: not one that somebody has mounted */
+	fd = open(path, O_RDWR | O_DIRECT | O_EXCL | O_CLOEXEC);
+	need(fd >= 0, "%s: %s", path, strerror(errno));
 	return fd;
 }
 
@@ -47,7 +48,7 @@ int disk_loop(int file, int flags)
 	char path[32];
 	int fd = -1;
 
-	must(ctl >= 0, "/dev/loop-control: %s", strerror(errno));
+	need(ctl >= 0, "/dev/loop-control: %s", strerror(errno));
 	/* another may take the free one first */
 	for (int try = 0; try < 10 && fd < 0; try++) {
 		snprintf(path, sizeof(path), "/dev/loop%d", ioctl(ctl, LOOP_CTL_GET_FREE));
@@ -107,7 +108,7 @@ void disk_null_sweep(void)
 	struct dirent *e;
 
 	while (dir && (e = readdir(dir))) {
-		if (e->d_type == DT_DIR && e->d_name[0] != '.')
+		if (!strncmp(e->d_name, DISK_NULL_PREFIX, strlen(DISK_NULL_PREFIX)))
 			disk_null_remove(e->d_name);
 	}
 	if (dir)
@@ -139,7 +140,7 @@ int disk_null(const char *name, const struct null_disk *opt, int flags)
 
 	disk_null_remove(name);
 	snprintf(path, sizeof(path), NULLB "/%s", name);
-	must(!mkdir(path, 0755), "%s: %s", path, strerror(errno));
+	need(!mkdir(path, 0755), "%s: %s", path, strerror(errno));
 	attr_set(name, "memory_backed", 1);
 	attr_set(name, "size", opt->mb ?: 16);
 	attr_set(name, "blocksize", 512);

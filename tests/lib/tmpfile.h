@@ -10,8 +10,8 @@
 /* A file of @size bytes in memory.  Buffered: io_uring always punts it to a worker. */
 int file_mem(size_t size);
 /*
- * A memory disk of 4 MiB or more, /dev/ramN, opened O_DIRECT; its contents are
- * whatever an earlier test left.
+ * A memory disk of 4 MiB or more, /dev/ramN, opened O_DIRECT and exclusively; its
+ * contents are whatever an earlier test left.
  */
 int disk_ram(unsigned int nr);
 /* The loop device of @file, opened with @flags.  Goes away with its last user. */
@@ -26,6 +26,9 @@ struct null_disk {
 	unsigned int delay_us;		/* until a request completes */
 	const char *badblocks;		/* "+first-last" */
 };
+/* All names begin with this, so that what a failed test left can be told from others. */
+#define DISK_NULL_PREFIX	"lend-"
+
 /*
  * A null_blk disk that keeps its data, opened with @flags.  Goes away with
  * disk_null_remove(), or with the next one of the same name.

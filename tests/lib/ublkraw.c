@@ -12,6 +12,7 @@
 #include "tmpfile.h"
 #include "ublkraw.h"
 
+#define DEV_MAGIC	0x7465737472617721ULL	/* in ublksrv_flags: made here */
 #define OP_SYNC		(RAW_OPS - 1)	/* of raw_lend() and the like */
 #define TAG_DATA	(1ULL << 32)	/* user_data of a tag's command, beside the tag */
 
@@ -129,6 +130,7 @@ int raw_add(struct raw *r, const struct raw_opt *opt)
 		.max_io_buf_bytes = r->opt.max_io,
 		.dev_id = -1,
 		.flags = r->opt.flags,
+		.ublksrv_flags = DEV_MAGIC,
 	};
 	ret = raw_add_info(&info);
 	if (ret)
@@ -171,8 +173,23 @@ void raw_is_gone(int id, unsigned int ms)
 	must(wait_until(nothing_left, &id, ms), "device %d is still there", id);
 }
 
+void raw_need(void)
+{
+	need(!access("/dev/ublk-control", R_OK | W_OK), "/dev/ublk-control: %s", strerror(errno));
+}
+
 /* The server that this process is, if it is one. */
 static struct raw *live;
+
+static bool may_delete(int id)
+{
+	struct ublksrv_ctrl_dev_info info = { 0 };
+
+	if (in_guest())
+		return true;
+	return !ctl_buf(UBLK_U_CMD_GET_DEV_INFO, id, &info, sizeof(info)) &&
+	       info.ublksrv_flags == DEV_MAGIC;
+}
 
 static int sweep(void *arg)
 {
@@ -181,7 +198,9 @@ static int sweep(void *arg)
 	int id, ret = 0;
 
 	while (dir && (e = readdir(dir))) {
-		if (sscanf(e->d_name, "ublkc%d", &id) == 1 && raw_del(id, SOON_MS))
+		/* async: the number stays in use while the failed test has the disk open */
+		if (sscanf(e->d_name, "ublkc%d", &id) == 1 && may_delete(id) &&
+		    raw_ctl_data(UBLK_U_CMD_DEL_DEV_ASYNC, id, 0, SOON_MS))
 			ret = 1;
 	}
 	return ret;

@@ -70,6 +70,8 @@ int raw_del(int id, unsigned int ms);
 int raw_dev_state(int id);
 /* Nothing of device @id is left in /dev and /sys, within @ms. */
 void raw_is_gone(int id, unsigned int ms);
+/* There is a ublk driver, and we may use it; or the test is skipped. */
+void raw_need(void);
 /* Closes the server of this process, and deletes whatever failed tests left. */
 void raw_sweep(void);
 

@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mirrors through the real command: all legs have the same and the right data, one
+ * that fails is not missed, and what cannot be is refused with nothing left behind.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "pattern.h"
+#include "proc.h"
+#include "tmpfile.h"
+#include "ublkraw.h"
+
+#define MB		8
+#define SIZE		(MB << 20)
+#define MAX_IO		(1 << 20)
+#define BAD_SECTOR	4096	/* of a leg that fails: 2 MiB from its start */
+#define BAD_BYTE	(BAD_SECTOR * 512)
+
+static const char *const modes[] = { "copy", "user-copy", "register" };
+#define NR_MODES	3
+
+static const char *const names[3] = {
+	DISK_NULL_PREFIX "leg0", DISK_NULL_PREFIX "leg1", DISK_NULL_PREFIX "leg2",
+};
+static u8 *model, *buf;
+
+static void setup(void)
+{
+	raw_need();
+	cli_sweep();
+	disk_null_sweep();
+	model = page_alloc(SIZE);
+	buf = page_alloc(SIZE);
+}
+
+static void teardown(void)
+{
+	cli_sweep();
+	disk_null_sweep();
+}
+
+TestSuite(mirror, .init = setup, .fini = teardown, .timeout = 200);
+
+/* Path of null_blk leg @i, which is made; /dev/NAME. */
+static const char *leg(unsigned int i, const struct null_disk *opt)
+{
+	static char paths[3][64];
+	struct null_disk o = opt ? *opt : (struct null_disk){ 0 };
+
+	o.mb = MB;
+	disk_null(names[i], &o, -1);
+	snprintf(paths[i], sizeof(paths[i]), "%s", disk_null_path(names[i]));
+	return paths[i];
+}
+
+static int open_direct(const char *path)
+{
+	int fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+
+	must(fd >= 0, "%s: %s", path, strerror(errno));
+	return fd;
+}
+
+static int open_dev(int id)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/dev/ublkb%d", id);
+	return open_direct(path);
+}
+
+/* A mirror of @nr fresh legs, zeroed as null_blk's are. */
+static int add(const char *mode, unsigned int nr, const struct null_disk *opts)
+{
+	const char *args[16] = { "add", "-t", "mirror", "-m", mode, "-d", "32" };
+	unsigned int n = 7;
+
+	memset(model, 0, SIZE);
+	for (unsigned int i = 0; i < nr; i++) {
+		args[n++] = "-l";
+		args[n++] = leg(i, opts ? &opts[i] : NULL);
+	}
+	return cli_add(args);
+}
+
+static void random_range(u32 *off, u32 *len)
+{
+	*off = random() % (SIZE / 512) * 512;
+	*len = (1 + random() % (random() % 4 ? 64 : MAX_IO / 512)) * 512;
+	if (*len > SIZE - *off)
+		*len = SIZE - *off;
+}
+
+static void write_random(int dev, unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++) {
+		u32 off, len;
+
+		random_range(&off, &len);
+		pat_fill(model + off, len, random(), off);
+		memcpy(buf, model + off, len);
+		file_write(dev, buf, len, off);
+	}
+}
+
+static void read_random(int dev, unsigned int nr, const char *what)
+{
+	for (unsigned int i = 0; i < nr; i++) {
+		u32 off, len;
+
+		random_range(&off, &len);
+		file_read(dev, buf, len, off);
+		mem_is(buf, model + off, len, "%s: %u bytes at %u", what, len, off);
+	}
+}
+
+static void leg_is(unsigned int i, const char *what)
+{
+	int fd = open_direct(disk_null_path(names[i]));
+
+	file_read(fd, buf, SIZE, 0);
+	mem_is(buf, model, SIZE, "%s: leg %u", what, i);
+	close(fd);
+}
+
+static void list_has(int id, const char *text, const char *what)
+{
+	static struct cli c;
+
+	cli_list(&c, id);
+	must(strstr(c.out, text), "%s: no %s in: %s", what, text, c.out);
+}
+
+static void legs_have_what_was_written(const char *mode, unsigned int nr)
+{
+	char what[64];
+	int id, dev;
+
+	snprintf(what, sizeof(what), "%s, %u legs", mode, nr);
+	id = add(mode, nr, NULL);
+	dev = open_dev(id);
+	write_random(dev, 150);
+	read_random(dev, 150, what);
+	must(!fsync(dev), "%s: fsync: %s", what, strerror(errno));
+	list_has(id, "\"degraded\":false", what);
+	close(dev);
+	cli_del(id);
+	for (unsigned int i = 0; i < nr; i++)
+		leg_is(i, what);
+	cli_nothing_left(what);
+}
+
+Test(mirror, all_legs_have_what_was_written)
+{
+	srandom(1);
+	for (unsigned int m = 0; m < NR_MODES; m++) {
+		legs_have_what_was_written(modes[m], 2);
+		legs_have_what_was_written(modes[m], 3);
+	}
+}
+
+Test(mirror, zeroes_and_discards_reach_all_legs)
+{
+	for (unsigned int m = 0; m < NR_MODES; m++) {
+		int id = add(modes[m], 2, NULL), dev = open_dev(id);
+		u64 range[2] = { 1 << 20, 3 << 20 };
+
+		write_random(dev, 60);
+		must(!ioctl(dev, BLKZEROOUT, range), "%s: BLKZEROOUT: %s", modes[m], strerror(errno));
+		memset(model + range[0], 0, range[1]);
+		read_random(dev, 100, modes[m]);
+		/* what a discarded range holds is not told; only that it is no error if offered */
+		range[0] = 6 << 20;
+		range[1] = 1 << 20;
+		must(!ioctl(dev, BLKDISCARD, range) || errno == EOPNOTSUPP, "%s: BLKDISCARD: %s", modes[m],
+		     strerror(errno));
+		file_read(dev, model + range[0], range[1], range[0]);
+		list_has(id, "\"degraded\":false", modes[m]);
+		close(dev);
+		cli_del(id);
+		for (unsigned int i = 0; i < 2; i++)
+			leg_is(i, modes[m]);
+	}
+}
+
+static void write_survives(const char *mode, unsigned int bad, unsigned int nr)
+{
+	struct null_disk opts[3] = { 0 };
+	char what[64];
+	int id, dev;
+
+	snprintf(what, sizeof(what), "%s, leg %u of %u fails", mode, bad, nr);
+	opts[bad].badblocks = "+4096-4103";
+	id = add(mode, nr, opts);
+	dev = open_dev(id);
+	write_random(dev, 20);
+	list_has(id, "\"legs\"", what);
+	/* across the bad sectors, and at them */
+	pat_fill(model + BAD_BYTE - 8192, 65536, 99, BAD_BYTE - 8192);
+	memcpy(buf, model + BAD_BYTE - 8192, 65536);
+	file_write(dev, buf, 65536, BAD_BYTE - 8192);
+	list_has(id, "\"degraded\":true", what);
+	list_has(id, "\"state\":\"dropped\"", what);
+	write_random(dev, 40);
+	read_random(dev, 60, what);
+	close(dev);
+	cli_del(id);
+	for (unsigned int i = 0; i < nr; i++) {
+		if (i != bad)
+			leg_is(i, what);
+	}
+}
+
+Test(mirror, a_write_survives_a_leg_that_fails)
+{
+	srandom(2);
+	for (unsigned int m = 0; m < NR_MODES; m++) {
+		write_survives(modes[m], 0, 2);
+		write_survives(modes[m], 1, 2);
+		write_survives(modes[m], 1, 3);
+	}
+}
+
+static void set_bad(unsigned int i, const char *range)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/kernel/config/nullb/%s/badblocks", names[i]);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	must(fd >= 0 && write(fd, range, strlen(range)) > 0, "%s %s: %s", path, range, strerror(errno));
+	close(fd);
+}
+
+/* Some leg has failed a read, or nothing was retried. */
+static void had_read_errors(int id, unsigned int nr, const char *what)
+{
+	static struct cli c;
+	unsigned int none = 0;
+
+	cli_list(&c, id);
+	for (const char *p = c.out; (p = strstr(p, "\"read_errors\":0")); p++)
+		none++;
+	must(none < nr, "%s: no leg had a read error: %s", what, c.out);
+}
+
+/* M5: what failed half-way is read again from its beginning, on the other leg. */
+static void read_is_retried(const char *mode, unsigned int nr)
+{
+	/* badblocks have to be there from the start to be looked at */
+	struct null_disk opts[3] = { { .badblocks = "+16383-16383" }, { .badblocks = "+16383-16383" },
+				     { .badblocks = "+16383-16383" } };
+	static const u32 lens[] = { 512, 4096, 65536, 262144 };
+	char what[64];
+	int id, dev;
+
+	snprintf(what, sizeof(what), "%s, %u legs", mode, nr);
+	for (unsigned int i = 0; i < nr; i++)
+		opts[i].badblocks = "+16383-16383";
+	id = add(mode, nr, opts);
+	dev = open_dev(id);
+	for (u32 off = 0; off < 4 << 20; off += 1 << 20) {
+		pat_fill(model + off, 1 << 20, 7, off);
+		memcpy(buf, model + off, 1 << 20);
+		file_write(dev, buf, 1 << 20, off);
+	}
+	/* each leg at another place, so that each range is good on one */
+	set_bad(0, "+4096-4096");
+	set_bad(1, "+5000-5007");
+	for (unsigned int i = 0; i < 4; i++) {
+		for (unsigned int n = 0; n < 4; n++) {
+			/* the bad one is the first, in the middle, and the last of the range */
+			u32 off = BAD_BYTE - n * (lens[i] - 512) / 3 / 512 * 512;
+
+			file_read(dev, buf, lens[i], off);
+			mem_is(buf, model + off, lens[i], "%s: %u bytes at %u, bad at %u", what, lens[i], off,
+			       BAD_BYTE);
+		}
+	}
+	for (unsigned int n = 0; n < 20; n++) {
+		u32 off = 5000 * 512 - 65536 + n * 4096;
+
+		file_read(dev, buf, 65536, off);
+		mem_is(buf, model + off, 65536, "%s: 65536 bytes at %u", what, off);
+	}
+	had_read_errors(id, nr, what);
+	close(dev);
+	cli_del(id);
+}
+
+Test(mirror, a_read_that_fails_is_done_on_another_leg)
+{
+	for (unsigned int m = 0; m < NR_MODES; m++) {
+		read_is_retried(modes[m], 2);
+		read_is_retried(modes[m], 3);
+	}
+}
+
+Test(mirror, with_no_good_leg_left_it_is_an_error_and_no_hang)
+{
+	for (unsigned int m = 0; m < NR_MODES; m++) {
+		struct null_disk opts[2] = { { .badblocks = "+4096-4103" }, { .badblocks = "+4096-4103" } };
+		int id = add(modes[m], 2, opts), dev = open_dev(id);
+
+		errno = 0;
+		cr_assert_eq(pread(dev, buf, 4096, BAD_BYTE), -1, "%s: a read without leg", modes[m]);
+		cr_assert_eq(errno, EIO, "%s: a read without leg: %s", modes[m], strerror(errno));
+		cr_assert_eq(pwrite(dev, buf, 4096, BAD_BYTE), -1, "%s: a write without leg", modes[m]);
+		cr_assert_eq(errno, EIO, "%s: a write without leg: %s", modes[m], strerror(errno));
+		close(dev);
+		cli_del(id);
+	}
+	cli_nothing_left("no good leg");
+}
+
+/*
+ * What was acknowledged before is on both legs; what was under way ends.  Returns how
+ * many clients saw an error.
+ */
+static unsigned int killed(const char *mode, unsigned int ms)
+{
+	struct null_disk opts[2] = { { .delay_us = 2000, .depth = 4 }, { .delay_us = 2000, .depth = 4 } };
+	int id = add(mode, 2, opts), dev = open_dev(id), pid = cli_pid(id);
+	struct client *c[6];
+	unsigned int failed = 0;
+	u64 start;
+
+	write_random(dev, 30);
+	close(dev);
+	for (unsigned int i = 0; i < 6; i++) {
+		c[i] = client_start(&(struct client_job){
+			.id = id, .op = i % 2 ? CLIENT_READ : CLIENT_WRITE, .off = i << 20, .len = 1 << 20,
+			.nr = 16, .seed = 50 + i });
+	}
+	sleep_ms(ms);
+	start = now_ms();
+	must(!kill(pid, SIGKILL), "%s: the server %d is not there", mode, pid);
+	for (unsigned int i = 0; i < 6; i++) {
+		must(client_done(c[i], 5000), "%s: client %u has not ended", mode, i);
+		must(c[i]->res == 1 << 20 || c[i]->res < 0, "%s: client %u: %ld", mode, i, c[i]->res);
+		failed += c[i]->res < 0;
+		/* those that were told so are there */
+		if (c[i]->job.op == CLIENT_WRITE && c[i]->res > 0)
+			pat_fill(model + (i << 20), 1 << 20, 50 + i, i << 20);
+	}
+	must(now_ms() < start + 5000, "%s: %llu ms", mode, (unsigned long long)(now_ms() - start));
+	/* a device without server is removed by the user, or is gone by itself */
+	if (raw_dev_state(id) >= 0)
+		cli_del(id);
+	cli_nothing_left(mode);
+	for (unsigned int n = 0; n < 2; n++) {
+		int fd = open_direct(disk_null_path(names[n]));
+
+		file_read(fd, buf, SIZE, 0);
+		for (unsigned int i = 0; i < MB; i++) {
+			bool known = i >= 6 || i % 2 || c[i]->res > 0;
+
+			if (known)
+				mem_is(buf + (i << 20), model + (i << 20), 1 << 20, "%s: leg %u, MiB %u", mode, n,
+				       i);
+		}
+		close(fd);
+	}
+	return failed;
+}
+
+Test(mirror, a_server_that_is_killed_leaves_no_hang_and_no_device)
+{
+	unsigned int failed = 0;
+
+	srandom(3);
+	for (unsigned int round = 0; round < 4; round++) {
+		for (unsigned int m = 0; m < NR_MODES; m++)
+			failed += killed(modes[m], 10 + 25 * round);
+	}
+	must(failed, "every server was killed too late");
+}
+
+/* Refused with status @status, a message that has @says, and nothing left. */
+static void refused(const char *const *args, int status, const char *says, const char *what)
+{
+	static struct cli c;
+
+	cli_run(&c, args);
+	must(c.status == status, "%s: status %d, not %d: %s%s", what, c.status, status, c.out, c.err);
+	must(strstr(c.err, says), "%s: no \"%s\" in: %s", what, says, c.err);
+	must(!c.out[0], "%s: printed %s", what, c.out);
+	cli_nothing_left(what);
+}
+
+#define MIRROR(mode, ...)	CLI("add", "-t", "mirror", "-m", (mode), __VA_ARGS__)
+
+static void make_file(const char *path, off_t size)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	must(fd >= 0 && !ftruncate(fd, size), "%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+Test(mirror, what_cannot_be_is_refused_and_nothing_is_left)
+{
+	make_file("/tmp/a", 1 << 20);
+	make_file("/tmp/b", 1 << 20);
+	make_file("/tmp/long", 2 << 20);
+	make_file("/tmp/empty", 0);
+	unlink("/tmp/link");
+	must(!symlink("/tmp/a", "/tmp/link"), "symlink: %s", strerror(errno));
+
+	for (unsigned int m = 0; m < NR_MODES; m++) {
+		const char *mode = modes[m];
+
+		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/tmp/none"), 1, "/tmp/none", "missing leg");
+		refused(MIRROR(mode, "-l", "/tmp/a"), 2, "", "one leg");
+		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/tmp/a"), 1, "twice", "a leg used twice");
+		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/tmp/link"), 1, "twice", "a leg and a link to it");
+		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/tmp/long"), 1, "size", "different sizes");
+		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/tmp/b", "-s", "2M"), 1, "too small",
+			"legs too small");
+		refused(MIRROR(mode, "-l", "/tmp/empty", "-l", "/tmp/empty"), 1, "", "empty legs");
+		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/dev/null"), 1, "/dev/null", "not a disk");
+		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/tmp"), 1, "/tmp", "a directory");
+	}
+	refused(MIRROR("no-such-mode", "-l", "/tmp/a", "-l", "/tmp/b"), 2, "no-such-mode", "mode");
+	refused(CLI("add", "-t", "no-such-target"), 2, "no-such-target", "target");
+	refused(CLI("del", "-n", "4711"), 1, "4711", "deleting what is not there");
+}
+
+Test(mirror, a_mounted_leg_is_refused)
+{
+	const char *disk = leg(0, NULL), *other = leg(1, NULL);
+	char cmd[128];
+
+	snprintf(cmd, sizeof(cmd), "mkfs.ext4 -q %s > /dev/null 2>&1", disk);
+	must(!system(cmd), "%s failed", cmd);
+	must(!mkdir("/tmp/mnt", 0700) || errno == EEXIST, "/tmp/mnt: %s", strerror(errno));
+	must(!mount(disk, "/tmp/mnt", "ext4", 0, NULL), "mount: %s", strerror(errno));
+	for (unsigned int m = 0; m < NR_MODES; m++)
+		refused(MIRROR(modes[m], "-l", disk, "-l", other), 1, "mounted", "a mounted leg");
+	must(!umount("/tmp/mnt"), "umount: %s", strerror(errno));
+}
+
+Test(mirror, without_the_right_it_is_refused)
+{
+	static struct cli c;
+
+	make_file("/tmp/a", 1 << 20);
+	make_file("/tmp/b", 1 << 20);
+	for (unsigned int m = 0; m < NR_MODES; m++) {
+		cli_run_weak(&c, MIRROR(modes[m], "-l", "/tmp/a", "-l", "/tmp/b"));
+		must(c.status == 1 && strstr(c.err, "root"), "%s: status %d: %s", modes[m], c.status, c.err);
+		cli_nothing_left("without the right");
+	}
+}
+
+Test(mirror, devices_come_and_go)
+{
+	for (unsigned int i = 0; i < 12; i++) {
+		int id = add(modes[i % NR_MODES], 2, NULL), dev = open_dev(id);
+
+		write_random(dev, 3);
+		close(dev);
+		cli_del(id);
+	}
+	cli_nothing_left("twelve devices");
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "ublkraw.h"
+
+#define CLI_MS	30000
+
+/* build/regbuf, beside build/tests/guest/ where this program is. */
+static const char *program(void)
+{
+	static char path[512];
+	const char *build = getenv("REGBUF_BUILD");
+	ssize_t len;
+
+	if (build) {
+		snprintf(path, sizeof(path), "%s/regbuf", build);
+		if (!access(path, X_OK))
+			return path;
+	}
+	len = readlink("/proc/self/exe", path, sizeof(path) - 16);
+	must(len > 0, "/proc/self/exe: %s", strerror(errno));
+	path[len] = '\0';
+	for (unsigned int up = 0; up < 3; up++)
+		*strrchr(path, '/') = '\0';
+	strcat(path, "/regbuf");
+	must(!access(path, X_OK), "%s: %s", path, strerror(errno));
+	return path;
+}
+
+/* In the child, up to exec: the server may outlive it, and must keep nothing of ours. */
+static void __attribute__((noreturn)) child(const char *path, const char *const *args, int out,
+					    int err, bool weak)
+{
+	const char *argv[CLI_ARGS_MAX + 2] = { path };
+	unsigned int n = 1;
+
+	while (*args && n <= CLI_ARGS_MAX)
+		argv[n++] = *args++;
+	dup2(open("/dev/null", O_RDONLY), 0);
+	dup2(out, 1);
+	dup2(err, 2);
+	close_range(3, ~0U, 0);
+	if (weak)
+		prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN);
+	execv(path, (char *const *)argv);
+	_exit(127);
+}
+
+static void slurp(int fd, char *buf, size_t size)
+{
+	ssize_t len = pread(fd, buf, size - 1, 0);
+
+	buf[len > 0 ? len : 0] = '\0';
+	close(fd);
+}
+
+static void run(struct cli *c, const char *const *args, bool weak)
+{
+	/* files, not pipes: a server keeps them open */
+	int out = memfd_create("out", MFD_CLOEXEC), err = memfd_create("err", MFD_CLOEXEC);
+	const char *path = program();
+	u64 end = now_ms() + CLI_MS;
+	pid_t pid = fork();
+	int status;
+
+	must(pid >= 0, "fork: %s", strerror(errno));
+	if (!pid)
+		child(path, args, out, err, weak);
+	while (!waitpid(pid, &status, WNOHANG)) {
+		if (now_ms() >= end) {
+			kill(pid, SIGKILL);
+			must(false, "regbuf %s does not end", args[0]);
+		}
+		sleep_ms(5);
+	}
+	slurp(out, c->out, sizeof(c->out));
+	slurp(err, c->err, sizeof(c->err));
+	c->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void cli_run(struct cli *c, const char *const *args)
+{
+	run(c, args, false);
+}
+
+void cli_run_weak(struct cli *c, const char *const *args)
+{
+	run(c, args, true);
+}
+
+int cli_add(const char *const *args)
+{
+	static struct cli c;
+	int id;
+
+	cli_run(&c, args);
+	must(!c.status, "regbuf add: status %d: %s", c.status, c.err);
+	must(sscanf(c.out, "/dev/ublkb%d", &id) == 1, "regbuf add printed: %s", c.out);
+	return id;
+}
+
+static void number(char *text, size_t size, int n)
+{
+	snprintf(text, size, "%d", n);
+}
+
+void cli_del(int id)
+{
+	static struct cli c;
+	char text[16];
+
+	number(text, sizeof(text), id);
+	cli_run(&c, CLI("del", "-n", text));
+	must(!c.status, "regbuf del -n %d: status %d: %s", id, c.status, c.err);
+	raw_is_gone(id, SOON_MS);
+}
+
+/* No blanks between a key and its value: what tests look for has none. */
+static void squeeze(char *s)
+{
+	char *to = s, before = 0;
+
+	for (; *s; before = *s++) {
+		if (*s != ' ' || before != ':')
+			*to++ = *s;
+	}
+	*to = '\0';
+}
+
+void cli_list(struct cli *c, int id)
+{
+	char text[16];
+
+	number(text, sizeof(text), id);
+	cli_run(c, CLI("list", "--json", "-n", text));
+	must(!c->status, "regbuf list: status %d: %s", c->status, c->err);
+	squeeze(c->out);
+}
+
+int cli_pid(int id)
+{
+	static struct cli c;
+	const char *p;
+
+	cli_list(&c, id);
+	p = strstr(c.out, "\"pid\":");
+	must(p, "no pid in: %s", c.out);
+	return atoi(p + 6);
+}
+
+static bool is_number(const char *name)
+{
+	return *name && strspn(name, "0123456789") == strlen(name);
+}
+
+/* Processes that run regbuf; @sig is sent to each if it is not 0. */
+static unsigned int servers(int sig)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *e;
+	unsigned int nr = 0;
+
+	while (dir && (e = readdir(dir))) {
+		char path[300], comm[32] = "";
+		int fd;
+
+		if (!is_number(e->d_name))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/comm", e->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (read(fd, comm, sizeof(comm) - 1) > 0 && !strncmp(comm, "regbuf", 6)) {
+			nr++;
+			if (sig)
+				kill(atoi(e->d_name), sig);
+		}
+		close(fd);
+	}
+	if (dir)
+		closedir(dir);
+	return nr;
+}
+
+static bool no_server(void *arg)
+{
+	return !servers(0);
+}
+
+static bool no_device(void *arg)
+{
+	DIR *dir = opendir("/sys/class/ublk-char");
+	struct dirent *e;
+	bool none = true;
+
+	while (dir && (e = readdir(dir)))
+		none = none && e->d_name[0] == '.';
+	if (dir)
+		closedir(dir);
+	return none;
+}
+
+void cli_nothing_left(const char *what)
+{
+	must(wait_until(no_device, NULL, SOON_MS), "%s: a device is left", what);
+	must(wait_until(no_server, NULL, SOON_MS), "%s: %u servers are left", what, servers(0));
+}
+
+void cli_sweep(void)
+{
+	if (in_guest() && servers(SIGKILL))
+		wait_until(no_server, NULL, SOON_MS);
+	raw_sweep();
+	need(in_guest() || (no_server(NULL) && no_device(NULL)),
+	     "there are ublk devices or regbuf servers, which a test might remove");
+}

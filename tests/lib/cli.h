@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The regbuf command, as a user runs it.
+ */
+#ifndef TESTS_CLI_H
+#define TESTS_CLI_H
+
+#include "check.h"
+
+#define CLI_ARGS_MAX	32
+
+/* What a run of it left.  @status: exit status, or 128 + the signal. */
+struct cli {
+	int status;
+	char out[16384];
+	char err[4096];
+};
+
+/* Runs regbuf with @args, NULL-terminated.  Ends the test if it takes longer than 30 s. */
+void cli_run(struct cli *c, const char *const *args);
+/* The same without CAP_SYS_ADMIN. */
+void cli_run_weak(struct cli *c, const char *const *args);
+#define CLI(...)	((const char *const[]){ __VA_ARGS__, NULL })
+
+/* Must succeed.  Returns the id of the device that it made. */
+int cli_add(const char *const *args);
+void cli_del(int id);
+/* What `list --json` says of device @id. */
+void cli_list(struct cli *c, int id);
+/* The server of device @id. */
+int cli_pid(int id);
+
+/*
+ * Kills the servers and removes the devices that failed tests left.  Elsewhere than in
+ * the guest they may be somebody's: there the test is skipped.
+ */
+void cli_sweep(void);
+/* No device, no server is there, within SOON_MS. */
+void cli_nothing_left(const char *what);
+
+#endif
