@@ -35,6 +35,7 @@ static const char *const names[3] = {
 	DISK_NULL_PREFIX "leg0", DISK_NULL_PREFIX "leg1", DISK_NULL_PREFIX "leg2",
 };
 static u8 *model, *buf;
+static u32 block;	/* of the device that was opened last */
 
 static void setup(void)
 {
@@ -76,9 +77,12 @@ static int open_direct(const char *path)
 static int open_dev(int id)
 {
 	char path[32];
+	int fd;
 
 	snprintf(path, sizeof(path), "/dev/ublkb%d", id);
-	return open_direct(path);
+	fd = open_direct(path);
+	must(!ioctl(fd, BLKSSZGET, &block), "%s: BLKSSZGET: %s", path, strerror(errno));
+	return fd;
 }
 
 /* A mirror of @nr fresh legs, zeroed as null_blk's are. */
@@ -97,8 +101,8 @@ static int add(const char *mode, unsigned int nr, const struct null_disk *opts)
 
 static void random_range(u32 *off, u32 *len)
 {
-	*off = random() % (SIZE / 512) * 512;
-	*len = (1 + random() % (random() % 4 ? 64 : MAX_IO / 512)) * 512;
+	*off = random() % (SIZE / block) * block;
+	*len = (1 + random() % ((random() % 4 ? 32768 : MAX_IO) / block)) * block;
 	if (*len > SIZE - *off)
 		*len = SIZE - *off;
 }
@@ -462,6 +466,98 @@ Test(mirror, without_the_right_it_is_refused)
 		cli_run_weak(&c, MIRROR(modes[m], "-l", "/tmp/a", "-l", "/tmp/b"));
 		must(c.status == 1 && strstr(c.err, "root"), "%s: status %d: %s", modes[m], c.status, c.err);
 		cli_nothing_left("without the right");
+	}
+}
+
+/* Flush requests that leg @i has completed. */
+static unsigned long flushes(unsigned int i)
+{
+	const char *dev = disk_null_path(names[i]) + strlen("/dev/");
+	unsigned long v[17] = { 0 };
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/stat", dev);
+	f = fopen(path, "r");
+	must(f, "%s: %s", path, strerror(errno));
+	for (unsigned int n = 0; n < 17; n++)
+		must(fscanf(f, "%lu", &v[n]) == 1, "%s has %u numbers", path, n);
+	fclose(f);
+	return v[15];
+}
+
+Test(mirror, a_flush_reaches_every_leg)
+{
+	const struct null_disk opts[3] = { { .cache_mb = 1 }, { .cache_mb = 1 }, { .cache_mb = 1 } };
+
+	for (unsigned int m = 0; m < NR_MODES; m++) {
+		int id = add(modes[m], 3, opts), dev = open_dev(id);
+		unsigned long before[3];
+
+		for (unsigned int n = 0; n < 5; n++) {
+			for (unsigned int i = 0; i < 3; i++)
+				before[i] = flushes(i);
+			write_random(dev, 1);
+			must(!fsync(dev), "%s: fsync: %s", modes[m], strerror(errno));
+			for (unsigned int i = 0; i < 3; i++)
+				must(flushes(i) > before[i], "%s: no flush on leg %u", modes[m], i);
+		}
+		close(dev);
+		cli_del(id);
+		for (unsigned int i = 0; i < 3; i++)
+			leg_is(i, modes[m]);
+	}
+}
+
+Test(mirror, the_coarsest_leg_decides_the_blocks)
+{
+	const struct null_disk opts[2] = { { .block = 512 }, { .block = 4096 } };
+
+	for (unsigned int m = 0; m < NR_MODES; m++) {
+		int id = add(modes[m], 2, opts), dev = open_dev(id);
+
+		cr_assert_eq(block, 4096, "%s: blocks of %u", modes[m], block);
+		write_random(dev, 30);
+		read_random(dev, 30, modes[m]);
+		cr_assert_eq(pread(dev, buf, 512, 512), -1, "%s: half a block was read", modes[m]);
+		list_has(id, "\"degraded\":false", modes[m]);
+		close(dev);
+		cli_del(id);
+		for (unsigned int i = 0; i < 2; i++)
+			leg_is(i, modes[m]);
+	}
+}
+
+Test(mirror, files_are_legs_too)
+{
+	static const char *const paths[2] = { "/tmp/leg-a", "/tmp/leg-b" };
+
+	for (unsigned int m = 0; m < NR_MODES; m++) {
+		int id, dev;
+
+		for (unsigned int i = 0; i < 2; i++) {
+			int fd = open(paths[i], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+			must(fd >= 0 && !ftruncate(fd, SIZE), "%s: %s", paths[i], strerror(errno));
+			close(fd);
+		}
+		memset(model, 0, SIZE);
+		id = cli_add(CLI("add", "-t", "mirror", "-m", modes[m], "-q", "2", "-d", "8", "-l", paths[0],
+				 "-l", paths[1]));
+		dev = open_dev(id);
+		write_random(dev, 60);
+		read_random(dev, 60, modes[m]);
+		list_has(id, "\"degraded\":false", modes[m]);
+		close(dev);
+		cli_del(id);
+		for (unsigned int i = 0; i < 2; i++) {
+			int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
+
+			file_read(fd, buf, SIZE, 0);
+			mem_is(buf, model, SIZE, "%s: %s", modes[m], paths[i]);
+			close(fd);
+			unlink(paths[i]);
+		}
 	}
 }
 

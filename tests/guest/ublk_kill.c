@@ -420,6 +420,102 @@ Test(ublk_kill, a_server_that_dies_while_it_fetches)
 	}
 }
 
+/* One that has fetched everything, and is gone when the device is to be started. */
+Test(ublk_kill, a_device_whose_server_is_dead_does_not_start)
+{
+	static const u64 flags[] = { RAW_ZC, UBLK_F_CMD_IOCTL_ENCODE, RAW_ZC | UBLK_F_USER_RECOVERY };
+	unsigned int all = 4;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		pid_t pid;
+
+		res_is(raw_add(&r, &(struct raw_opt){ .depth = all, .flags = flags[i] }), 0, "ADD_DEV");
+		sh->reached = 0;
+		pid = proc_start_fd(half_server, &all, -1);
+		wait_reached(1, "a server");
+		proc_kill(pid);
+		/* the ring goes a little later than the process */
+		sleep_ms(100);
+		res_is(raw_ctl_data(UBLK_U_CMD_START_DEV, r.id, pid, FAST_MS), -ENODEV, "START_DEV");
+		device_gone();
+	}
+}
+
+/* The same during recovery, which can then be begun anew. */
+Test(ublk_kill, a_server_that_dies_during_recovery_can_be_replaced)
+{
+	unsigned int all = 4;
+	struct client *c;
+	pid_t pid = device_up(&(struct raw_opt){
+		.flags = RAW_ZC | UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE, .depth = all });
+
+	sh->step = LENT;
+	c = start(CLIENT_WRITE, 0, 21);
+	kill_at(c, pid, LENT, "the first server");
+	must(proc_gone(pid, FAST_MS), "the first server is still there");
+	for (unsigned int i = 0; i < 3; i++) {
+		must(wait_until(is_quiesced, &r.id, FAST_MS), "state %d", raw_dev_state(r.id));
+		must(wait_until(recovery_started, &r.id, FAST_MS), "START_USER_RECOVERY %u", i);
+		sh->reached = 0;
+		pid = proc_start_fd(half_server, &all, -1);
+		wait_reached(1, "a server");
+		proc_kill(pid);
+		sleep_ms(100);
+		res_is(raw_ctl_data(UBLK_U_CMD_END_USER_RECOVERY, r.id, pid, FAST_MS), -ENODEV,
+		       "END_USER_RECOVERY %u", i);
+		must(!c->done, "the request ended without server: %s", res_str(c->res));
+	}
+	pid = recover("at last");
+	res_is(client_wait(c), LEN, "the request that waited");
+	pat_is(r.mem, LEN, 21, 0, "what it wrote");
+	proc_kill(pid);
+	device_gone();
+}
+
+static void delete_slowly(void *arg)
+{
+	volatile int *res = arg;
+
+	*res = raw_del(res[1], 60000);
+}
+
+static bool deleted(void *arg)
+{
+	return *(volatile int *)arg != RING_TIMEOUT;
+}
+
+/* L12: a device that cannot be deleted yet is no reason to wait for the others. */
+Test(ublk_kill, others_come_and_go_while_one_is_being_deleted)
+{
+	volatile int *res = shared_alloc(4096);
+	struct raw victim, other;
+	struct client *stuck, *c;
+	pid_t pid = device_up(&(struct raw_opt){ .flags = RAW_ZC, .depth = 1 }), del;
+
+	sh->step = LENT;
+	stuck = start(CLIENT_WRITE, 0, 1);
+	wait_reached(1, "the one that holds");
+	victim = r;
+	res[0] = RING_TIMEOUT;
+	res[1] = victim.id;
+	del = proc_start(delete_slowly, (void *)res);
+	sleep_ms(200);
+	must(!stuck->done && !deleted((void *)res), "its server holds the request");
+	for (unsigned int i = 0; i < 3; i++) {
+		raw_up(&other, &(struct raw_opt){ .depth = 2 });
+		c = client_start(&(struct client_job){ .id = other.id, .op = CLIENT_WRITE, .len = LEN });
+		res_is(client_serve(c, &other), LEN, "another device");
+		raw_down(&other);
+	}
+	must(!deleted((void *)res), "its server still holds the request");
+	proc_kill(pid);
+	must(wait_until(deleted, (void *)res, FAST_MS), "DEL_DEV does not end");
+	res_is(res[0], 0, "DEL_DEV");
+	must(client_done(stuck, FAST_MS), "the request has not ended");
+	raw_is_gone(victim.id, FAST_MS);
+	proc_kill(del);
+}
+
 /* O5, O9: killed and deleted at random moments, under load, by others. */
 Test(ublk_kill, at_random_moments_under_load)
 {

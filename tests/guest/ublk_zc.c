@@ -77,20 +77,64 @@ Test(ublk_zc, add_refuses_nonsense)
 	}
 }
 
-static int set_dma_align(u32 mask)
+static const struct ublk_params good_params = {
+	.len = sizeof(struct ublk_params),
+	.types = UBLK_PARAM_TYPE_BASIC,
+	.basic = { .logical_bs_shift = 9, .physical_bs_shift = 12, .io_opt_shift = 12,
+		   .io_min_shift = 9, .max_sectors = 128, .dev_sectors = 2048 },
+};
+
+static int set_params(const struct ublk_params *p)
 {
-	struct ublk_params p = {
-		.len = sizeof(p),
-		.types = UBLK_PARAM_TYPE_BASIC | UBLK_PARAM_TYPE_DMA_ALIGN,
-		.basic = { .logical_bs_shift = 9, .physical_bs_shift = 12, .max_sectors = 128,
-			   .dev_sectors = 2048 },
-		.dma.alignment = mask,
-	};
 	const struct ublksrv_ctrl_cmd cmd = {
-		.dev_id = r.id, .queue_id = -1, .addr = (uintptr_t)&p, .len = sizeof(p),
+		.dev_id = r.id, .queue_id = -1, .addr = (uintptr_t)p, .len = sizeof(*p),
 	};
 
 	return raw_ctl(UBLK_U_CMD_SET_PARAMS, &cmd, SOON_MS);
+}
+
+static int set_dma_align(u32 mask)
+{
+	struct ublk_params p = good_params;
+
+	p.types |= UBLK_PARAM_TYPE_DMA_ALIGN;
+	p.dma.alignment = mask;
+	return set_params(&p);
+}
+
+Test(ublk_zc, parameters_out_of_range_are_refused)
+{
+	struct ublk_params p;
+
+	res_is(raw_add(&r, &zc), 0, "ADD_DEV");
+#define WITH(field, value) \
+	p = good_params; \
+	p.basic.field = (value); \
+	res_is(set_params(&p), -EINVAL, #field " of %u", (unsigned int)(value))
+
+	WITH(logical_bs_shift, 0);
+	WITH(logical_bs_shift, 8);
+	WITH(logical_bs_shift, 13);
+	WITH(logical_bs_shift, 255);
+	WITH(physical_bs_shift, 8);
+	WITH(physical_bs_shift, 31);
+	WITH(physical_bs_shift, 255);
+	WITH(io_min_shift, 31);
+	WITH(io_min_shift, 255);
+	WITH(io_opt_shift, 31);
+	WITH(io_opt_shift, 255);
+	WITH(max_sectors, 0);
+	WITH(max_sectors, 7);
+	WITH(max_sectors, 129);
+	WITH(max_sectors, 0xffffffff);
+#undef WITH
+	p = good_params;
+	p.types = 0;
+	res_is(set_params(&p), -EINVAL, "no types");
+	p.types = UBLK_PARAM_TYPE_BASIC | UBLK_PARAM_TYPE_DEVT;
+	res_is(set_params(&p), -EINVAL, "read-only parameters");
+	res_is(set_params(&good_params), 0, "good ones");
+	res_is(raw_del(r.id, SOON_MS), 0, "DEL_DEV");
 }
 
 Test(ublk_zc, the_server_says_how_pages_are_aligned)

@@ -143,7 +143,9 @@ int disk_null(const char *name, const struct null_disk *opt, int flags)
 	need(!mkdir(path, 0755), "%s: %s", path, strerror(errno));
 	attr_set(name, "memory_backed", 1);
 	attr_set(name, "size", opt->mb ?: 16);
-	attr_set(name, "blocksize", 512);
+	attr_set(name, "blocksize", opt->block ?: 512);
+	if (opt->cache_mb)
+		attr_set(name, "cache_size", opt->cache_mb);
 	if (opt->max_sectors)
 		attr_set(name, "max_sectors", opt->max_sectors);
 	if (opt->depth)

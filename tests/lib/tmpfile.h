@@ -22,6 +22,8 @@ struct null_disk {
 	unsigned int mb;		/* [16] */
 	unsigned int max_sectors;	/* of one request: splits */
 	unsigned int depth;		/* tags */
+	unsigned int block;		/* bytes [512] */
+	unsigned int cache_mb;		/* of a volatile write cache */
 	unsigned int poll_queues;
 	unsigned int delay_us;		/* until a request completes */
 	const char *badblocks;		/* "+first-last" */
