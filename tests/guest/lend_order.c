@@ -7,7 +7,9 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -432,6 +434,91 @@ Test(lend_order, a_retry_keeps_the_buffer)
 	}
 	lender_released(lender, 0, NR_RINGS * 20, SOON_MS);
 	lender_released(lender, 1, NR_RINGS * 20, SOON_MS);
+}
+
+/* What a thread writes into SQEs while SQPOLL's thread reads them. */
+struct scribbler {
+	struct io_uring *ring;
+	volatile int stop;
+};
+
+static void *scribble(void *arg)
+{
+	static const u32 values[] = { 0, 1, 7, 8, 512, LEN, LEN + 1, 0xffff, 0x80000000, 0xffffffff };
+	struct scribbler *s = arg;
+	unsigned int n = 0;
+
+	while (!s->stop) {
+		struct io_uring_sqe *sqe = &s->ring->sq.sqes[n++ % 8];
+		u32 value = values[random() % 10];
+
+		/* not opcode and descriptor: those could do harm of another kind */
+		switch (random() % 6) {
+		case 0:
+			sqe->len = value;
+			break;
+		case 1:
+			sqe->buf_index = value;
+			break;
+		case 2:
+			sqe->rw_flags = value;
+			break;
+		case 3:
+			sqe->addr = value;
+			break;
+		case 4:
+			((struct lend_test_cmd *)sqe->cmd)->offset = value;
+			break;
+		case 5:
+			((struct lend_test_cmd *)sqe->cmd)->index = value;
+			break;
+		}
+	}
+	return NULL;
+}
+
+/* V9: whatever it reads it reads once, and has checked it. */
+Test(lend_order, sqes_that_change_while_they_are_read_do_no_harm)
+{
+	struct scribbler s = { 0 };
+	u64 end = now_ms() + 3000, lent;
+	struct io_uring ring;
+	unsigned int queued = 0;
+	pthread_t thread;
+	struct done done;
+
+	ring_init(&ring, 8, IORING_SETUP_SQPOLL);
+	ring_table(&ring, 8);
+	lender_simple(lender, 1, LEN);
+	s.ring = &ring;
+	must(!pthread_create(&thread, NULL, scribble, &s), "thread");
+	for (unsigned int i = 0; now_ms() < end; i++) {
+		const struct lend_move move = { .op = i % 2 ? LEND_TEST_CMD_FILL : LEND_TEST_CMD_DRAIN,
+						.index = 1, .len = LEN, .slot = i % 8 };
+		struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
+
+		if (sqe) {
+			memset(sqe, 0, sizeof(*sqe));
+			if (i % 3 == 0)
+				lent_prep_register(sqe, lender, LEND_TEST_POS(0, 0), 0, i % 8, 0);
+			else if (i % 3 == 1)
+				lender_prep_move(sqe, lender, &move);
+			else
+				lent_prep_unregister(sqe, i % 8);
+			io_uring_submit(&ring);
+			queued++;
+		}
+		while (queued && ring_next(&ring, &done, sqe ? 0 : 1))
+			queued--;
+	}
+	s.stop = 1;
+	pthread_join(thread, NULL);
+	while (queued--)
+		must(ring_next(&ring, &done, SOON_MS), "%u requests did not complete", queued + 1);
+	io_uring_queue_exit(&ring);
+	lent = lender_stats(lender, 0).lent;
+	must(lent, "nothing was lent");
+	lender_released(lender, 0, lent, SOON_MS);
 }
 
 /* SEND_ZC that waits for room in the socket is issued again: with what it found first. */

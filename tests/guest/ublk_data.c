@@ -171,6 +171,49 @@ Test(ublk_data, requests_of_all_shapes_to_a_disk_that_splits, .timeout = 200)
 	all_shapes(disk_null(DISK_NULL_PREFIX "shapes", &opt, O_RDWR | O_DIRECT));
 }
 
+/* What was there before zero copy: the driver moves the data, or read() and write() do. */
+static void copying_shape(const struct shape *s, const char *name, u32 seed)
+{
+	struct client_job job = {
+		.id = r.id, .op = CLIENT_WRITE, .off = s->off, .len = s->len, .nr = s->nr,
+		.iovs = s->iovs, .seed = seed, .buffered = s->buffered,
+	};
+	struct client *c = client_start(&job);
+
+	res_is(client_serve(c, &r), s->len, "%s, %s: write", name, s->name);
+	pat_is(r.mem + s->off, s->len, seed, s->off, "%s, %s: what the server has", name, s->name);
+	pat_fill(r.mem + s->off, s->len, seed + 1, s->off);
+	job.op = CLIENT_READ;
+	job.buffered = false;
+	c = client_start(&job);
+	res_is(client_serve(c, &r), s->len, "%s, %s: read", name, s->name);
+	pat_is(c->buf, s->len, seed + 1, s->off, "%s, %s: what the client got", name, s->name);
+}
+
+Test(ublk_data, devices_that_copy_work_as_ever)
+{
+	static const struct { const char *name; u64 flags; } kinds[] = {
+		{ "copying", UBLK_F_CMD_IOCTL_ENCODE },
+		{ "user copy", UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_USER_COPY },
+		{ "get data", UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_NEED_GET_DATA },
+		{ "zero copy, with pread and pwrite", RAW_ZC },
+		{ "zero copy and user copy", RAW_ZC | UBLK_F_USER_COPY },
+	};
+
+	for (unsigned int k = 0; k < 5; k++) {
+		raw_up(&r, &(struct raw_opt){ .flags = kinds[k].flags, .discard = true,
+					      .attrs = UBLK_ATTR_VOLATILE_CACHE });
+		for (unsigned int s = 0; s < NR_SHAPES; s++)
+			copying_shape(&shapes[s], kinds[k].name, 10 * k + s);
+		for (unsigned int op = CLIENT_FLUSH; op <= CLIENT_ZERO; op++) {
+			struct client *c = client_start(&(struct client_job){ .id = r.id, .op = op, .len = LEN });
+
+			res_is(client_serve(c, &r), 0, "%s: operation %u", kinds[k].name, op);
+		}
+		raw_down(&r);
+	}
+}
+
 static struct client *start(enum client_op op, u32 seed)
 {
 	return client_start(&(struct client_job){ .id = r.id, .op = op, .len = LEN, .seed = seed });

@@ -343,6 +343,28 @@ Test(ublk_kill, at_every_step_with_reissue)
 	all_rounds(round_reissue, UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE);
 }
 
+/* The same for what was there before zero copy, which has nothing to lend. */
+Test(ublk_kill, devices_that_copy_too)
+{
+	static const u64 kinds[] = {
+		UBLK_F_CMD_IOCTL_ENCODE, UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_USER_COPY,
+		UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_NEED_GET_DATA,
+	};
+
+	for (unsigned int i = 0; i < 12; i++) {
+		struct round rd = {
+			.op = i & 1 ? CLIENT_WRITE : CLIENT_READ, .step = ARRIVED,
+			.opt = { .flags = kinds[i / 4], .depth = i & 2 ? 1 : 4 },
+		};
+
+		round_without_recovery(&rd);
+		rd.opt.flags |= UBLK_F_USER_RECOVERY;
+		round_recovery(&rd);
+		rd.opt.flags |= UBLK_F_USER_RECOVERY_REISSUE;
+		round_reissue(&rd);
+	}
+}
+
 /* O6: no command is left that could be cancelled, so nobody tells the driver but close. */
 static void all_tags(u64 flags, int step, const char *what)
 {

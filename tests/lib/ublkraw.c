@@ -371,6 +371,8 @@ bool raw_pump(struct raw *r, unsigned int ms)
 		tag = (u32)done.data;
 		if (done.res == UBLK_IO_RES_OK)
 			r->fifo[r->nr_fifo++] = tag;
+		else if (done.res == UBLK_IO_RES_NEED_GET_DATA)
+			tag_cmd(r, UBLK_U_IO_NEED_GET_DATA, tag, 0);
 		else
 			r->ended[tag] = done.res;
 	} else if (!(done.data & RING_NOTIF)) {
