@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fail.h"
 #include "lender.h"
 #include "pattern.h"
 #include "ring.h"
@@ -425,7 +426,7 @@ Test(lend_errors, a_second_table_is_refused_while_one_is_there)
 Test(lend_errors, the_exporters_own_errors_are_passed_on)
 {
 	static const int errors[] = {
-		EPERM, ENOENT, EIO, ENXIO, EAGAIN, ENOMEM, EACCES, EFAULT, EBUSY, EINVAL,
+		EPERM, ENOENT, EIO, ENXIO, ENOMEM, EACCES, EFAULT, EBUSY, EINVAL,
 		ENOSPC, EOPNOTSUPP, ESTALE, 511,
 	};
 	const struct lend_test_seg seg = { .len = 4096 };
@@ -437,6 +438,10 @@ Test(lend_errors, the_exporters_own_errors_are_passed_on)
 		res_is(lent_register(&ring, lender, LEND_TEST_POS(1, 0), 0, 0), -errors[i], "lend");
 		res_is(lent_register_pick(&ring, lender, LEND_TEST_POS(1, 0), 0), -errors[i], "pick");
 	}
+	/* io_uring would take it for its own, and try again */
+	lender_setup(lender, 1, &(struct lend_spec){ .segs = &seg, .nr_segs = 1,
+						  .error = EAGAIN });
+	res_is(lent_register(&ring, lender, LEND_TEST_POS(1, 0), 0, 0), -EBUSY, "EAGAIN");
 	lender_is(lender, 1, 0, 0, "nothing was lent");
 	res_is(lent_register(&ring, lender, LEND_TEST_POS(2, 0), 0, 0), -EINVAL, "no such buffer");
 	res_is(lent_register(&ring, lender, LEND_TEST_POS(64, 0), 0, 0), -EINVAL, "index 64");
@@ -617,4 +622,37 @@ Test(lend_errors, accounting_is_the_same_beside_lent_buffers)
 	res_is(io_uring_unregister_buffers(&ring), 0, "unregister the table");
 	cr_assert_eq(pinned_kb(), before, "%ld kB pinned at the end, %ld before", pinned_kb(), before);
 	lender_released(lender, 0, 1, SOON_MS);
+}
+
+Test(lend_errors, no_memory_is_an_error_and_nothing_is_lost)
+{
+	unsigned int lent = 0, failed = 0;
+
+	/* what is allocated once only is there */
+	res_is(lent_register(&ring, lender, buf0(0), 0, 0), BUF_LEN, "register");
+	res_is(lent_unregister(&ring, 0), 0, "unregister");
+	if (!failslab_start(40))
+		cr_skip_test("the kernel cannot be made to run out of memory (CONFIG_FAILSLAB)");
+	for (unsigned int i = 0; i < 500; i++) {
+		int ret = lent_register(&ring, lender, buf0(0), 0, 0);
+
+		if (ret > 0) {
+			lent++;
+			ret = rw_fixed(&ring, IORING_OP_WRITE_FIXED, file, 0, 4096, 0, 0);
+			/* it needs memory too, of many kinds */
+			if (ret >= 0 && ret != 4096)
+				break;
+			ret = lent_unregister(&ring, 0);
+			if (ret)
+				break;
+		} else if (ret == -ENOMEM) {
+			failed++;
+		} else {
+			break;
+		}
+	}
+	failslab_stop();
+	must(lent && failed && lent + failed == 500, "%u lent, %u failed, of 500", lent, failed);
+	lender_released(lender, 0, lent + 1, SOON_MS);
+	lender_is(lender, 0, lent + 1, lent + 1, "at the end");
 }
