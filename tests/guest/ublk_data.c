@@ -371,6 +371,34 @@ Test(ublk_data, a_request_lent_twice_ends_after_the_last)
 	raw_down(&r);
 }
 
+/* Not only the server's own ring: whoever has the right may borrow, and holds it up. */
+Test(ublk_data, another_ring_may_borrow_too)
+{
+	static const u32 kinds[] = { 0, IORING_SETUP_SQPOLL, IORING_SETUP_SINGLE_ISSUER |
+				     IORING_SETUP_DEFER_TASKRUN };
+
+	raw_up(&r, &(struct raw_opt){ .depth = 2 });
+	for (unsigned int k = 0; k < 3; k++) {
+		struct client *c = start(CLIENT_WRITE, k);
+		unsigned int tag = raw_expect(&r, UBLK_IO_OP_WRITE, LEN);
+		u8 *back = page_alloc(LEN);
+		struct io_uring other;
+
+		ring_init(&other, 8, kinds[k]);
+		ring_table(&other, 4);
+		must(lent_register_pick(&other, r.cdev, raw_pos(0, tag, 0), 0) >= 0, "other ring %u", k);
+		raw_commit(&r, tag, LEN);
+		has_not_ended(c, "another ring has the pages");
+		res_is(rw_fixed(&other, IORING_OP_WRITE_FIXED, file, 0, LEN, 0, 0), LEN, "other ring %u", k);
+		file_read(file, back, LEN, 0);
+		pat_is(back, LEN, k, 0, "other ring %u", k);
+		has_not_ended(c, "another ring has the pages");
+		io_uring_queue_exit(&other);
+		ends_with(c, LEN, "the other ring is closed");
+	}
+	raw_down(&r);
+}
+
 /*
  * One request idle, its FETCH pending on a registered file: in the order in which 6.12
  * releases buffers it stands before everything, and nothing else happens in the ring.

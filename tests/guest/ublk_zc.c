@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fail.h"
 #include "lender.h"
 #include "pattern.h"
 #include "proc.h"
@@ -566,6 +567,43 @@ Test(ublk_zc, a_second_commit_is_refused)
 	for (unsigned int i = 0; i < 4; i++)
 		res_is(raw_run_cmd(&r, UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0, i, 512, 0), -EBUSY,
 		       "COMMIT of idle tag %u", i);
+	raw_down(&r);
+}
+
+/* A request of several bios needs memory for its segments, as a second loan does. */
+Test(ublk_zc, no_memory_is_an_error_and_the_request_lives)
+{
+	const struct client_job job = { .op = CLIENT_WRITE, .len = 32768, .nr = 8, .seed = 2 };
+	unsigned int lent = 0, failed = 0, other = 0;
+	struct client_job j = job;
+	struct client *c;
+	unsigned int tag;
+
+	raw_up(&r, &zc);
+	j.id = r.id;
+	c = client_start(&j);
+	tag = raw_expect(&r, UBLK_IO_OP_WRITE, 32768);
+	if (!failslab_start(40)) {
+		raw_serve(&r, tag);
+		raw_down(&r);
+		cr_skip_test("the kernel cannot be made to run out of memory (CONFIG_FAILSLAB)");
+	}
+	for (unsigned int i = 0; i < 300; i++) {
+		int first = raw_lend(&r, tag, 0, 0, 0), second = raw_lend(&r, tag, 512, 0, 1);
+
+		lent += (first == 32768) + (second == 32768 - 512);
+		failed += (first == -ENOMEM) + (second == -ENOMEM);
+		if (first > 0)
+			other += raw_unlend(&r, 0) != 0;
+		if (second > 0)
+			other += raw_unlend(&r, 1) != 0;
+	}
+	failslab_stop();
+	must(lent && failed && !other && lent + failed == 600, "%u lent, %u failed, of 600; %u other", lent,
+	     failed, other);
+	raw_serve(&r, tag);
+	res_is(client_wait(c), 32768, "the write");
+	pat_is(r.mem, 32768, 2, 0, "what it wrote");
 	raw_down(&r);
 }
 

@@ -102,12 +102,15 @@ void prep_send_fixed(struct io_uring_sqe *sqe, int sock, u64 addr, u32 len,
 
 void ring_submit(struct io_uring *ring)
 {
-	unsigned int queued = io_uring_sq_ready(ring);
+	unsigned int queued = io_uring_sq_ready(ring), tries = 0;
 	int ret;
 
 	/* not all at once: a request that fails at prep ends a submission */
 	while (queued) {
 		ret = io_uring_submit(ring);
+		/* no memory for requests, which tests may have made so */
+		if (ret == -EAGAIN && tries++ < 1000)
+			continue;
 		must(ret > 0, "io_uring_submit: %s", res_str(ret));
 		if (ring->flags & IORING_SETUP_SQPOLL)
 			return;
