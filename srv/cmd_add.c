@@ -16,6 +16,7 @@ struct add_conf {
 	unsigned int id;
 	u64 max_io;
 	bool foreground;
+	bool batch;
 	bool recovery, reissue;
 };
 
@@ -28,6 +29,9 @@ struct add_conf {
 #define FOREGROUND_OPT \
 	{ .name = "foreground", .letter = 'f', .type = OPT_FLAG, \
 	  .offset = offsetof(struct add_conf, foreground), .help = "serve in this process, log to stderr" }
+#define BATCH_OPT \
+	{ .name = "batch", .letter = 'b', .type = OPT_FLAG, .offset = offsetof(struct add_conf, batch), \
+	  .help = "never preempt clients: fewer switches, but waits where others compute" }
 
 static const struct opt type_opt = TYPE_OPT;
 static const struct opt inner_opt = { .name = "inner", .letter = 'i', .type = OPT_STR };
@@ -50,6 +54,7 @@ static const struct opt add_opts[] = {
 	{ .name = "reissue", .type = OPT_FLAG,
 	  .offset = offsetof(struct add_conf, reissue),
 	  .help = "and what the server had in work is done again, not failed" },
+	BATCH_OPT,
 	FOREGROUND_OPT,
 	{ 0 }
 };
@@ -59,6 +64,7 @@ static const struct opt recover_opts[] = {
 	MODE_OPT,
 	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = (1U << 20) - 1,
 	  .offset = offsetof(struct add_conf, id), .help = "the device /dev/ublkbID" },
+	BATCH_OPT,
 	FOREGROUND_OPT,
 	{ 0 }
 };
@@ -127,7 +133,7 @@ static struct target *add_make_target(int argc, char **argv, const struct opt *o
 	return NULL;
 }
 
-static int add_check_kernel(const char *cmd, const struct mode_ops *mode)
+static int add_check_kernel(const char *cmd, const struct mode_ops *mode, u32 recover_id)
 {
 	const char *missing;
 	struct caps caps;
@@ -137,6 +143,9 @@ static int add_check_kernel(const char *cmd, const struct mode_ops *mode)
 	if (ret)
 		return ret;
 	ret = caps_probe(&c, &caps);
+	/* Not of the kernel, but in time, and before the legs are opened. */
+	if (!ret && recover_id != UINT32_MAX)
+		ret = launch_wait_dead(&c, recover_id);
 	ctrl_deinit(&c);
 	if (ret)
 		return ret;
@@ -172,6 +181,7 @@ static int add_run(const char *cmd, struct target *t, const struct add_conf *con
 		.depth = conf->depth,
 		.max_io = conf->max_io,
 		.recover = recover,
+		.batch = conf->batch,
 		.foreground = conf->foreground,
 		.use_syslog = !conf->foreground,
 	};
@@ -180,7 +190,7 @@ static int add_run(const char *cmd, struct target *t, const struct add_conf *con
 		l.flags |= UBLK_F_USER_RECOVERY;
 	if (conf->reissue)
 		l.flags |= UBLK_F_USER_RECOVERY_REISSUE;
-	if (add_check_kernel(cmd, l.mode) || t->ops->open(t))
+	if (add_check_kernel(cmd, l.mode, recover ? conf->id : UINT32_MAX) || t->ops->open(t))
 		return 1;
 	return launch_run(&l);
 }

@@ -103,10 +103,10 @@ static int launch_server_gone(struct launch *l, int ret)
 	return ret;
 }
 
-static int launch_tell_server(struct launch *l, int sock)
+static int launch_tell_server(struct launch *l, int sock, enum launch_type type)
 {
 	const struct launch_msg msg = {
-		.type = LAUNCH_DEVICE,
+		.type = type,
 		.id = l->id,
 		.nr_queues = l->nr_queues,
 		.depth = l->depth,
@@ -184,6 +184,8 @@ static int launch_start(struct launch *l, struct ctrl *c, int sock, int pid)
 		ret = ctrl_end_recovery(c, l->id, pid);
 	else
 		ret = ctrl_start_dev(c, l->id, pid);
+	if (ret && launch_server_died(sock))
+		return launch_server_gone(l, ret);
 	if (ret) {
 		log_err("device %u: start: %s", l->id, strerror(-ret));
 		return ret;
@@ -209,8 +211,6 @@ static int launch_check_recover(struct launch *l, const struct ublksrv_ctrl_dev_
 
 	if (!(info->flags & UBLK_F_USER_RECOVERY))
 		log_err("device %u: it was not made with --recovery", l->id);
-	else if (launch_has_server(info))
-		log_err("device %u: its server lives, it is process %d", l->id, info->ublksrv_pid);
 	else if ((info->flags & data_flags) != l->mode->ublk_flags)
 		log_err("device %u: it was made in another mode than %s; 'regbuf list' tells which",
 			l->id, l->mode->name);
@@ -239,28 +239,35 @@ static int launch_start_recovery(struct launch *l, struct ctrl *c)
 	return ret;
 }
 
-/* The device's state, once a server that was just killed has gone. */
-static int launch_dead_info(struct launch *l, struct ctrl *c, struct ublksrv_ctrl_dev_info *info)
+int launch_wait_dead(struct ctrl *c, u32 id)
 {
-	int ret = ctrl_get_info(c, l->id, info);
+	struct ublksrv_ctrl_dev_info info;
 
-	for (int ms = 0; ms < DYING_WAIT_MS && !ret && launch_has_server(info); ms += 10) {
+	for (int ms = 0; ms < DYING_WAIT_MS; ms += 10) {
+		int ret = ctrl_get_info(c, id, &info);
+
+		if (ret) {
+			log_err("device %u: %s", id, ret == -ENODEV ? "there is none" : strerror(-ret));
+			return ret;
+		}
+		if (!launch_has_server(&info))
+			return 0;
 		usleep(10000);
-		ret = ctrl_get_info(c, l->id, info);
 	}
-	return ret;
+	log_err("device %u: its server lives, it is process %d", id, info.ublksrv_pid);
+	return -EBUSY;
 }
 
 static int launch_recover(struct launch *l, struct ctrl *c)
 {
 	struct ublksrv_ctrl_dev_info info;
 	struct ublk_params params;
-	int ret = launch_dead_info(l, c, &info);
+	int ret = ctrl_get_info(c, l->id, &info);
 
 	if (!ret)
 		ret = ctrl_get_params(c, l->id, &params);
 	if (ret) {
-		log_err("device %u: %s", l->id, ret == -ENODEV ? "there is none" : strerror(-ret));
+		log_err("device %u: %s", l->id, strerror(-ret));
 		return ret;
 	}
 	ret = launch_check_recover(l, &info, &params);
@@ -287,7 +294,6 @@ static void launch_undo(struct launch *l, struct ctrl *c, int sock)
 /* The launcher's process.  @pid: the server. */
 static int launch_device(struct launch *l, int sock, int pid)
 {
-	const struct launch_msg live = { .type = LAUNCH_LIVE };
 	struct ctrl c;
 	int ret = ctrl_init(&c);
 
@@ -296,7 +302,7 @@ static int launch_device(struct launch *l, int sock, int pid)
 	ret = l->recover ? launch_recover(l, &c) : launch_add(l, &c);
 	if (ret)
 		goto out;
-	ret = launch_tell_server(l, sock);
+	ret = launch_tell_server(l, sock, LAUNCH_DEVICE);
 	if (!ret)
 		ret = launch_set_params(l, &c);
 	if (!ret)
@@ -304,7 +310,7 @@ static int launch_device(struct launch *l, int sock, int pid)
 	if (!ret)
 		ret = launch_start(l, &c, sock, pid);
 	if (!ret)
-		ret = launch_send(sock, &live);
+		ret = launch_tell_server(l, sock, LAUNCH_LIVE);
 	if (ret)
 		launch_undo(l, &c, sock);
 	else
@@ -321,6 +327,7 @@ static int launch_serve(struct launch *l, int sock)
 		.recover = l->recover,
 		.mode = l->mode,
 		.target = l->target,
+		.batch = l->batch,
 		.foreground = l->foreground,
 		.use_syslog = l->use_syslog,
 		.launch = sock,

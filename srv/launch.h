@@ -19,6 +19,7 @@
 #ifndef SRV_LAUNCH_H
 #define SRV_LAUNCH_H
 
+#include "ctrl.h"
 #include "server.h"
 #include "types.h"
 
@@ -61,9 +62,17 @@ struct launch {
 	u64 nonce;		/* set by launch_run() */
 	u64 flags;		/* UBLK_F_* beside the mode's */
 	bool recover;
+	bool batch;		/* queues run when nobody else wants to */
 	bool foreground;
 	bool use_syslog;
 };
+
+/*
+ * Before the legs of a device that is to be recovered are opened: wait until a
+ * server that was just killed has gone, and with it its hold on them.  0, or
+ * -errno after a message: there is no such device, or its server lives on.
+ */
+int launch_wait_dead(struct ctrl *c, u32 id);
 
 /*
  * Make the device and its server.  In the server's process it returns when the

@@ -16,6 +16,8 @@
 #include "log.h"
 #include "sysfs.h"
 
+#define BUSY_WAIT_MS	1000
+
 /* Where a block device is mounted, or "" */
 static void leg_mountpoint(dev_t dev, char *where, size_t len)
 {
@@ -125,19 +127,55 @@ static int leg_probe_file(struct leg *leg, const struct stat *st)
 	return 0;
 }
 
+/*
+ * Should a leg that is busy be tried again?  A server that ended a moment ago
+ * lets go of its legs only when the kernel has taken its rings apart.
+ */
+static bool leg_wait(const struct leg *leg, const struct stat *st, unsigned int *ms)
+{
+	char where[1024] = "";
+
+	if (leg->is_blk)
+		leg_mountpoint(st->st_rdev, where, sizeof(where));
+	if (*where || *ms >= BUSY_WAIT_MS)
+		return false;
+	usleep(20000);
+	*ms += 20;
+	return true;
+}
+
 static int leg_open_blk(struct leg *leg, const struct stat *st)
 {
+	unsigned int ms = 0;
+
 	leg->is_blk = true;
 	leg->direct = true;
 	leg->dev = st->st_rdev;
-	leg->fd = open(leg->path, O_RDWR | O_DIRECT | O_EXCL | O_CLOEXEC);
+	do {
+		leg->fd = open(leg->path, O_RDWR | O_DIRECT | O_EXCL | O_CLOEXEC);
+	} while (leg->fd < 0 && errno == EBUSY && leg_wait(leg, st, &ms));
 	if (leg->fd < 0)
 		return leg_open_failed(leg, st, errno);
 	return leg_probe_blk(leg);
 }
 
+static int leg_lock_file(const struct leg *leg, const struct stat *st)
+{
+	unsigned int ms = 0;
+
+	while (flock(leg->fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK)
+			return leg_open_failed(leg, st, errno);
+		if (!leg_wait(leg, st, &ms))
+			return leg_open_failed(leg, st, EBUSY);
+	}
+	return 0;
+}
+
 static int leg_open_file(struct leg *leg, const struct stat *st)
 {
+	int ret;
+
 	leg->is_blk = false;
 	leg->direct = true;
 	leg->dev = st->st_dev;
@@ -150,9 +188,8 @@ static int leg_open_file(struct leg *leg, const struct stat *st)
 	}
 	if (leg->fd < 0)
 		return leg_open_failed(leg, st, errno);
-	if (flock(leg->fd, LOCK_EX | LOCK_NB))
-		return leg_open_failed(leg, st, errno == EWOULDBLOCK ? EBUSY : errno);
-	return leg_probe_file(leg, st);
+	ret = leg_lock_file(leg, st);
+	return ret ? ret : leg_probe_file(leg, st);
 }
 
 int leg_open(struct leg *leg, const char *path)

@@ -341,11 +341,14 @@ static int queue_fetch_all(struct queue *q)
 
 static void *queue_main(void *arg)
 {
+	const struct sched_param none = { 0 };
 	struct queue *q = arg;
 	int ret;
 
 	/* Memory for us must not wait for a device that waits for us. */
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	if (q->batch && pthread_setschedparam(pthread_self(), SCHED_BATCH, &none))
+		log_warn("queue %u: SCHED_BATCH: %s", q->qid, strerror(errno));
 
 	/* The ring belongs to the thread that made it (SINGLE_ISSUER). */
 	ret = queue_init(q);

@@ -39,11 +39,13 @@ struct queue {
 	unsigned int qid;
 	unsigned int depth;
 	unsigned int max_io;		/* bytes of the largest request */
+	bool batch;			/* never preempt another task */
 	unsigned int fetched;		/* tags with the driver or in work */
 
 	/* the mode's own */
 	char *bufs;
 	size_t bufs_size;
+	unsigned int bufs_fixed;	/* bytes of each that are registered */
 
 	struct server *srv;
 	pthread_t thread;

@@ -1,10 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "../log.h"
 #include "bufs.h"
+
+/*
+ * What of each buffer is registered with the ring, which saves finding its pages
+ * for every I/O.  Small, as it is pinned; large I/O has other costs.
+ */
+#define BUFS_FIXED	(64U << 10)
+
+static void bufs_register(struct queue *q)
+{
+	unsigned int len = min_u64(q->max_io, BUFS_FIXED);
+	struct iovec *iov = calloc(q->depth, sizeof(*iov));
+
+	if (!iov)
+		return;
+	for (unsigned int tag = 0; tag < q->depth; tag++)
+		iov[tag] = (struct iovec){ q->ios[tag].buf, len };
+	/* Without the right to pin so much, plain I/O does as well. */
+	if (!io_uring_register_buffers(&q->ring, iov, q->depth))
+		q->bufs_fixed = len;
+	free(iov);
+}
 
 int bufs_init(struct queue *q)
 {
@@ -18,6 +40,7 @@ int bufs_init(struct queue *q)
 	}
 	for (unsigned int tag = 0; tag < q->depth; tag++)
 		q->ios[tag].buf = q->bufs + (size_t)tag * q->max_io;
+	bufs_register(q);
 	return 0;
 }
 
@@ -27,15 +50,21 @@ void bufs_deinit(struct queue *q)
 		munmap(q->bufs, q->bufs_size);
 }
 
+static const u8 bufs_ops[2][2] = {
+	[false] = { [STEP_READ] = IORING_OP_READ, [STEP_WRITE] = IORING_OP_WRITE },
+	[true] = { [STEP_READ] = IORING_OP_READ_FIXED, [STEP_WRITE] = IORING_OP_WRITE_FIXED },
+};
+
 void bufs_issue(struct queue *q, struct io *io)
 {
+	bool fixed = io->len <= q->bufs_fixed;
+
 	for (unsigned int i = 0; i < io->nr_steps; i++) {
 		struct step *s = &io->steps[i];
 
 		/* The buffer is the tag's until COMMIT. */
 		if (s->state == STEP_TODO)
-			queue_rw_step(q, io, s,
-				      s->op == STEP_READ ? IORING_OP_READ : IORING_OP_WRITE,
-				      (uintptr_t)io->buf + s->done, 0);
+			queue_rw_step(q, io, s, bufs_ops[fixed][s->op],
+				      (uintptr_t)io->buf + s->done, fixed ? io->tag : 0);
 	}
 }

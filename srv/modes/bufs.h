@@ -9,8 +9,9 @@
 #include "../queue.h"
 
 /*
- * One buffer per tag, of the largest request, in io->buf.  Memory is touched
- * only by requests that are so large.  0 or -errno after a message.
+ * One buffer per tag, of the largest request, in io->buf.  Memory beyond the
+ * first 64 KiB is touched only by requests that are so large.  0 or -errno
+ * after a message.
  */
 int bufs_init(struct queue *q);
 void bufs_deinit(struct queue *q);
