@@ -305,8 +305,8 @@ static long lend_test_stats(struct lend_file *file, void __user *arg)
 	if (stats.index >= LEND_TEST_BUFS || stats.resv)
 		return -EINVAL;
 	index = array_index_nospec(stats.index, LEND_TEST_BUFS);
-	/* in this order, so that released is not above lent */
 	stats.released = atomic64_read(&file->released[index]);
+	/* released is read first, so that it is never above lent */
 	smp_rmb();
 	stats.lent = atomic64_read(&file->lent[index]);
 	return copy_to_user(arg, &stats, sizeof(stats)) ? -EFAULT : 0;
