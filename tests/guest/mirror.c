@@ -155,8 +155,8 @@ static void legs_have_what_was_written(const char *mode, unsigned int nr)
 	snprintf(what, sizeof(what), "%s, %u legs", mode, nr);
 	id = add(mode, nr, NULL);
 	dev = open_dev(id);
-	write_random(dev, 150);
-	read_random(dev, 150, what);
+	write_random(dev, 80);
+	read_random(dev, 60, what);
 	must(!fsync(dev), "%s: fsync: %s", what, strerror(errno));
 	list_has(id, "\"degraded\":false", what);
 	close(dev);
@@ -385,7 +385,7 @@ Test(mirror, a_server_that_is_killed_leaves_no_hang_and_no_device)
 	unsigned int failed = 0;
 
 	srandom(3);
-	for (unsigned int round = 0; round < 4; round++) {
+	for (unsigned int round = 0; round < 3; round++) {
 		for (unsigned int m = 0; m < NR_MODES; m++)
 			failed += killed(modes[m], 10 + 25 * round);
 	}

@@ -248,12 +248,13 @@ static void round_without_recovery(const struct round *rd)
 
 static void all_rounds(void (*run)(const struct round *rd), u64 flags)
 {
-	for (unsigned int i = 0; i < 8; i++) {
+	/* each with each would be twice as many, and take minutes on a debug kernel */
+	for (unsigned int i = 0; i < 4; i++) {
 		for (int step = 0; step < NR_STEPS; step++) {
 			run(&(struct round){
 				.op = i & 1 ? CLIENT_WRITE : CLIENT_READ, .step = step,
 				.opt = { .flags = RAW_ZC | flags, .depth = i & 2 ? 1 : 4,
-					 .fixed_file = i & 4 },
+					 .fixed_file = (i + step) & 1 },
 			});
 		}
 	}
