@@ -162,6 +162,27 @@ Test(mirror, a_read_goes_to_one_leg)
 	cr_assert_eq(io.result, 4096);
 }
 
+Test(mirror, a_read_that_is_done_is_no_load_any_more)
+{
+	static struct step more_steps[100];
+	static struct io more[100];
+	unsigned int on_leg_1 = 0;
+
+	start(make("mirror", 2));
+	for (unsigned int i = 0; i < 100; i++) {
+		struct io *r = &more[i];
+
+		*r = (struct io){ .op = UBLK_IO_OP_READ, .off = (u64)i << 20, .len = 4096, .steps = &more_steps[i] };
+		t->ops->plan(t, tq, r);
+		/* Leg 0 finishes at once, leg 1 never. */
+		if (r->steps[0].leg == 0)
+			t->ops->settle(t, tq, r);
+		else
+			on_leg_1++;
+	}
+	cr_assert_leq(on_leg_1, 1);
+}
+
 Test(mirror, write_survives_one_leg_eio)
 {
 	start(make("mirror", 3));
