@@ -56,7 +56,8 @@ TestSuite(fault, .init = setup, .fini = teardown, .timeout = 240);
 static int add(const char *mode, const char *const *more)
 {
 	const char *args[CLI_ARGS_MAX + 1] = {
-		"add", "-t", "fault", "-i", "mirror", "-m", mode, "-l", legs[0], "-l", legs[1], "-d", "16",
+		"add", "-t", "fault", "-i", "mirror", "-m", mode, "-l", legs[0], "-l", legs[1],
+		"-d", "16",
 	};
 	unsigned int n = 13;
 
@@ -67,8 +68,8 @@ static int add(const char *mode, const char *const *more)
 
 static struct client *start(int id, enum client_op op, unsigned int mib, u32 seed)
 {
-	return client_start(&(struct client_job){ .id = id, .op = op, .off = mib << 20, .len = 1 << 20,
-						  .nr = 16, .seed = seed });
+	return client_start(&(struct client_job){ .id = id, .op = op, .off = mib << 20,
+						  .len = 1 << 20, .nr = 16, .seed = seed });
 }
 
 static bool is_dead(void *arg)
@@ -120,8 +121,8 @@ static void recover(int id, const char *mode, const char *what)
 	char text[16];
 
 	snprintf(text, sizeof(text), "%d", id);
-	rec = (struct recovery){ .args = { "recover", "-n", text, "-t", "mirror", "-m", mode, "-l", legs[0],
-					   "-l", legs[1], NULL } };
+	rec = (struct recovery){ .args = { "recover", "-n", text, "-t", "mirror", "-m", mode, "-l",
+					   legs[0], "-l", legs[1], NULL } };
 	wait_until(recovered, &rec, FAST_MS);
 	must(!rec.out.status, "%s: recover: status %d: %s", what, rec.out.status, rec.out.err);
 }
@@ -173,11 +174,12 @@ static void dies_alone(const char *mode, const char *moment)
 	must(wait_until(is_dead, &pid, SOON_MS), "%s, %s: the server does not die", mode, moment);
 	begin = now_ms();
 	for (unsigned int i = 0; i < 4; i++) {
-		must(client_done(c[i], FAST_MS), "%s, %s: client %u has not ended", mode, moment, i);
+		must(client_done(c[i], FAST_MS), "%s, %s: client %u has not ended", mode, moment,
+		     i);
 		failed += c[i]->res < 0;
 	}
-	must(failed && now_ms() - begin < FAST_MS, "%s, %s: %u failed, after %llu ms", mode, moment, failed,
-	     (unsigned long long)(now_ms() - begin));
+	must(failed && now_ms() - begin < FAST_MS, "%s, %s: %u failed, after %llu ms", mode, moment,
+	     failed, (unsigned long long)(now_ms() - begin));
 	if (raw_dev_state(id) >= 0)
 		cli_del(id);
 	raw_is_gone(id, FAST_MS);
@@ -206,14 +208,17 @@ Test(fault, short_results_are_completed_or_are_errors)
 				struct client *c = start(id, CLIENT_WRITE, i, 60 + i);
 				long res = client_wait(c);
 
-				must(res == 1 << 20 || res < 0, "%s: a short write of %ld", modes[m], res);
+				must(res == 1 << 20 || res < 0, "%s: a short write of %ld",
+				     modes[m], res);
 				if (res < 0)
 					continue;
 				c = start(id, CLIENT_READ, i, 0);
 				res = client_wait(c);
-				must(res == 1 << 20 || res < 0, "%s: a short read of %ld", modes[m], res);
+				must(res == 1 << 20 || res < 0, "%s: a short read of %ld", modes[m],
+				     res);
 				if (res > 0)
-					pat_is(c->buf, 1 << 20, 60 + i, i << 20, "%s: every %u", modes[m], every);
+					pat_is(c->buf, 1 << 20, 60 + i, i << 20, "%s: every %u",
+					       modes[m], every);
 			}
 			cli_del(id);
 		}
@@ -225,12 +230,12 @@ Test(fault, an_error_of_one_leg_is_not_seen)
 {
 	for (unsigned int m = 0; m < NR_MODES; m++) {
 		for (unsigned int l = 0; l < 2; l++) {
-			int id = add(modes[m], CLI("--fault", "error", "--fault-leg", l ? "1" : "0", "--fault-every",
-						   "3"));
+			int id = add(modes[m], CLI("--fault", "error", "--fault-leg", l ? "1" : "0",
+						   "--fault-every", "3"));
 
 			for (unsigned int i = 0; i < 4; i++) {
-				res_is(client_wait(start(id, CLIENT_WRITE, i, 70 + i)), 1 << 20, "%s: write, leg %u",
-				       modes[m], l);
+				res_is(client_wait(start(id, CLIENT_WRITE, i, 70 + i)), 1 << 20,
+				       "%s: write, leg %u", modes[m], l);
 				read_is(id, i, 70 + i, modes[m]);
 			}
 			cli_del(id);
@@ -242,9 +247,11 @@ Test(fault, an_error_of_one_leg_is_not_seen)
 Test(fault, an_error_of_all_legs_is_the_clients)
 {
 	for (unsigned int m = 0; m < NR_MODES; m++) {
-		int id = add(modes[m], CLI("--fault", "error", "--fault-errno", "28", "--fault-op", "write"));
+		int id = add(modes[m], CLI("--fault", "error", "--fault-errno", "28", "--fault-op",
+					   "write"));
 
-		res_is(client_wait(start(id, CLIENT_WRITE, 0, 1)), -ENOSPC, "%s: a write", modes[m]);
+		res_is(client_wait(start(id, CLIENT_WRITE, 0, 1)), -ENOSPC, "%s: a write",
+		       modes[m]);
 		res_is(client_wait(start(id, CLIENT_READ, 0, 1)), 1 << 20, "%s: a read", modes[m]);
 		cli_del(id);
 	}
@@ -255,17 +262,20 @@ Test(fault, an_error_of_all_legs_is_the_clients)
 Test(fault, a_slow_request_holds_up_nobody)
 {
 	for (unsigned int m = 0; m < NR_MODES; m++) {
-		int id = add(modes[m], CLI("--fault", "delay", "--fault-delay", "1500", "--fault-op", "write",
-					   "--fault-to", "1048576"));
-		struct client *slow = client_start(&(struct client_job){ .id = id, .op = CLIENT_WRITE,
+		int id = add(modes[m], CLI("--fault", "delay", "--fault-delay", "1500",
+					   "--fault-op", "write", "--fault-to", "1048576"));
+		struct client *slow = client_start(&(struct client_job){ .id = id,
+									 .op = CLIENT_WRITE,
 									 .len = 4096, .seed = 1 });
 		u64 begin;
 
 		sleep_ms(200);
 		begin = now_ms();
 		for (unsigned int i = 1; i < 4; i++)
-			res_is(client_wait(start(id, CLIENT_WRITE, i, i)), 1 << 20, "%s: another", modes[m]);
-		must(!slow->done || now_ms() - begin > 1200, "%s: the slow one was not slow", modes[m]);
+			res_is(client_wait(start(id, CLIENT_WRITE, i, i)), 1 << 20, "%s: another",
+			       modes[m]);
+		must(!slow->done || now_ms() - begin > 1200, "%s: the slow one was not slow",
+		     modes[m]);
 		res_is(client_wait(slow), 4096, "%s: the slow one", modes[m]);
 		cli_del(id);
 	}

@@ -124,14 +124,15 @@ static void matrix(u32 flags)
 	for (u32 dir = LEND_TEST_SOURCE; dir <= LEND_BOTH; dir++) {
 		const struct lend_test_seg segs[] = { { .len = 4096 }, { .len = LEN - 4096 } };
 
-		lender_setup(lender, 0, &(struct lend_spec){ .segs = segs, .nr_segs = 2, .dir = dir });
+		lender_setup(lender, 0, &(struct lend_spec){ .segs = segs, .nr_segs = 2,
+							     .dir = dir });
 		res_is(lent_register(&ring, lender, LEND_TEST_POS(0, 0), 0, 0), LEN, "register");
 		for (unsigned int op = 0; op < NR_OPS; op++) {
 			bool ok = dir & ops[op].needs;
 
 			refill();
-			res_is(run(op, 0, flags), ok ? LEN : -EFAULT, "%s, direction %u", ops[op].name,
-			       dir);
+			res_is(run(op, 0, flags), ok ? LEN : -EFAULT, "%s, direction %u",
+			       ops[op].name, dir);
 			if (ok) {
 				allowed(op, dir);
 			} else {
@@ -160,8 +161,8 @@ Test(lend_direction, user_buffers_have_both)
 
 	res_is(ring_update(&ring, 2, &iov, NULL, 1), 1, "user buffer");
 	pat_fill(iov.iov_base, LEN, 4, 0);
-	res_is(rw_fixed(&ring, IORING_OP_WRITE_FIXED, file, (uintptr_t)iov.iov_base, LEN, 0, 2), LEN,
-	       "write");
+	res_is(rw_fixed(&ring, IORING_OP_WRITE_FIXED, file, (uintptr_t)iov.iov_base, LEN, 0, 2),
+	       LEN, "write");
 	memset(iov.iov_base, 0, LEN);
 	res_is(rw_fixed(&ring, IORING_OP_READ_FIXED, file, (uintptr_t)iov.iov_base, LEN, 0, 2), LEN,
 	       "read");

@@ -436,7 +436,8 @@ Test(lend_errors, the_exporters_own_errors_are_passed_on)
 		lender_setup(lender, 1, &(struct lend_spec){ .segs = &seg, .nr_segs = 1,
 							  .error = errors[i] });
 		res_is(lent_register(&ring, lender, LEND_TEST_POS(1, 0), 0, 0), -errors[i], "lend");
-		res_is(lent_register_pick(&ring, lender, LEND_TEST_POS(1, 0), 0), -errors[i], "pick");
+		res_is(lent_register_pick(&ring, lender, LEND_TEST_POS(1, 0), 0), -errors[i],
+		       "pick");
 	}
 	/* io_uring would take it for its own, and try again */
 	lender_setup(lender, 1, &(struct lend_spec){ .segs = &seg, .nr_segs = 1,
@@ -500,7 +501,8 @@ Test(lend_errors, restrictions_know_the_hole)
 		if (op == 192 || op == 193)
 			continue;
 		ring_init(&off, 4, IORING_SETUP_R_DISABLED);
-		res_is(ring_register(&off, IORING_REGISTER_RESTRICTIONS, &hole, 1), -EINVAL, "opcode %u", op);
+		res_is(ring_register(&off, IORING_REGISTER_RESTRICTIONS, &hole, 1), -EINVAL,
+		       "opcode %u", op);
 		io_uring_queue_exit(&off);
 	}
 
@@ -606,7 +608,8 @@ Test(lend_errors, accounting_is_the_same_beside_lent_buffers)
 	two = pinned_kb() - before;
 	res_is(ring_update(&ring, 4, &none, NULL, 1), 1, "remove");
 	res_is(ring_update(&ring, 5, &none, NULL, 1), 1, "remove");
-	cr_assert_eq(pinned_kb(), before, "%ld kB pinned at the end, %ld before", pinned_kb(), before);
+	cr_assert_eq(pinned_kb(), before, "%ld kB pinned at the end, %ld before", pinned_kb(),
+		     before);
 
 	/* the lent buffer's pages are compound too, and stand before the user's */
 	lender_setup(lender, 1, &(struct lend_spec){ .segs = &big, .nr_segs = 1 });
@@ -620,7 +623,8 @@ Test(lend_errors, accounting_is_the_same_beside_lent_buffers)
 	res_is(lent_unregister(&ring, 0), 0, "unregister");
 	cr_assert_eq(pinned_kb() - before, two, "%ld kB, not %ld", pinned_kb() - before, two);
 	res_is(io_uring_unregister_buffers(&ring), 0, "unregister the table");
-	cr_assert_eq(pinned_kb(), before, "%ld kB pinned at the end, %ld before", pinned_kb(), before);
+	cr_assert_eq(pinned_kb(), before, "%ld kB pinned at the end, %ld before", pinned_kb(),
+		     before);
 	lender_released(lender, 0, 1, SOON_MS);
 }
 

@@ -198,7 +198,8 @@ Test(lend_order, register_io_unregister_on_a_disk_with_one_tag)
 	/* all but the first find no tag: -EAGAIN, and again in a worker */
 	struct null_disk opt = { .depth = 1, .delay_us = 3000 };
 
-	all_combinations(disk_null(DISK_NULL_PREFIX "order", &opt, O_RDWR | O_DIRECT), "null_blk, one tag");
+	all_combinations(disk_null(DISK_NULL_PREFIX "order", &opt, O_RDWR | O_DIRECT),
+			 "null_blk, one tag");
 }
 
 /* A chain that ends at its REGISTER leaves no request that looks for the buffer. */
@@ -362,7 +363,8 @@ Test(lend_order, a_slot_used_again_does_not_change_earlier_requests)
 		res_is(lent_unregister(&ring, 0), 0, "%s: unregister", rings[k].name);
 		lender_is(lender, 0, k + 1, k, "%s: still in use", rings[k].name);
 		res_is(lent_register(&ring, lender, LEND_TEST_POS(1, 0), 0, 0), LEN, "the new one");
-		res_is(lender_move(&ring, lender, &early), LEN, "%s: on the new one", rings[k].name);
+		res_is(lender_move(&ring, lender, &early), LEN, "%s: on the new one",
+		       rings[k].name);
 		lender_read(lender, 3, 0, buf, LEN);
 		pat_is(buf, LEN, 2, 0, "%s: the new buffer", rings[k].name);
 		res_is(lent_unregister(&ring, 0), 0, "%s: unregister", rings[k].name);
@@ -398,7 +400,8 @@ static void two_buffers_one_slot(const struct ring_kind *kind, int file)
 		else if (i % 12 == 11)
 			lent_prep_unregister(sqe, 0);
 		else
-			prep_rw_fixed(sqe, IORING_OP_WRITE_FIXED, file, i % 5 * PART, PART, i * PART, 0);
+			prep_rw_fixed(sqe, IORING_OP_WRITE_FIXED, file, i % 5 * PART, PART,
+				      i * PART, 0);
 		sqe->user_data = i;
 	}
 	ring_submit(&ring);
@@ -419,7 +422,8 @@ static void two_buffers_one_slot(const struct ring_kind *kind, int file)
 Test(lend_order, a_retry_keeps_the_buffer)
 {
 	struct null_disk opt = { .depth = 1, .delay_us = 2000 };
-	int file = file_mem(2 << 20), disk = disk_null(DISK_NULL_PREFIX "retry", &opt, O_RDWR | O_DIRECT);
+	int file = file_mem(2 << 20), disk = disk_null(DISK_NULL_PREFIX "retry", &opt,
+						       O_RDWR | O_DIRECT);
 
 	lender_simple(lender, 1, LEN);
 	for (unsigned int i = 0; i < 2; i++) {
@@ -444,7 +448,8 @@ struct scribbler {
 
 static void *scribble(void *arg)
 {
-	static const u32 values[] = { 0, 1, 7, 8, 512, LEN, LEN + 1, 0xffff, 0x80000000, 0xffffffff };
+	static const u32 values[] = { 0, 1, 7, 8, 512, LEN, LEN + 1, 0xffff, 0x80000000,
+				      0xffffffff };
 	struct scribbler *s = arg;
 	unsigned int n = 0;
 
@@ -493,8 +498,10 @@ Test(lend_order, sqes_that_change_while_they_are_read_do_no_harm)
 	s.ring = &ring;
 	must(!pthread_create(&thread, NULL, scribble, &s), "thread");
 	for (unsigned int i = 0; now_ms() < end; i++) {
-		const struct lend_move move = { .op = i % 2 ? LEND_TEST_CMD_FILL : LEND_TEST_CMD_DRAIN,
-						.index = 1, .len = LEN, .slot = i % 8 };
+		const struct lend_move move = {
+			.op = i % 2 ? LEND_TEST_CMD_FILL : LEND_TEST_CMD_DRAIN,
+			.index = 1, .len = LEN, .slot = i % 8,
+		};
 		struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
 
 		if (sqe) {

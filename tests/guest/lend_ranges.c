@@ -125,8 +125,8 @@ static void write_ranges(const struct layout *l, int file, const char *what)
 		ring_submit(&ring);
 		ring_reap(&ring, res, nr);
 		for (unsigned int i = 0; i < nr; i++) {
-			res_is(res[i], batch[i].len, "%s: %s: write %u bytes from %u", what, l->name,
-			       batch[i].len, batch[i].off);
+			res_is(res[i], batch[i].len, "%s: %s: write %u bytes from %u", what,
+			       l->name, batch[i].len, batch[i].off);
 			file_read(file, after, batch[i].len, slot_of_file(i));
 			mem_is(after, before + batch[i].off, batch[i].len,
 			       "%s: %s: wrote %u bytes from %u", what, l->name, batch[i].len,
@@ -182,7 +182,8 @@ static void all_layouts_on_disk(int disk, const char *what)
 		lend(l);
 		while (grid_next(&g)) {
 			res_is(rw_fixed(&ring, IORING_OP_WRITE_FIXED, disk, g.off, g.len, 0, 0),
-			       g.len, "%s: %s: write %u bytes from %u", what, l->name, g.len, g.off);
+			       g.len,
+			       "%s: %s: write %u bytes from %u", what, l->name, g.len, g.off);
 			file_read(disk, page, g.len, 0);
 			mem_is(page, before + g.off, g.len, "%s: %s: wrote %u bytes from %u", what,
 			       l->name, g.len, g.off);
@@ -210,7 +211,8 @@ Test(lend_ranges, every_sector_range_of_a_disk_that_splits, .timeout = 240)
 	struct null_disk opt = { .max_sectors = 8 };
 
 	/* requests of 4 KiB: bios are split inside of segments */
-	all_layouts_on_disk(disk_null(DISK_NULL_PREFIX "ranges", &opt, O_RDWR | O_DIRECT), "null_blk, 8 sectors");
+	all_layouts_on_disk(disk_null(DISK_NULL_PREFIX "ranges", &opt, O_RDWR | O_DIRECT),
+			    "null_blk, 8 sectors");
 }
 
 /*
@@ -321,7 +323,8 @@ Test(lend_ranges, sends_reach_any_range)
 
 			prep_send_fixed(ring_sqe(&ring), tcp.tx, off, len, 0);
 			ring_submit(&ring);
-			must(ring_next(&ring, &done, SOON_MS), "%s: send does not complete", l->name);
+			must(ring_next(&ring, &done, SOON_MS), "%s: send does not complete",
+			     l->name);
 			res_is(done.res, len, "%s: send %u bytes from %u", l->name, len, off);
 			tcp_read(tcp.rx, after, len);
 			mem_is(after, before + off, len, "%s: sent %u bytes from %u", l->name, len,
@@ -374,8 +377,10 @@ Test(lend_ranges, no_bytes_are_no_bytes)
 		const u32 offs[] = { 0, 1, 512, l->len };
 		u32 off = offs[i];
 
-		res_is(rw_fixed(&ring, IORING_OP_WRITE_FIXED, file, off, 0, 0, 0), 0, "write at %u", off);
-		res_is(rw_fixed(&ring, IORING_OP_READ_FIXED, file, off, 0, 0, 0), 0, "read at %u", off);
+		res_is(rw_fixed(&ring, IORING_OP_WRITE_FIXED, file, off, 0, 0, 0), 0, "write at %u",
+		       off);
+		res_is(rw_fixed(&ring, IORING_OP_READ_FIXED, file, off, 0, 0, 0), 0, "read at %u",
+		       off);
 		m.addr = off;
 		m.op = LEND_TEST_CMD_FILL;
 		res_is(lender_move(&ring, lender, &m), 0, "fill at %u", off);
@@ -422,8 +427,8 @@ Test(lend_ranges, a_buffer_of_256_segments)
 	iov.iov_base = data;
 	iov.iov_len = len;
 	res_is(ring_update(&ring, 1, &iov, NULL, 1), 1, "user buffer");
-	res_is(rw_fixed(&ring, IORING_OP_WRITE_FIXED, file, (uintptr_t)data + 512, 4096, 0, 1), 4096,
-	       "user buffer");
+	res_is(rw_fixed(&ring, IORING_OP_WRITE_FIXED, file, (uintptr_t)data + 512, 4096, 0, 1),
+	       4096, "user buffer");
 	file_read(file, back, 4096, 0);
 	mem_is(back, data + 512, 4096, "user buffer");
 }

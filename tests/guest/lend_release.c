@@ -210,8 +210,8 @@ Test(lend_release, when_the_process_is_killed)
 		killed_process(0, 0, ++nr, "idle");
 		killed_process(0, 50 + 50 * i, ++nr, "command in flight");
 		killed_process(IORING_SETUP_SQPOLL, 50 * i, ++nr, "SQPOLL");
-		killed_process(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, 50 * i, ++nr,
-			       "DEFER_TASKRUN");
+		killed_process(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, 50 * i,
+			       ++nr, "DEFER_TASKRUN");
 	}
 }
 

@@ -182,14 +182,15 @@ Test(mirror, zeroes_and_discards_reach_all_legs)
 		u64 range[2] = { 1 << 20, 3 << 20 };
 
 		write_random(dev, 60);
-		must(!ioctl(dev, BLKZEROOUT, range), "%s: BLKZEROOUT: %s", modes[m], strerror(errno));
+		must(!ioctl(dev, BLKZEROOUT, range), "%s: BLKZEROOUT: %s", modes[m],
+		     strerror(errno));
 		memset(model + range[0], 0, range[1]);
 		read_random(dev, 100, modes[m]);
 		/* what a discarded range holds is not told; only that it is no error if offered */
 		range[0] = 6 << 20;
 		range[1] = 1 << 20;
-		must(!ioctl(dev, BLKDISCARD, range) || errno == EOPNOTSUPP, "%s: BLKDISCARD: %s", modes[m],
-		     strerror(errno));
+		must(!ioctl(dev, BLKDISCARD, range) || errno == EOPNOTSUPP, "%s: BLKDISCARD: %s",
+		     modes[m], strerror(errno));
 		file_read(dev, model + range[0], range[1], range[0]);
 		list_has(id, "\"degraded\":false", modes[m]);
 		close(dev);
@@ -244,7 +245,8 @@ static void set_bad(unsigned int i, const char *range)
 
 	snprintf(path, sizeof(path), "/sys/kernel/config/nullb/%s/badblocks", names[i]);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
-	must(fd >= 0 && write(fd, range, strlen(range)) > 0, "%s %s: %s", path, range, strerror(errno));
+	must(fd >= 0 && write(fd, range, strlen(range)) > 0, "%s %s: %s", path, range,
+	     strerror(errno));
 	close(fd);
 }
 
@@ -264,7 +266,8 @@ static void had_read_errors(int id, unsigned int nr, const char *what)
 static void read_is_retried(const char *mode, unsigned int nr)
 {
 	/* badblocks have to be there from the start to be looked at */
-	struct null_disk opts[3] = { { .badblocks = "+16383-16383" }, { .badblocks = "+16383-16383" },
+	struct null_disk opts[3] = { { .badblocks = "+16383-16383" },
+				     { .badblocks = "+16383-16383" },
 				     { .badblocks = "+16383-16383" } };
 	static const u32 lens[] = { 512, 4096, 65536, 262144 };
 	char what[64];
@@ -289,8 +292,8 @@ static void read_is_retried(const char *mode, unsigned int nr)
 			u32 off = BAD_BYTE - n * (lens[i] - 512) / 3 / 512 * 512;
 
 			file_read(dev, buf, lens[i], off);
-			mem_is(buf, model + off, lens[i], "%s: %u bytes at %u, bad at %u", what, lens[i], off,
-			       BAD_BYTE);
+			mem_is(buf, model + off, lens[i], "%s: %u bytes at %u, bad at %u", what,
+			       lens[i], off, BAD_BYTE);
 		}
 	}
 	for (unsigned int n = 0; n < 20; n++) {
@@ -315,13 +318,16 @@ Test(mirror, a_read_that_fails_is_done_on_another_leg)
 Test(mirror, with_no_good_leg_left_it_is_an_error_and_no_hang)
 {
 	for (unsigned int m = 0; m < NR_MODES; m++) {
-		struct null_disk opts[2] = { { .badblocks = "+4096-4103" }, { .badblocks = "+4096-4103" } };
+		struct null_disk opts[2] = { { .badblocks = "+4096-4103" },
+					     { .badblocks = "+4096-4103" } };
 		int id = add(modes[m], 2, opts), dev = open_dev(id);
 
 		errno = 0;
-		cr_assert_eq(pread(dev, buf, 4096, BAD_BYTE), -1, "%s: a read without leg", modes[m]);
+		cr_assert_eq(pread(dev, buf, 4096, BAD_BYTE), -1, "%s: a read without leg",
+			     modes[m]);
 		cr_assert_eq(errno, EIO, "%s: a read without leg: %s", modes[m], strerror(errno));
-		cr_assert_eq(pwrite(dev, buf, 4096, BAD_BYTE), -1, "%s: a write without leg", modes[m]);
+		cr_assert_eq(pwrite(dev, buf, 4096, BAD_BYTE), -1, "%s: a write without leg",
+			     modes[m]);
 		cr_assert_eq(errno, EIO, "%s: a write without leg: %s", modes[m], strerror(errno));
 		close(dev);
 		cli_del(id);
@@ -335,7 +341,7 @@ Test(mirror, with_no_good_leg_left_it_is_an_error_and_no_hang)
  */
 static unsigned int killed(const char *mode, unsigned int ms)
 {
-	struct null_disk opts[2] = { { .delay_us = 2000, .depth = 4 }, { .delay_us = 2000, .depth = 4 } };
+	const struct null_disk slow = { .delay_us = 2000, .depth = 4 }, opts[2] = { slow, slow };
 	int id = add(mode, 2, opts), dev = open_dev(id), pid = cli_pid(id);
 	struct client *c[6];
 	unsigned int failed = 0;
@@ -345,15 +351,16 @@ static unsigned int killed(const char *mode, unsigned int ms)
 	close(dev);
 	for (unsigned int i = 0; i < 6; i++) {
 		c[i] = client_start(&(struct client_job){
-			.id = id, .op = i % 2 ? CLIENT_READ : CLIENT_WRITE, .off = i << 20, .len = 1 << 20,
-			.nr = 16, .seed = 50 + i });
+			.id = id, .op = i % 2 ? CLIENT_READ : CLIENT_WRITE, .off = i << 20,
+			.len = 1 << 20, .nr = 16, .seed = 50 + i });
 	}
 	sleep_ms(ms);
 	start = now_ms();
 	must(!kill(pid, SIGKILL), "%s: the server %d is not there", mode, pid);
 	for (unsigned int i = 0; i < 6; i++) {
 		must(client_done(c[i], 5000), "%s: client %u has not ended", mode, i);
-		must(c[i]->res == 1 << 20 || c[i]->res < 0, "%s: client %u: %ld", mode, i, c[i]->res);
+		must(c[i]->res == 1 << 20 || c[i]->res < 0, "%s: client %u: %ld", mode, i,
+		     c[i]->res);
 		failed += c[i]->res < 0;
 		/* those that were told so are there */
 		if (c[i]->job.op == CLIENT_WRITE && c[i]->res > 0)
@@ -372,8 +379,8 @@ static unsigned int killed(const char *mode, unsigned int ms)
 			bool known = i >= 6 || i % 2 || c[i]->res > 0;
 
 			if (known)
-				mem_is(buf + (i << 20), model + (i << 20), 1 << 20, "%s: leg %u, MiB %u", mode, n,
-				       i);
+				mem_is(buf + (i << 20), model + (i << 20), 1 << 20,
+				       "%s: leg %u, MiB %u", mode, n, i);
 		}
 		close(fd);
 	}
@@ -398,7 +405,8 @@ static void refused(const char *const *args, int status, const char *says, const
 	static struct cli c;
 
 	cli_run(&c, args);
-	must(c.status == status, "%s: status %d, not %d: %s%s", what, c.status, status, c.out, c.err);
+	must(c.status == status, "%s: status %d, not %d: %s%s", what, c.status, status, c.out,
+	     c.err);
 	must(strstr(c.err, says), "%s: no \"%s\" in: %s", what, says, c.err);
 	must(!c.out[0], "%s: printed %s", what, c.out);
 	cli_nothing_left(what);
@@ -426,15 +434,20 @@ Test(mirror, what_cannot_be_is_refused_and_nothing_is_left)
 	for (unsigned int m = 0; m < NR_MODES; m++) {
 		const char *mode = modes[m];
 
-		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/tmp/none"), 1, "/tmp/none", "missing leg");
+		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/tmp/none"), 1, "/tmp/none",
+			"missing leg");
 		refused(MIRROR(mode, "-l", "/tmp/a"), 2, "", "one leg");
-		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/tmp/a"), 1, "twice", "a leg used twice");
-		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/tmp/link"), 1, "twice", "a leg and a link to it");
-		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/tmp/long"), 1, "size", "different sizes");
+		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/tmp/a"), 1, "twice",
+			"a leg used twice");
+		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/tmp/link"), 1, "twice",
+			"a leg and a link to it");
+		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/tmp/long"), 1, "size",
+			"different sizes");
 		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/tmp/b", "-s", "2M"), 1, "too small",
 			"legs too small");
 		refused(MIRROR(mode, "-l", "/tmp/empty", "-l", "/tmp/empty"), 1, "", "empty legs");
-		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/dev/null"), 1, "/dev/null", "not a disk");
+		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/dev/null"), 1, "/dev/null",
+			"not a disk");
 		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/tmp"), 1, "/tmp", "a directory");
 	}
 	refused(MIRROR("no-such-mode", "-l", "/tmp/a", "-l", "/tmp/b"), 2, "no-such-mode", "mode");
@@ -464,7 +477,8 @@ Test(mirror, without_the_right_it_is_refused)
 	make_file("/tmp/b", 1 << 20);
 	for (unsigned int m = 0; m < NR_MODES; m++) {
 		cli_run_weak(&c, MIRROR(modes[m], "-l", "/tmp/a", "-l", "/tmp/b"));
-		must(c.status == 1 && strstr(c.err, "root"), "%s: status %d: %s", modes[m], c.status, c.err);
+		must(c.status == 1 && strstr(c.err, "root"), "%s: status %d: %s", modes[m],
+		     c.status, c.err);
 		cli_nothing_left("without the right");
 	}
 }
@@ -488,7 +502,8 @@ static unsigned long flushes(unsigned int i)
 
 Test(mirror, a_flush_reaches_every_leg)
 {
-	const struct null_disk opts[3] = { { .cache_mb = 1 }, { .cache_mb = 1 }, { .cache_mb = 1 } };
+	const struct null_disk opts[3] = { { .cache_mb = 1 }, { .cache_mb = 1 },
+					   { .cache_mb = 1 } };
 
 	for (unsigned int m = 0; m < NR_MODES; m++) {
 		int id = add(modes[m], 3, opts), dev = open_dev(id);
@@ -542,8 +557,8 @@ Test(mirror, files_are_legs_too)
 			close(fd);
 		}
 		memset(model, 0, SIZE);
-		id = cli_add(CLI("add", "-t", "mirror", "-m", modes[m], "-q", "2", "-d", "8", "-l", paths[0],
-				 "-l", paths[1]));
+		id = cli_add(CLI("add", "-t", "mirror", "-m", modes[m], "-q", "2", "-d", "8", "-l",
+				 paths[0], "-l", paths[1]));
 		dev = open_dev(id);
 		write_random(dev, 60);
 		read_random(dev, 60, modes[m]);

@@ -54,7 +54,8 @@ static void way_step(const struct way *w, int backend, unsigned int tag, u32 off
 	bool write = raw_op(&r, tag) == UBLK_IO_OP_WRITE;
 	u32 from = w->loans ? off : 0, size = w->loans ? len : raw_len(&r, tag);
 
-	res_is(raw_lend(&r, tag, from, size, tag), size, "%s: REGISTER %u at %u", w->name, size, from);
+	res_is(raw_lend(&r, tag, from, size, tag), size, "%s: REGISTER %u at %u", w->name, size,
+	       from);
 	res_is(raw_rw(&r, write ? IORING_OP_WRITE_FIXED : IORING_OP_READ_FIXED, backend,
 			off - from, len, raw_off(&r, tag) + off, tag), len,
 	       "%s: %u bytes from %u of %u", w->name, len, off, raw_len(&r, tag));
@@ -206,7 +207,8 @@ Test(ublk_data, devices_that_copy_work_as_ever)
 		for (unsigned int s = 0; s < NR_SHAPES; s++)
 			copying_shape(&shapes[s], kinds[k].name, 10 * k + s);
 		for (unsigned int op = CLIENT_FLUSH; op <= CLIENT_ZERO; op++) {
-			struct client *c = client_start(&(struct client_job){ .id = r.id, .op = op, .len = LEN });
+			struct client *c = client_start(&(struct client_job){ .id = r.id, .op = op,
+									      .len = LEN });
 
 			res_is(client_serve(c, &r), 0, "%s: operation %u", kinds[k].name, op);
 		}
@@ -324,7 +326,8 @@ Test(ublk_data, a_committed_request_waits_for_the_socket)
 
 	tcp_pair(&tcp, 16 << 20, 16384);
 	raw_up(&r, &(struct raw_opt){ .depth = 2, .max_io = BIG });
-	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_WRITE, .len = BIG, .seed = 9 });
+	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_WRITE, .len = BIG,
+					       .seed = 9 });
 	tag = raw_expect(&r, UBLK_IO_OP_WRITE, BIG);
 	res_is(raw_lend(&r, tag, 0, 0, 0), BIG, "REGISTER");
 	prep_send_fixed(raw_sqe(&r, OP_SLOW), tcp.tx, 0, BIG, 0);
@@ -356,7 +359,8 @@ Test(ublk_data, a_request_lent_twice_ends_after_the_last)
 			u8 *back = page_alloc(LEN);
 			u32 at = i == 2 ? 4096 : 0, len = i == 2 ? 8192 : LEN;
 
-			res_is(raw_rw(&r, IORING_OP_WRITE_FIXED, file, 0, len, 0, i), len, "slot %u", i);
+			res_is(raw_rw(&r, IORING_OP_WRITE_FIXED, file, 0, len, 0, i), len,
+			       "slot %u", i);
 			file_read(file, back, len, 0);
 			pat_is(back, len, 4, at, "slot %u", i);
 			munmap(back, LEN);
@@ -386,10 +390,12 @@ Test(ublk_data, another_ring_may_borrow_too)
 
 		ring_init(&other, 8, kinds[k]);
 		ring_table(&other, 4);
-		must(lent_register_pick(&other, r.cdev, raw_pos(0, tag, 0), 0) >= 0, "other ring %u", k);
+		must(lent_register_pick(&other, r.cdev, raw_pos(0, tag, 0), 0) >= 0,
+		     "other ring %u", k);
 		raw_commit(&r, tag, LEN);
 		has_not_ended(c, "another ring has the pages");
-		res_is(rw_fixed(&other, IORING_OP_WRITE_FIXED, file, 0, LEN, 0, 0), LEN, "other ring %u", k);
+		res_is(rw_fixed(&other, IORING_OP_WRITE_FIXED, file, 0, LEN, 0, 0), LEN,
+		       "other ring %u", k);
 		file_read(file, back, LEN, 0);
 		pat_is(back, LEN, k, 0, "other ring %u", k);
 		has_not_ended(c, "another ring has the pages");
@@ -409,15 +415,16 @@ Test(ublk_data, an_idle_tag_holds_back_nothing)
 		raw_up(&r, &(struct raw_opt){ .depth = 2, .fixed_file = fixed });
 		for (unsigned int i = 0; i < 20; i++) {
 			struct client *c = start(i % 2 ? CLIENT_WRITE : CLIENT_READ, 1);
-			unsigned int tag = raw_expect(&r, i % 2 ? UBLK_IO_OP_WRITE : UBLK_IO_OP_READ, LEN);
 			int op = i % 2 ? IORING_OP_WRITE_FIXED : IORING_OP_READ_FIXED;
+			unsigned int tag;
 
+			tag = raw_expect(&r, i % 2 ? UBLK_IO_OP_WRITE : UBLK_IO_OP_READ, LEN);
 			res_is(raw_lend(&r, tag, 0, 0, 0), LEN, "REGISTER");
 			res_is(raw_rw(&r, op, file, 0, LEN, 0, 0), LEN, "I/O");
 			res_is(raw_unlend(&r, 0), 0, "UNREGISTER");
 			raw_commit(&r, tag, LEN);
-			must(client_done(c, 3000), "round %u, registered file %u: the request does not end", i,
-			     fixed);
+			must(client_done(c, 3000),
+			     "round %u, registered file %u: the request does not end", i, fixed);
 			res_is(c->res, LEN, "round %u", i);
 		}
 		raw_down(&r);
@@ -432,7 +439,8 @@ Test(ublk_data, one_submission_serves_a_request)
 	u8 *back = page_alloc(LEN);
 
 	for (unsigned int k = 0; k < 3; k++) {
-		raw_up(&r, &(struct raw_opt){ .depth = 2, .ring_flags = rings[k], .fixed_file = k });
+		raw_up(&r, &(struct raw_opt){ .depth = 2, .ring_flags = rings[k],
+					      .fixed_file = k });
 		for (unsigned int i = 0; i < 30; i++) {
 			struct client *c = start(CLIENT_WRITE, i);
 			unsigned int tag = raw_expect(&r, UBLK_IO_OP_WRITE, LEN);
@@ -441,12 +449,13 @@ Test(ublk_data, one_submission_serves_a_request)
 			lent_prep_register(sqe, k ? 0 : r.cdev, raw_pos(0, tag, 0), 0, tag, 0);
 			sqe->flags = k ? IOSQE_FIXED_FILE : 0;
 			for (unsigned int leg = 0; leg < 2; leg++)
-				prep_rw_fixed(raw_sqe(&r, 11 + leg), IORING_OP_WRITE_FIXED, file, 0, LEN, leg * LEN,
-					      tag);
+				prep_rw_fixed(raw_sqe(&r, 11 + leg), IORING_OP_WRITE_FIXED, file, 0,
+					      LEN, leg * LEN, tag);
 			lent_prep_unregister(raw_sqe(&r, 13), tag);
 			raw_commit(&r, tag, LEN);
 			for (unsigned int n = 0; n < 4; n++)
-				res_is(raw_wait(&r, 10 + n, SOON_MS), n < 3 ? LEN : 0, "request %u", n);
+				res_is(raw_wait(&r, 10 + n, SOON_MS), n < 3 ? LEN : 0, "request %u",
+				       n);
 			res_is(client_wait_in_ring(c, &r), LEN, "ring kind %u, round %u", k, i);
 			for (unsigned int leg = 0; leg < 2; leg++) {
 				file_read(file, back, LEN, leg * LEN);

@@ -296,7 +296,8 @@ static void round_recovery(const struct round *rd)
 	must(proc_gone(pid, FAST_MS), "%s: the server is still there", what);
 	must(wait_until(is_quiesced, &r.id, FAST_MS), "%s: state %d", what, raw_dev_state(r.id));
 	later = start(CLIENT_READ, 131072, 0);
-	must(!client_done(later, 20), "%s: a request without server: %s", what, res_str(later->res));
+	must(!client_done(later, 20), "%s: a request without server: %s", what,
+	     res_str(later->res));
 	pid = recover(what);
 	res_is(client_wait(later), LEN, "%s: the request that waited", what);
 	new_server_works(13, what);
@@ -446,20 +447,23 @@ Test(ublk_kill, a_server_that_dies_while_it_fetches)
 /* One that has fetched everything, and is gone when the device is to be started. */
 Test(ublk_kill, a_device_whose_server_is_dead_does_not_start)
 {
-	static const u64 flags[] = { RAW_ZC, UBLK_F_CMD_IOCTL_ENCODE, RAW_ZC | UBLK_F_USER_RECOVERY };
+	static const u64 flags[] = { RAW_ZC, UBLK_F_CMD_IOCTL_ENCODE,
+				     RAW_ZC | UBLK_F_USER_RECOVERY };
 	unsigned int all = 4;
 
 	for (unsigned int i = 0; i < 3; i++) {
 		pid_t pid;
 
-		res_is(raw_add(&r, &(struct raw_opt){ .depth = all, .flags = flags[i] }), 0, "ADD_DEV");
+		res_is(raw_add(&r, &(struct raw_opt){ .depth = all, .flags = flags[i] }), 0,
+		       "ADD_DEV");
 		sh->reached = 0;
 		pid = proc_start_fd(half_server, &all, -1);
 		wait_reached(1, "a server");
 		proc_kill(pid);
 		/* the ring goes a little later than the process */
 		sleep_ms(100);
-		res_is(raw_ctl_data(UBLK_U_CMD_START_DEV, r.id, pid, FAST_MS), -ENODEV, "START_DEV");
+		res_is(raw_ctl_data(UBLK_U_CMD_START_DEV, r.id, pid, FAST_MS), -ENODEV,
+		       "START_DEV");
 		device_gone();
 	}
 }
@@ -470,7 +474,8 @@ Test(ublk_kill, a_server_that_dies_during_recovery_can_be_replaced)
 	unsigned int all = 4;
 	struct client *c;
 	pid_t pid = device_up(&(struct raw_opt){
-		.flags = RAW_ZC | UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE, .depth = all });
+		.flags = RAW_ZC | UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE,
+		.depth = all });
 
 	sh->step = LENT;
 	c = start(CLIENT_WRITE, 0, 21);
@@ -526,7 +531,8 @@ Test(ublk_kill, others_come_and_go_while_one_is_being_deleted)
 	must(!stuck->done && !deleted((void *)res), "its server holds the request");
 	for (unsigned int i = 0; i < 3; i++) {
 		raw_up(&other, &(struct raw_opt){ .depth = 2 });
-		c = client_start(&(struct client_job){ .id = other.id, .op = CLIENT_WRITE, .len = LEN });
+		c = client_start(&(struct client_job){ .id = other.id, .op = CLIENT_WRITE,
+						       .len = LEN });
 		res_is(client_serve(c, &other), LEN, "another device");
 		raw_down(&other);
 	}
@@ -549,7 +555,8 @@ Test(ublk_kill, at_random_moments_under_load)
 	srandom(5);
 	for (unsigned int round = 0; round < 45; round++) {
 		const struct raw_opt opt = {
-			.flags = RAW_ZC | flags[round % 3], .depth = 1 + round % 4, .fixed_file = round & 1,
+			.flags = RAW_ZC | flags[round % 3],
+			.depth = 1 + round % 4, .fixed_file = round & 1,
 		};
 		struct client *c[6];
 		pid_t pid = device_up(&opt);
@@ -562,7 +569,8 @@ Test(ublk_kill, at_random_moments_under_load)
 		device_gone();
 		must(proc_gone(pid, FAST_MS), "round %u: the server is still there", round);
 		for (unsigned int i = 0; i < 6; i++)
-			must(client_done(c[i], FAST_MS), "round %u: request %u has not ended", round, i);
+			must(client_done(c[i], FAST_MS), "round %u: request %u has not ended",
+			     round, i);
 	}
 }
 
@@ -571,7 +579,8 @@ Test(ublk_kill, others_are_not_affected)
 {
 	struct raw victim, other;
 	struct client *stuck, *c;
-	pid_t pid = device_up(&(struct raw_opt){ .flags = RAW_ZC | UBLK_F_USER_RECOVERY, .depth = 1 });
+	pid_t pid = device_up(&(struct raw_opt){ .flags = RAW_ZC | UBLK_F_USER_RECOVERY,
+						 .depth = 1 });
 
 	sh->step = LENT;
 	stuck = start(CLIENT_WRITE, 0, 1);
@@ -581,8 +590,8 @@ Test(ublk_kill, others_are_not_affected)
 	for (unsigned int i = 0; i < 10; i++) {
 		if (i == 5)
 			proc_signal(pid);
-		c = client_start(&(struct client_job){ .id = other.id, .op = CLIENT_WRITE, .len = LEN,
-						       .seed = i });
+		c = client_start(&(struct client_job){ .id = other.id, .op = CLIENT_WRITE,
+						       .len = LEN, .seed = i });
 		res_is(client_serve(c, &other), LEN, "another device, write %u", i);
 		pat_is(other.mem, LEN, i, 0, "another device, write %u", i);
 	}

@@ -47,7 +47,8 @@ Test(ublk_zc, is_a_feature_that_the_driver_tells)
 	};
 
 	res_is(raw_ctl(UBLK_U_CMD_GET_FEATURES, &cmd, SOON_MS), 0, "GET_FEATURES");
-	cr_assert(features & UBLK_F_SUPPORT_ZERO_COPY, "features %#llx", (unsigned long long)features);
+	cr_assert(features & UBLK_F_SUPPORT_ZERO_COPY, "features %#llx",
+		  (unsigned long long)features);
 	res_is(raw_add_info(&info), 0, "ADD_DEV");
 	cr_assert(info.flags & UBLK_F_SUPPORT_ZERO_COPY, "flags %#llx", info.flags);
 	cr_assert(!(info.flags & UBLK_F_NEED_GET_DATA), "flags %#llx", info.flags);
@@ -365,7 +366,8 @@ static void lends_nothing(u64 flags, const char *name)
 	unsigned int tag;
 
 	raw_up(&r, &(struct raw_opt){ .flags = flags });
-	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_WRITE, .len = LEN, .seed = 3 });
+	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_WRITE, .len = LEN,
+					       .seed = 3 });
 	tag = raw_expect(&r, UBLK_IO_OP_WRITE, LEN);
 	res_is(raw_lend(&r, tag, 0, 0, 0), -EOPNOTSUPP, "%s", name);
 	raw_serve(&r, tag);
@@ -439,7 +441,8 @@ Test(ublk_zc, pread_and_pwrite_work_beside_it)
 	unsigned int tag;
 
 	raw_up(&r, &zc);
-	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_WRITE, .len = LEN, .seed = 5 });
+	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_WRITE, .len = LEN,
+					       .seed = 5 });
 	tag = raw_expect(&r, UBLK_IO_OP_WRITE, LEN);
 	res_is(raw_lend(&r, tag, 0, 0, 0), LEN, "REGISTER");
 	cr_assert_eq(pread(r.cdev, buf, 4096, raw_pos(0, tag, 1024)), 4096);
@@ -477,7 +480,8 @@ Test(ublk_zc, a_nonsense_result_is_an_error_or_cut)
 {
 	static const struct { int res; long want; bool all; } cases[] = {
 		{ LEN, LEN, true }, { 2 * LEN, LEN, true }, { __INT_MAX__, LEN, true },
-		{ LEN + 1, LEN, true }, { 0, -EIO, false }, { 1, -EIO, false }, { 511, -EIO, false },
+		{ LEN + 1, LEN, true }, { 0, -EIO, false }, { 1, -EIO, false }, { 511, -EIO,
+										  false },
 		{ -EIO, -EIO, false }, { -1, -EIO, false }, { -ENOSPC, -ENOSPC, false },
 		{ -5000, -EIO, false }, { -__INT_MAX__ - 1, -EIO, false }, { -4096, -EIO, false },
 	};
@@ -490,7 +494,8 @@ Test(ublk_zc, a_nonsense_result_is_an_error_or_cut)
 
 		for (unsigned int write = 0; write < 2; write++) {
 			const struct client_job job = {
-				.id = r.id, .op = write ? CLIENT_WRITE : CLIENT_READ, .len = LEN, .seed = 4,
+				.id = r.id,
+				.op = write ? CLIENT_WRITE : CLIENT_READ, .len = LEN, .seed = 4,
 			};
 
 			c = client_start(&job);
@@ -498,8 +503,8 @@ Test(ublk_zc, a_nonsense_result_is_an_error_or_cut)
 			if (!write)
 				cr_assert_eq(pwrite(r.cdev, r.mem, LEN, raw_pos(0, tag, 0)), LEN);
 			raw_commit(&r, tag, cases[i].res);
-			res_is(client_wait(c), cases[i].want, "%s, COMMIT of %d", write ? "write" : "read",
-			       cases[i].res);
+			res_is(client_wait(c), cases[i].want, "%s, COMMIT of %d",
+			       write ? "write" : "read", cases[i].res);
 			if (!write && cases[i].all)
 				pat_is(c->buf, LEN, 4, 0, "COMMIT of %d", cases[i].res);
 		}
@@ -526,7 +531,8 @@ Test(ublk_zc, a_short_result_brings_the_rest_again)
 		res_is(raw_rw(&r, IORING_OP_READ_FIXED, file, 0, done, 0, 0), done, "READ_FIXED");
 		res_is(raw_unlend(&r, 0), 0, "UNREGISTER");
 		raw_commit(&r, tag, parts[i]);
-		must(!client_done(c, 50), "a short read of %u ended as %s", parts[i], res_str(c->res));
+		must(!client_done(c, 50), "a short read of %u ended as %s", parts[i],
+		     res_str(c->res));
 		tag = raw_expect(&r, UBLK_IO_OP_READ, LEN - done);
 		cr_assert_eq(raw_off(&r, tag), done, "the rest is at %llu, not %u",
 			     (unsigned long long)raw_off(&r, tag), done);
@@ -549,16 +555,19 @@ Test(ublk_zc, a_second_commit_is_refused)
 
 	raw_up(&r, &zc);
 	for (unsigned int lent = 0; lent < 2; lent++) {
-		c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_WRITE, .len = LEN });
+		c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_WRITE,
+						       .len = LEN });
 		tag = raw_expect(&r, UBLK_IO_OP_WRITE, LEN);
 		if (lent)
 			res_is(raw_lend(&r, tag, 0, 0, 0), LEN, "REGISTER");
 		raw_commit(&r, tag, LEN);
 		res_is(raw_run_cmd(&r, UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0, tag, -EIO, 0), -EBUSY,
 		       "second COMMIT");
-		res_is(raw_run_cmd(&r, UBLK_U_IO_FETCH_REQ, 0, tag, 0, 0), -EBUSY, "FETCH after COMMIT");
+		res_is(raw_run_cmd(&r, UBLK_U_IO_FETCH_REQ, 0, tag, 0, 0), -EBUSY,
+		       "FETCH after COMMIT");
 		if (lent) {
-			must(!client_done(c, NEVER_MS), "the request ended while its pages were lent");
+			must(!client_done(c, NEVER_MS),
+			     "the request ended while its pages were lent");
 			res_is(raw_lend(&r, tag, 0, 0, 1), -EINVAL, "REGISTER after COMMIT");
 			res_is(raw_unlend(&r, 0), 0, "UNREGISTER");
 		}
@@ -599,8 +608,8 @@ Test(ublk_zc, no_memory_is_an_error_and_the_request_lives)
 			other += raw_unlend(&r, 1) != 0;
 	}
 	failslab_stop();
-	must(lent && failed && !other && lent + failed == 600, "%u lent, %u failed, of 600; %u other", lent,
-	     failed, other);
+	must(lent && failed && !other && lent + failed == 600,
+	     "%u lent, %u failed, of 600; %u other", lent, failed, other);
 	raw_serve(&r, tag);
 	res_is(client_wait(c), 32768, "the write");
 	pat_is(r.mem, 32768, 2, 0, "what it wrote");

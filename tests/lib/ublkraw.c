@@ -156,7 +156,8 @@ int raw_dev_state(int id)
 static bool nothing_left(void *arg)
 {
 	static const char *const paths[] = {
-		"/dev/ublkc%d", "/dev/ublkb%d", "/sys/block/ublkb%d", "/sys/class/ublk-char/ublkc%d",
+		"/dev/ublkc%d",
+		"/dev/ublkb%d", "/sys/block/ublkb%d", "/sys/class/ublk-char/ublkc%d",
 	};
 	char path[64];
 
@@ -354,7 +355,8 @@ void raw_up(struct raw *r, const struct raw_opt *opt)
 void raw_down(struct raw *r)
 {
 	raw_serve_all(r, 20);
-	res_is(raw_ctl_data(UBLK_U_CMD_STOP_DEV, r->id, 0, SOON_MS), 0, "stopping device %d", r->id);
+	res_is(raw_ctl_data(UBLK_U_CMD_STOP_DEV, r->id, 0, SOON_MS), 0, "stopping device %d",
+	       r->id);
 	raw_close(r);
 	res_is(raw_del(r->id, SOON_MS), 0, "deleting device %d", r->id);
 	raw_is_gone(r->id, SOON_MS);
@@ -404,7 +406,8 @@ unsigned int raw_expect(struct raw *r, unsigned int op, u32 len)
 
 	must(tag >= 0, "no request came");
 	must(raw_op(r, tag) == op && raw_len(r, tag) == len,
-	     "operation %u of %u bytes came, not %u of %u", raw_op(r, tag), raw_len(r, tag), op, len);
+	     "operation %u of %u bytes came, not %u of %u", raw_op(r, tag), raw_len(r,
+										    tag), op, len);
 	return tag;
 }
 
