@@ -440,6 +440,57 @@ Test(lend_order, a_retry_keeps_the_buffer)
 	lender_released(lender, 1, NR_RINGS * 20, SOON_MS);
 }
 
+/* Requests that wait for a pipe find their buffer before, and are issued again after. */
+static void waits_for_pipe(const struct ring_kind *kind, u32 flags)
+{
+	struct io_uring ring;
+	u64 lent[2] = { lender_stats(lender, 0).lent, lender_stats(lender, 1).lent };
+	struct io_uring_sqe *sqe;
+	struct done done;
+	int fds[2];
+
+	must(!pipe(fds), "pipe: %s", strerror(errno));
+	ring_init(&ring, 8, kind->flags);
+	ring_table(&ring, 1);
+	for (unsigned int i = 0; i < 2; i++) {
+		pat_fill(buf, LEN, 1 + i, 0);
+		lender_write(lender, i, 0, buf, LEN);
+	}
+	res_is(lent_register(&ring, lender, LEND_TEST_POS(0, 0), 0, 0), LEN, "the first");
+	sqe = ring_sqe(&ring);
+	prep_rw_fixed(sqe, IORING_OP_READ_FIXED, fds[0], 4608, 4096, -1ULL, 0);
+	sqe->flags = flags;
+	ring_submit(&ring);
+	must(!ring_next(&ring, &done, 50), "%s: a read of an empty pipe ended", kind->name);
+	res_is(lent_unregister(&ring, 0), 0, "%s: unregister", kind->name);
+	res_is(lent_register(&ring, lender, LEND_TEST_POS(1, 0), 0, 0), LEN, "the second");
+	lender_is(lender, 0, lent[0] + 1, lent[0], "%s: the read waits with it", kind->name);
+
+	pat_fill(buf, 4096, 9, 0);
+	must(write(fds[1], buf, 4096) == 4096, "pipe: %s", strerror(errno));
+	must(ring_next(&ring, &done, SOON_MS), "%s: the read does not end", kind->name);
+	res_is(done.res, 4096, "%s: the read", kind->name);
+	lender_read(lender, 0, 4608, buf, 4096);
+	pat_is(buf, 4096, 9, 0, "%s: the buffer that it found", kind->name);
+	lender_read(lender, 1, 0, buf, LEN);
+	pat_is(buf, LEN, 2, 0, "%s: the one that came later", kind->name);
+	res_is(lent_unregister(&ring, 0), 0, "%s: unregister", kind->name);
+	lender_released(lender, 0, lent[0] + 1, SOON_MS);
+	lender_released(lender, 1, lent[1] + 1, SOON_MS);
+	io_uring_queue_exit(&ring);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+Test(lend_order, a_read_that_waits_keeps_the_buffer)
+{
+	lender_simple(lender, 1, LEN);
+	for (unsigned int k = 0; k < NR_RINGS; k++) {
+		waits_for_pipe(&rings[k], 0);
+		waits_for_pipe(&rings[k], IOSQE_ASYNC);
+	}
+}
+
 /* What a thread writes into SQEs while SQPOLL's thread reads them. */
 struct scribbler {
 	struct io_uring *ring;

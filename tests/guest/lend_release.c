@@ -362,6 +362,38 @@ Test(lend_release, when_a_chain_that_waits_is_cancelled)
 	lender_is(lender, 0, 1, 1, "and was never issued");
 }
 
+Test(lend_release, when_a_waiting_read_is_cancelled)
+{
+	int fds[2], res[2];
+
+	must(!pipe(fds), "pipe: %s", strerror(errno));
+	for (unsigned int i = 0; i < 4; i++) {
+		struct io_uring_sqe *sqe;
+
+		lend(&ring, 0);
+		sqe = ring_sqe(&ring);
+		prep_rw_fixed(sqe, IORING_OP_READ_FIXED, fds[0], 0, LEN, -1ULL, 0);
+		sqe->flags = i % 2 ? IOSQE_ASYNC : 0;
+		ring_submit(&ring);
+		sleep_ms(20);
+		res_is(lent_unregister(&ring, 0), 0, "unregister");
+		lender_is(lender, 0, i + 1, i, "the read waits with it");
+		sqe = ring_sqe(&ring);
+		io_uring_prep_cancel64(sqe, 0, 0);
+		sqe->user_data = 1;
+		ring_submit(&ring);
+		ring_reap(&ring, res, 2);
+		must(res[0] == -ECANCELED || res[0] == -EINTR, "the read: %s", res_str(res[0]));
+		lender_released(lender, 0, i + 1, 1000);
+	}
+	/* and by the end of the ring */
+	lend(&ring, 0);
+	prep_rw_fixed(ring_sqe(&ring), IORING_OP_READ_FIXED, fds[0], 0, LEN, -1ULL, 0);
+	ring_submit(&ring);
+	io_uring_queue_exit(&ring);
+	lender_released(lender, 0, 5, SOON_MS);
+}
+
 /*
  * A socket uses the pages until its notification, long after the CQE that tells how
  * much was queued.
