@@ -142,7 +142,7 @@ static void all_shapes(int backend)
 		{ .name = "all at once" },
 		{ .name = "in pieces of 4608", .piece = 4608 },
 		{ .name = "a loan for each 12800", .piece = 12800, .loans = true },
-		{ .name = "a loan for each sector", .piece = 512, .loans = true },
+		{ .name = "a loan for each 1536", .piece = 1536, .loans = true },
 	};
 
 	for (unsigned int fixed = 0; fixed < 2; fixed++) {
