@@ -11,12 +11,12 @@
 struct add_conf {
 	const char *type;
 	const char *mode;
+	const char *pace;
 	unsigned int nr_queues;
 	unsigned int depth;
 	unsigned int id;
 	u64 max_io;
 	bool foreground;
-	bool batch;
 	bool recovery, reissue;
 };
 
@@ -29,9 +29,10 @@ struct add_conf {
 #define FOREGROUND_OPT \
 	{ .name = "foreground", .letter = 'f', .type = OPT_FLAG, \
 	  .offset = offsetof(struct add_conf, foreground), .help = "serve in this process, log to stderr" }
-#define BATCH_OPT \
-	{ .name = "batch", .letter = 'b', .type = OPT_FLAG, .offset = offsetof(struct add_conf, batch), \
-	  .help = "never preempt clients: fewer switches, but waits where others compute" }
+#define PACE_OPT \
+	{ .name = "pace", .letter = 'p', .type = OPT_CHOICE, .arg = "PACE", .choices = pace_names, \
+	  .offset = offsetof(struct add_conf, pace), \
+	  .help = "preempt clients (normal), wait for them (batch), or by load [auto]" }
 
 static const struct opt type_opt = TYPE_OPT;
 static const struct opt inner_opt = { .name = "inner", .letter = 'i', .type = OPT_STR };
@@ -54,7 +55,7 @@ static const struct opt add_opts[] = {
 	{ .name = "reissue", .type = OPT_FLAG,
 	  .offset = offsetof(struct add_conf, reissue),
 	  .help = "and what the server had in work is done again, not failed" },
-	BATCH_OPT,
+	PACE_OPT,
 	FOREGROUND_OPT,
 	{ 0 }
 };
@@ -64,7 +65,7 @@ static const struct opt recover_opts[] = {
 	MODE_OPT,
 	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = (1U << 20) - 1,
 	  .offset = offsetof(struct add_conf, id), .help = "the device /dev/ublkbID" },
-	BATCH_OPT,
+	PACE_OPT,
 	FOREGROUND_OPT,
 	{ 0 }
 };
@@ -181,7 +182,7 @@ static int add_run(const char *cmd, struct target *t, const struct add_conf *con
 		.depth = conf->depth,
 		.max_io = conf->max_io,
 		.recover = recover,
-		.batch = conf->batch,
+		.pace = pace_find(conf->pace),
 		.foreground = conf->foreground,
 		.use_syslog = !conf->foreground,
 	};
@@ -199,6 +200,7 @@ static int add_main(int argc, char **argv, const struct opt *opts, bool recover)
 {
 	struct add_conf conf = {
 		.mode = "copy",
+		.pace = "auto",
 		.nr_queues = 1,
 		.depth = 128,
 		.id = UINT32_MAX,

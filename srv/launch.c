@@ -327,7 +327,7 @@ static int launch_serve(struct launch *l, int sock)
 		.recover = l->recover,
 		.mode = l->mode,
 		.target = l->target,
-		.batch = l->batch,
+		.pace = l->pace,
 		.foreground = l->foreground,
 		.use_syslog = l->use_syslog,
 		.launch = sock,

@@ -62,7 +62,7 @@ struct launch {
 	u64 nonce;		/* set by launch_run() */
 	u64 flags;		/* UBLK_F_* beside the mode's */
 	bool recover;
-	bool batch;		/* queues run when nobody else wants to */
+	enum pace_policy pace;
 	bool foreground;
 	bool use_syslog;
 };

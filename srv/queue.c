@@ -54,6 +54,7 @@ static void queue_fetch(struct queue *q, struct io *io, u32 cmd_op, s32 result)
 
 void queue_commit(struct queue *q, struct io *io)
 {
+	pace_end(&q->pace);
 	queue_fetch(q, io, UBLK_U_IO_COMMIT_AND_FETCH_REQ, io->result);
 }
 
@@ -125,6 +126,7 @@ static void queue_request(struct queue *q, struct io *io)
 	io->fua = d->op_flags & UBLK_IO_F_FUA;
 	io->nr_steps = 0;
 	io->phase = 0;
+	pace_begin(&q->pace);
 
 	q->target->ops->plan(q->target, q->tq, io);
 	if (io->nr_steps)
@@ -228,6 +230,7 @@ static void queue_loop(struct queue *q)
 			log_err("queue %u: io_uring_enter: %s", q->qid, strerror(-ret));
 			return;
 		}
+		pace_submitted(&q->pace);
 		io_uring_for_each_cqe(&q->ring, head, cqe) {
 			queue_cqe(q, cqe);
 			nr++;
@@ -341,14 +344,12 @@ static int queue_fetch_all(struct queue *q)
 
 static void *queue_main(void *arg)
 {
-	const struct sched_param none = { 0 };
 	struct queue *q = arg;
 	int ret;
 
 	/* Memory for us must not wait for a device that waits for us. */
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
-	if (q->batch && pthread_setschedparam(pthread_self(), SCHED_BATCH, &none))
-		log_warn("queue %u: SCHED_BATCH: %s", q->qid, strerror(errno));
+	pace_start(&q->pace, q->pace_policy);
 
 	/* The ring belongs to the thread that made it (SINGLE_ISSUER). */
 	ret = queue_init(q);

@@ -14,6 +14,7 @@
 
 #include "io.h"
 #include "mode.h"
+#include "pace.h"
 #include "target.h"
 #include "udata.h"
 
@@ -39,7 +40,8 @@ struct queue {
 	unsigned int qid;
 	unsigned int depth;
 	unsigned int max_io;		/* bytes of the largest request */
-	bool batch;			/* never preempt another task */
+	struct pace pace;
+	enum pace_policy pace_policy;
 	unsigned int fetched;		/* tags with the driver or in work */
 
 	/* the mode's own */

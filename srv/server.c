@@ -133,7 +133,7 @@ static int server_start_queues(struct server *srv)
 		q->qid = i;
 		q->depth = srv->depth;
 		q->max_io = srv->max_io;
-		q->batch = srv->batch;
+		q->pace_policy = srv->pace;
 		q->mode = srv->mode;
 		q->target = t;
 		q->tq = t->ops->queue ? t->ops->queue(t, i) : NULL;

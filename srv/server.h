@@ -28,7 +28,7 @@ struct server {
 	unsigned int depth;
 	unsigned int max_io;
 	bool recover;		/* an older server's device: never remove it half-way */
-	bool batch;
+	enum pace_policy pace;
 	bool foreground;
 	bool use_syslog;
 	int ublkc;		/* the char device */
