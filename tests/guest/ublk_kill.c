@@ -553,7 +553,7 @@ Test(ublk_kill, at_random_moments_under_load)
 	};
 
 	srandom(5);
-	for (unsigned int round = 0; round < 45; round++) {
+	for (unsigned int round = 0; round < 30; round++) {
 		const struct raw_opt opt = {
 			.flags = RAW_ZC | flags[round % 3],
 			.depth = 1 + round % 4, .fixed_file = round & 1,
