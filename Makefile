@@ -22,7 +22,7 @@ WARN := \
 	-Wvla \
 	# EOL
 # The kernel's own headers: Debian's are of 6.1 and know less of ublk.
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Isrv -Itests/lib -Iuapi -isystem $(B)/headers/include $(WARN) $(CFLAGS)
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -iquote srv -iquote tests/lib -Iuapi -isystem $(B)/headers/include $(WARN) $(CFLAGS)
 LIBS := -luring -lpthread
 TEST_LIBS := -lcriterion -lm $(LIBS)
 
