@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Everything that can be made here; `make` alone tells what that is.
 
-B := build
+B := $(or $(REGBUF_BUILD),build)
 # The library of the server holds all but main, for the tests to link with.
 SRV := $(wildcard srv/*.c srv/*/*.c)
 SRV_OBJ := $(SRV:%.c=$(B)/obj/%.o)
@@ -55,7 +55,7 @@ headers: ## the kernel's headers, build/headers
 srv: $(B)/regbuf ## the server, build/regbuf
 programs: srv $(UNIT) $(GUEST) ## the server and all test programs
 
-shell: deps kernel programs ## a prompt in the guest (K=kasan: on that kernel)
+shell: deps programs ## a prompt in the guest (K=kasan: on that kernel)
 	$(Q)kernel/tree.sh build $(or $(K),release)
 	$(Q)tests/vm/guest --kernel $(or $(K),release)
 
@@ -68,7 +68,7 @@ cost: deps ## instructions per I/O of every target and mode, build/cost.csv
 test: deps ## build everything, run every test (T=name, K=kernels, HERE=1 on this machine's kernel)
 	$(Q)T='$(T)' K='$(K)' HERE='$(HERE)' tests/run
 
-clean: ## remove what was built, but not build/linux
+clean: ## remove programs and test results; kernels stay
 	$(Q)rm -rf $(B)/obj $(B)/tests $(B)/regbuf $(B)/*.a $(B)/test $(B)/vm
 
 $(B)/headers/key: FORCE
