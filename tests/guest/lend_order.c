@@ -156,7 +156,7 @@ static void combination(const struct ring_kind *kind, int file, const char *disk
 		else
 			all_succeed(file, res, what);
 	}
-	lender_released(lender, 0, lent + 4, SOON_MS);
+	lender_released_in(&ring, lender, 0, lent + 4, SOON_MS);
 	io_uring_queue_exit(&ring);
 	lender_is(lender, 0, lent + 4, lent + 4, "%s", what);
 }
@@ -475,8 +475,8 @@ static void waits_for_pipe(const struct ring_kind *kind, u32 flags)
 	lender_read(lender, 1, 0, buf, LEN);
 	pat_is(buf, LEN, 2, 0, "%s: the one that came later", kind->name);
 	res_is(lent_unregister(&ring, 0), 0, "%s: unregister", kind->name);
-	lender_released(lender, 0, lent[0] + 1, SOON_MS);
-	lender_released(lender, 1, lent[1] + 1, SOON_MS);
+	lender_released_in(&ring, lender, 0, lent[0] + 1, SOON_MS);
+	lender_released_in(&ring, lender, 1, lent[1] + 1, SOON_MS);
 	io_uring_queue_exit(&ring);
 	close(fds[0]);
 	close(fds[1]);
@@ -612,6 +612,6 @@ Test(lend_order, a_send_that_waits_keeps_the_buffer)
 		if (!(done.data & RING_NOTIF))
 			res_is(done.res, BIG, "the send");
 	}
-	lender_released(lender, 1, 1, SOON_MS);
+	lender_released_in(&ring, lender, 1, 1, SOON_MS);
 	io_uring_queue_exit(&ring);
 }

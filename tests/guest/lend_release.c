@@ -384,7 +384,7 @@ Test(lend_release, when_a_waiting_read_is_cancelled)
 		ring_submit(&ring);
 		ring_reap(&ring, res, 2);
 		must(res[0] == -ECANCELED || res[0] == -EINTR, "the read: %s", res_str(res[0]));
-		lender_released(lender, 0, i + 1, 1000);
+		lender_released_in(&ring, lender, 0, i + 1, SOON_MS);
 	}
 	/* and by the end of the ring */
 	lend(&ring, 0);

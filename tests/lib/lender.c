@@ -52,6 +52,7 @@ struct lend_test_stats lender_stats(int fd, unsigned int index)
 }
 
 struct wait_release {
+	struct io_uring *ring;	/* to be entered meanwhile, or NULL */
 	int fd;
 	unsigned int index;
 	u64 n;
@@ -61,12 +62,19 @@ static bool came_back(void *arg)
 {
 	struct wait_release *w = arg;
 
+	if (w->ring)
+		io_uring_get_events(w->ring);
 	return lender_stats(w->fd, w->index).released >= w->n;
 }
 
 void lender_released(int fd, unsigned int index, u64 n, unsigned int ms)
 {
-	struct wait_release w = { .fd = fd, .index = index, .n = n };
+	lender_released_in(NULL, fd, index, n, ms);
+}
+
+void lender_released_in(struct io_uring *ring, int fd, unsigned int index, u64 n, unsigned int ms)
+{
+	struct wait_release w = { .ring = ring, .fd = fd, .index = index, .n = n };
 	struct lend_test_stats stats;
 
 	wait_until(came_back, &w, ms);

@@ -31,6 +31,12 @@ void lender_simple(int fd, unsigned int index, u32 len);
 struct lend_test_stats lender_stats(int fd, unsigned int index);
 /* Within @ms, buffer @index has come back @n times, neither less nor more. */
 void lender_released(int fd, unsigned int index, u64 n, unsigned int ms);
+/*
+ * The same for requests that went through io-wq: the worker's own reference to a
+ * request may be the last, and is dropped by task work of the ring's task, which
+ * runs when that enters @ring.
+ */
+void lender_released_in(struct io_uring *ring, int fd, unsigned int index, u64 n, unsigned int ms);
 /* Buffer @index was lent @lent times and has come back @released times, now. */
 #define lender_is(fd, index, lent, released, ...) \
 	lender_check(__FILE__, __LINE__, (fd), (index), (lent), (released), __VA_ARGS__)
