@@ -52,8 +52,13 @@ int ring_update(struct io_uring *ring, unsigned int slot, const struct iovec *io
 
 struct io_uring_sqe *ring_sqe(struct io_uring *ring)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+	struct io_uring_sqe *sqe;
+	u64 end = now_ms() + SOON_MS;
 
+	/* SQPOLL's thread frees entries when it has taken all, after the first CQEs */
+	while (!(sqe = io_uring_get_sqe(ring)) && (ring->flags & IORING_SETUP_SQPOLL) &&
+	       now_ms() < end)
+		sleep_ms(1);
 	must(sqe, "the submission queue of %u is full", *ring->sq.kring_entries);
 	memset(sqe, 0, sizeof(*sqe));
 	return sqe;
