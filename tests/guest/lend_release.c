@@ -294,7 +294,7 @@ Test(lend_release, is_not_held_back_by_a_pending_request)
 		lend(&ring, 0);
 		res_is(rw_fixed(&ring, IORING_OP_WRITE_FIXED, file, 0, LEN, 0, 0), LEN, "write");
 		res_is(lent_unregister(&ring, 0), 0, "unregister");
-		lender_is(lender, 0, i + 1, i + 1, "with a read pending");
+		lender_released_in(&ring, lender, 0, i + 1, SOON_MS);
 	}
 	/* nor does the table wait for it */
 	lend(&ring, 3);

@@ -90,6 +90,12 @@ void lender_check(const char *file, int line, int fd, unsigned int index, u64 le
 	char what[128], more[256];
 	va_list ap;
 
+	/* a worker's last reference takes a moment more; never is anything early */
+	if (stats.released < released) {
+		wait_until(came_back, &(struct wait_release){ .fd = fd, .index = index,
+							      .n = released }, SOON_MS);
+		stats = lender_stats(fd, index);
+	}
 	if (stats.lent == lent && stats.released == released)
 		return;
 	va_start(ap, fmt);

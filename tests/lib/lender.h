@@ -37,7 +37,10 @@ void lender_released(int fd, unsigned int index, u64 n, unsigned int ms);
  * runs when that enters @ring.
  */
 void lender_released_in(struct io_uring *ring, int fd, unsigned int index, u64 n, unsigned int ms);
-/* Buffer @index was lent @lent times and has come back @released times, now. */
+/*
+ * Buffer @index was lent @lent times and has come back @released times: not more
+ * often, and if less often, then so within SOON_MS.
+ */
 #define lender_is(fd, index, lent, released, ...) \
 	lender_check(__FILE__, __LINE__, (fd), (index), (lent), (released), __VA_ARGS__)
 void lender_check(const char *file, int line, int fd, unsigned int index, u64 lent,
