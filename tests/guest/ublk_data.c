@@ -284,6 +284,7 @@ Test(ublk_data, a_committed_request_waits_for_its_slot)
 		res_is(raw_lend(&r, tag, 0, 0, 0), LEN, "REGISTER");
 		raw_commit(&r, tag, results[i]);
 		has_not_ended(c, "committed, still in the slot");
+		res_is(raw_lend(&r, tag, 0, 0, 1), -EINVAL, "REGISTER after COMMIT");
 		res_is(raw_rw(&r, IORING_OP_WRITE_FIXED, file, 0, LEN, 0, 0), LEN,
 		       "I/O after COMMIT");
 		has_not_ended(c, "committed, still in the slot");
