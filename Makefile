@@ -65,6 +65,9 @@ demo: deps ## build, boot, show a mirror over zero copy and prove its data
 cost: deps ## instructions per I/O of every target and mode, build/cost.csv
 	$(Q)perf-scripts/cost
 
+allocations: deps ## what mode register allocates for a request, counted over 10,000
+	$(Q)perf-scripts/allocations
+
 test: deps ## build everything, run every test (T=name, K=kernels, HERE=1 on this machine's kernel)
 	$(Q)T='$(T)' K='$(K)' HERE='$(HERE)' tests/run
 
@@ -93,6 +96,6 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libtest.a $(B)/libregbuf.a
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: cost help deps kernel kernel-kasan kernel-lockdep headers srv programs shell demo test clean FORCE
+.PHONY: allocations cost help deps kernel kernel-kasan kernel-lockdep headers srv programs shell demo test clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
