@@ -157,21 +157,27 @@ static int launch_wait_node(struct launch *l, int sock)
 	return -ETIMEDOUT;
 }
 
-/*
- * Legs of a mirror differ when the client changes pages under way and nobody
- * takes a copy.  The page cache can be told not to.
- */
-static void launch_stable_pages(struct launch *l)
+static void launch_set_queue(struct launch *l, const char *name, const char *value, const char *why)
 {
 	char path[32];
 	struct stat st;
+	int ret;
 
-	if (!l->target->ops->wants_stable_data || l->mode->snapshots)
-		return;
 	snprintf(path, sizeof(path), "/dev/ublkb%u", l->id);
-	if (stat(path, &st) || sysfs_queue_set(st.st_rdev, "stable_writes", "1"))
-		log_warn("%s: stable_writes could not be set: pages that change while they are written may differ between legs",
-			 path);
+	ret = stat(path, &st) ? -errno : sysfs_queue_set(st.st_rdev, name, value);
+	if (ret)
+		log_warn("%s: %s could not be set to %s: %s: %s", path, name, value, strerror(-ret), why);
+}
+
+/* What the kernel's defaults for a block device get wrong for one like this. */
+static void launch_queue_attributes(struct launch *l)
+{
+	launch_set_queue(l, "scheduler", "none",
+			 "requests are sorted here and by the legs' own schedulers again");
+	/* Legs differ when the client changes pages under way and nobody takes a copy. */
+	if (l->target->ops->wants_stable_data && !l->mode->snapshots)
+		launch_set_queue(l, "stable_writes", "1",
+				 "pages that change while they are written may differ between legs");
 }
 
 static int launch_start(struct launch *l, struct ctrl *c, int sock, int pid)
@@ -191,8 +197,9 @@ static int launch_start(struct launch *l, struct ctrl *c, int sock, int pid)
 		return ret;
 	}
 	ret = launch_wait_node(l, sock);
-	if (!ret)
-		launch_stable_pages(l);
+	/* A device that is recovered has them, or what its owner has set since. */
+	if (!ret && !l->recover)
+		launch_queue_attributes(l);
 	return ret;
 }
 
