@@ -50,9 +50,9 @@ unserve()
 	[ "$1" = raw ] || "$regbuf" del -a
 }
 
-# fio_client DEVICE BS RW [OPTION...]
+# fio_client DEVICE BS RW [OPTION...]: becomes fio, so that a job in the background is fio
 fio_client()
 {
-	fio --name=client --filename="$1" --bs="$2" --rw="rand$3" --size=100% --io_size=1T \
+	exec fio --name=client --filename="$1" --bs="$2" --rw="rand$3" --size=100% --io_size=1T \
 		--ioengine=io_uring --direct=1 --fixedbufs=1 --registerfiles=1 --iodepth=32 --norandommap=1 --randrepeat=1 "${@:4}"
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -522,6 +523,72 @@ Test(mirror, a_flush_reaches_every_leg)
 		for (unsigned int i = 0; i < 3; i++)
 			leg_is(i, modes[m]);
 	}
+}
+
+static volatile int scribbling;
+
+static void *scribble(void *page)
+{
+	volatile u64 *words = page;
+
+	for (u64 n = 0; scribbling; n++)
+		for (unsigned int i = 0; i < SIZE / sizeof(u64); i += 512)
+			words[i] = n;
+	return NULL;
+}
+
+/* Writes a buffer that somebody else changes meanwhile: how often legs differ after. */
+static unsigned int legs_differ_under_scribbling(const char *mode, unsigned int writes)
+{
+	int id = add(mode, 2, NULL), dev = open_dev(id), legs[2];
+	unsigned int differ = 0;
+	pthread_t thread;
+
+	for (unsigned int i = 0; i < 2; i++)
+		legs[i] = open_direct(disk_null_path(names[i]));
+	scribbling = 1;
+	must(!pthread_create(&thread, NULL, scribble, buf), "thread");
+	for (unsigned int n = 0; n < writes; n++) {
+		file_write(dev, buf, MAX_IO, 0);
+		file_read(legs[0], model, MAX_IO, 0);
+		file_read(legs[1], model + MAX_IO, MAX_IO, 0);
+		differ += !!memcmp(model, model + MAX_IO, MAX_IO);
+	}
+	scribbling = 0;
+	pthread_join(thread, NULL);
+	close(legs[0]);
+	close(legs[1]);
+	close(dev);
+	cli_del(id);
+	return differ;
+}
+
+static bool stable_writes(const char *mode)
+{
+	char path[64], on = 0;
+	int id = add(mode, 2, NULL), fd;
+
+	snprintf(path, sizeof(path), "/sys/block/ublkb%d/queue/stable_writes", id);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	must(fd >= 0 && read(fd, &on, 1) == 1, "%s: %s", path, strerror(errno));
+	close(fd);
+	cli_del(id);
+	return on == '1';
+}
+
+/*
+ * M7: a copy is taken once, so legs are equal whatever the client does.  Without one
+ * they differ when it changes its buffer: the page cache is told not to, a program
+ * with direct I/O has itself to blame.
+ */
+Test(mirror, a_client_that_changes_its_buffer_is_not_seen_in_a_copy)
+{
+	cr_assert_eq(legs_differ_under_scribbling("copy", 200), 0, "copy: legs differ");
+	cr_assert_eq(legs_differ_under_scribbling("user-copy", 200), 0, "user-copy: legs differ");
+	cr_assert_gt(legs_differ_under_scribbling("register", 200), 0,
+		     "register: nothing changed meanwhile, so nothing was shown");
+	cr_assert(stable_writes("register"), "the page cache is not told");
+	cr_assert(!stable_writes("copy"), "the page cache is told without need");
 }
 
 Test(mirror, the_coarsest_leg_decides_the_blocks)
