@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# An apt of its own below build/, which knows Debian 12 and 13 with their security
+# updates and their sources.  What is asked and fetched here changes nothing of the
+# machine; the archives are those that the machine itself uses, and are
+# verified with Debian's keys as always.
+
+apt_root=$compat/apt
+apt_keys=/usr/share/keyrings/debian-archive-keyring.gpg
+# seconds after which the lists are fetched again
+apt_age=86400
+
+apt_options()
+{
+	apt_args=(-o "Dir::Etc::sourcelist=$apt_root/sources.list" -o Dir::Etc::sourceparts=/nonexistent
+		  -o "Dir::State=$apt_root/state" -o "Dir::State::status=$apt_root/status" -o "Dir::Cache=$apt_root/cache"
+		  -o APT::Sandbox::User="$(id -un)" -o APT::Update::Error-Mode=any)
+}
+
+private_apt() { apt-get -q "${apt_args[@]}" "$@"; }
+private_apt_cache() { apt-cache -q "${apt_args[@]}" "$@"; }
+
+# apt_archive RELEASE: the address from which the machine has that release of Debian's
+apt_archive()
+{
+	local address
+	# shellcheck disable=SC2016 # apt's own format
+	address=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
+		  awk -v release="$1" '$1 == release { print $2; exit }')
+	[ -n "$address" ] || die "this machine's apt has no source for $1, so it is not known where Debian's archive is; this needs Debian 12 with bookworm and bookworm-security"
+	echo "$address"
+}
+
+apt_sources()
+{
+	local main security release
+	main=$(apt_archive bookworm)
+	security=$(apt_archive bookworm-security)
+	for release in bookworm trixie; do
+		printf '%s [signed-by=%s] %s %s main\n' \
+			deb $apt_keys "$main" $release \
+			deb-src $apt_keys "$main" $release \
+			deb $apt_keys "$main" $release-updates \
+			deb $apt_keys "$security" $release-security
+	done
+}
+
+# apt_begin: the private apt, with lists that are a day old at most
+apt_begin()
+{
+	local stamp=$apt_root/fetched
+	[ -f $apt_keys ] || die "there is no $apt_keys; 'apt-get install debian-archive-keyring' brings it"
+	mkdir -p "$apt_root"/state/lists/partial "$apt_root"/cache/archives/partial
+	: > "$apt_root/status"
+	apt_sources > "$apt_root/sources.new"
+	apt_options
+	if cmp -s "$apt_root/sources.new" "$apt_root/sources.list" && [ -f "$stamp" ] &&
+	   [ $(($(date +%s) - $(stat -c %Y "$stamp"))) -lt $apt_age ]; then return; fi
+	mv "$apt_root/sources.new" "$apt_root/sources.list"
+	say "fetching the lists of packages"
+	rm -f "$stamp"
+	private_apt update > "$apt_root/update.log" 2>&1 || {
+		cat "$apt_root/update.log" >&2
+		die "the archive did not answer for all of these: $(awk '{ print $1, $4 }' "$apt_root/sources.list" | paste -sd, -)"
+	}
+	touch "$stamp"
+}
