@@ -71,6 +71,15 @@ allocations: deps ## what mode register allocates for a request, counted over 10
 test: deps ## build everything, run every test (T=name, K=kernels, HERE=1 on this machine's kernel)
 	$(Q)T='$(T)' K='$(K)' HERE='$(HERE)' tests/run
 
+liburing-tests: ## liburing's own tests, with the series and without (ARGS=--help)
+	$(Q)tests/compat/liburing $(ARGS)
+
+check-kernel: ## the kernel's tools on each patch: checkpatch, sparse, kernel-doc, builds (ARGS=--help)
+	$(Q)tests/compat/check-kernel $(ARGS)
+
+bases: ## the series on every 6.12.y that Debian 12 and 13 have (ARGS=--help)
+	$(Q)tests/compat/bases $(ARGS)
+
 clean: ## remove programs and test results; kernels stay
 	$(Q)rm -rf $(B)/obj $(B)/tests $(B)/regbuf $(B)/*.a $(B)/test $(B)/vm
 
@@ -96,6 +105,6 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libtest.a $(B)/libregbuf.a
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: allocations cost help deps kernel kernel-kasan kernel-lockdep headers srv programs shell demo test clean FORCE
+.PHONY: allocations bases check-kernel clean cost demo deps headers help kernel kernel-kasan kernel-lockdep liburing-tests programs shell srv test FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
