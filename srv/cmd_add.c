@@ -18,6 +18,7 @@ struct add_conf {
 	u64 max_io;
 	bool foreground;
 	bool recovery, reissue;
+	bool json;
 };
 
 #define TYPE_OPT \
@@ -29,6 +30,9 @@ struct add_conf {
 #define FOREGROUND_OPT \
 	{ .name = "foreground", .letter = 'f', .type = OPT_FLAG, \
 	  .offset = offsetof(struct add_conf, foreground), .help = "serve in this process, log to stderr" }
+#define JSON_OPT \
+	{ .name = "json", .letter = 'j', .type = OPT_FLAG, \
+	  .offset = offsetof(struct add_conf, json), .help = "print the device as JSON" }
 #define PACE_OPT \
 	{ .name = "pace", .letter = 'p', .type = OPT_CHOICE, .arg = "PACE", .choices = pace_names, \
 	  .offset = offsetof(struct add_conf, pace), \
@@ -57,6 +61,7 @@ static const struct opt add_opts[] = {
 	  .help = "and what the server had in work is done again, not failed" },
 	PACE_OPT,
 	FOREGROUND_OPT,
+	JSON_OPT,
 	{ 0 }
 };
 
@@ -67,6 +72,7 @@ static const struct opt recover_opts[] = {
 	  .offset = offsetof(struct add_conf, id), .help = "the device /dev/ublkbID" },
 	PACE_OPT,
 	FOREGROUND_OPT,
+	JSON_OPT,
 	{ 0 }
 };
 
@@ -185,6 +191,7 @@ static int add_run(const char *cmd, struct target *t, const struct add_conf *con
 		.pace = pace_find(conf->pace),
 		.foreground = conf->foreground,
 		.use_syslog = !conf->foreground,
+		.json = conf->json,
 	};
 
 	if (conf->recovery || conf->reissue)

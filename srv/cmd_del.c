@@ -6,6 +6,7 @@
 
 #include "cmd.h"
 #include "ctrl.h"
+#include "json.h"
 #include "log.h"
 #include "opts.h"
 
@@ -15,6 +16,7 @@
 struct del_conf {
 	unsigned int id;
 	bool all;
+	bool json;
 };
 
 static const struct opt del_opts[] = {
@@ -22,6 +24,8 @@ static const struct opt del_opts[] = {
 	  .offset = offsetof(struct del_conf, id), .help = "the device /dev/ublkbID" },
 	{ .name = "all", .letter = 'a', .type = OPT_FLAG,
 	  .offset = offsetof(struct del_conf, all), .help = "every ublk device" },
+	{ .name = "json", .letter = 'j', .type = OPT_FLAG,
+	  .offset = offsetof(struct del_conf, json), .help = "print what was removed as JSON" },
 	{ 0 }
 };
 
@@ -45,9 +49,23 @@ static bool del_wait(struct ctrl *c, u32 id, u64 nonce)
 	return false;
 }
 
-static int del_one(struct ctrl *c, u32 id)
+static void del_json(struct json *j, u32 id, bool removed)
+{
+	char node[32];
+
+	snprintf(node, sizeof(node), "/dev/ublkb%u", id);
+	json_open(j, NULL, '{');
+	json_u64(j, "id", id);
+	json_str(j, "node", node);
+	json_bool(j, "removed", removed);
+	json_close(j, '}');
+}
+
+/* @j: NULL, or an open array to tell of it in. */
+static int del_one(struct ctrl *c, u32 id, struct json *j)
 {
 	struct ublksrv_ctrl_dev_info info;
+	bool removed;
 	int ret = ctrl_get_info(c, id, &info);
 
 	if (!ret)
@@ -58,19 +76,45 @@ static int del_one(struct ctrl *c, u32 id)
 		log_err("del: device %u: there is none; 'regbuf list' shows what there is", id);
 	else if (ret)
 		log_err("del: device %u: %s", id, strerror(-ret));
-	else if (!del_wait(c, id, info.ublksrv_flags))
+	if (ret)
+		return ret;
+	removed = del_wait(c, id, info.ublksrv_flags);
+	if (!removed)
 		log_warn("del: device %u is stopped; its number is free again when whoever has it open or mounted lets go", id);
-	return ret;
+	if (j)
+		del_json(j, id, removed);
+	return 0;
 }
 
-static int del_all(struct ctrl *c)
+static int del_all(struct ctrl *c, struct json *j)
 {
 	static u32 ids[DEL_MAX];
 	int nr = ctrl_list(ids, DEL_MAX), ret = 0;
 
+	if (nr < 0) {
+		log_err("del: the list of devices: %s", strerror(-nr));
+		return nr;
+	}
 	for (int i = 0; i < nr; i++)
-		if (del_one(c, ids[i]))
+		if (del_one(c, ids[i], j))
 			ret = 1;
+	return ret;
+}
+
+static int del_run(struct ctrl *c, const struct del_conf *conf)
+{
+	struct json j, *out = conf->json ? &j : NULL;
+	int ret;
+
+	if (out) {
+		json_init(out, stdout);
+		json_open(out, NULL, '[');
+	}
+	ret = conf->all ? del_all(c, out) : del_one(c, conf->id, out);
+	if (out) {
+		json_close(out, ']');
+		putchar('\n');
+	}
 	return ret;
 }
 
@@ -82,7 +126,7 @@ int cmd_del(int argc, char **argv)
 	int ret = opts_parse(argc, argv, &group, 1);
 
 	if (ret == OPTS_HELP) {
-		printf("usage: regbuf del -n ID | -a\n\n"
+		printf("usage: regbuf del -n ID | -a [--json]\n\n"
 		       "Stops a device, mounted or not, and removes it; its server ends.\n\n");
 		opts_help(stdout, del_opts);
 		return 0;
@@ -95,7 +139,7 @@ int cmd_del(int argc, char **argv)
 		return EXIT_USAGE;
 	if (ctrl_init(&c))
 		return 1;
-	ret = conf.all ? del_all(&c) : del_one(&c, conf.id);
+	ret = del_run(&c, &conf);
 	ctrl_deinit(&c);
 	return ret ? 1 : 0;
 }

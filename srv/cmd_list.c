@@ -127,13 +127,17 @@ static int list_all(struct ctrl *c, u32 only, struct json *j)
 		return ret;
 	}
 	nr = ctrl_list(ids, LIST_MAX);
+	if (nr < 0) {
+		log_err("list: the list of devices: %s", strerror(-nr));
+		return nr;
+	}
 	for (int i = 0; i < nr; i++) {
 		ret = list_one(c, ids[i], j);
 		/* It may have gone meanwhile. */
 		if (ret && ret != -ENODEV)
 			log_warn("list: device %u: %s", ids[i], strerror(-ret));
 	}
-	return nr < 0 ? nr : 0;
+	return 0;
 }
 
 int cmd_list(int argc, char **argv)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "ctrl.h"
+#include "json.h"
 #include "launch.h"
 #include "log.h"
 #include "sysfs.h"
@@ -298,6 +299,26 @@ static void launch_undo(struct launch *l, struct ctrl *c, int sock)
 	ctrl_del_dev(c, l->id);
 }
 
+/* What `add` and `recover` print. */
+static void launch_tell_user(const struct launch *l, int pid)
+{
+	struct json j;
+	char node[32];
+
+	snprintf(node, sizeof(node), "/dev/ublkb%u", l->id);
+	if (!l->json) {
+		printf("%s\n", node);
+		return;
+	}
+	json_init(&j, stdout);
+	json_open(&j, NULL, '{');
+	json_u64(&j, "id", l->id);
+	json_str(&j, "node", node);
+	json_s64(&j, "pid", pid);
+	json_close(&j, '}');
+	putchar('\n');
+}
+
 /* The launcher's process.  @pid: the server. */
 static int launch_device(struct launch *l, int sock, int pid)
 {
@@ -321,7 +342,7 @@ static int launch_device(struct launch *l, int sock, int pid)
 	if (ret)
 		launch_undo(l, &c, sock);
 	else
-		printf("/dev/ublkb%u\n", l->id);
+		launch_tell_user(l, pid);
 out:
 	ctrl_deinit(&c);
 	return ret;

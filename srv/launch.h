@@ -65,6 +65,7 @@ struct launch {
 	enum pace_policy pace;
 	bool foreground;
 	bool use_syslog;
+	bool json;		/* tell of the device as JSON */
 };
 
 /*

@@ -6,6 +6,8 @@
 #include "log.h"
 #include "types.h"
 
+#define REGBUF_VERSION	"0.1"
+
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
@@ -23,7 +25,7 @@ static void usage(FILE *out)
 	fprintf(out, "usage: regbuf COMMAND [OPTIONS]\n\n");
 	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
 		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
-	fprintf(out, "\n'regbuf COMMAND --help' tells the options of a command.\n");
+	fprintf(out, "\n'regbuf COMMAND --help' tells the options of a command, 'regbuf --version' the version.\n");
 }
 
 int main(int argc, char **argv)
@@ -34,6 +36,10 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
 		usage(stdout);
+		return 0;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		printf("regbuf %s\n", REGBUF_VERSION);
 		return 0;
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
