@@ -80,6 +80,12 @@ check-kernel: ## the kernel's tools on each patch: checkpatch, sparse, kernel-do
 bases: ## the series on every 6.12.y that Debian 12 and 13 have (ARGS=--help)
 	$(Q)tests/compat/bases $(ARGS)
 
+PREFIX ?= /usr/local
+install: srv ## regbuf, its manual page and completion for bash to $(PREFIX) (PREFIX=, DESTDIR=)
+	$(Q)install -D -m 755 $(B)/regbuf $(DESTDIR)$(PREFIX)/sbin/regbuf
+	$(Q)install -D -m 644 srv/regbuf.8 $(DESTDIR)$(PREFIX)/share/man/man8/regbuf.8
+	$(Q)install -D -m 644 srv/completion/regbuf.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/regbuf
+
 clean: ## remove programs and test results; kernels stay
 	$(Q)rm -rf $(B)/obj $(B)/tests $(B)/regbuf $(B)/*.a $(B)/test $(B)/vm
 
@@ -105,6 +111,6 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libtest.a $(B)/libregbuf.a
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: allocations bases check-kernel clean cost demo deps headers help kernel kernel-kasan kernel-lockdep liburing-tests programs shell srv test FORCE
+.PHONY: allocations bases check-kernel clean cost demo deps headers help install kernel kernel-kasan kernel-lockdep liburing-tests programs shell srv test FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

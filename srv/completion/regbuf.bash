@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Completion for bash.  Commands, modes, targets and options are asked of `regbuf --help`,
+# which prints them from their tables; values of choices are here, and tests/host/manual
+# compares them with those that regbuf takes.
+
+_regbuf_help() { "${COMP_WORDS[0]}" "$@" --help 2> /dev/null; }
+
+# _regbuf_options COMMAND [TARGET...]: the long options of the command and of these targets
+_regbuf_options()
+{
+	local command=$1
+	shift
+	_regbuf_help "$command" | awk -v targets=" $* " '
+		/^modes:/ { hidden = 1 }
+		/^-t / { sub(/:$/, "", $2); hidden = !index(targets, " " $2 " ") }
+		!hidden && match($0, /^  .*--[a-z-]+/) { sub(/^.*--/, "--", $0); print $1 }'
+	echo --help
+}
+
+_regbuf_targets() { _regbuf_help add | sed -n 's/^-t \([a-z]*\):.*/\1/p'; }
+_regbuf_modes() { _regbuf_help add | sed -n '/^modes:/,/^$/s/^  \([a-z-]*\) .*/\1/p'; }
+
+_regbuf_ids()
+{
+	local dev
+	for dev in "${REGBUF_SYS_CLASS:-/sys/class/ublk-char}"/ublkc*; do
+		[ ! -d "$dev" ] || echo "${dev##*/ublkc}"
+	done
+}
+
+# _regbuf_value OPTION COMMAND: what may stand behind the option; fails when that is free
+_regbuf_value()
+{
+	case $1 in
+	-t | --type) _regbuf_targets ;;
+	-i | --inner) _regbuf_targets | grep -vx fault ;;
+	-m | --mode) _regbuf_modes ;;
+	-p | --pace) echo auto normal batch ;;
+	-n | --id) [ "$2" = add ] || _regbuf_ids ;;
+	--fault) echo none delay error short die ;;
+	--fault-op) echo read write flush discard write-zeroes any ;;
+	--fault-moment) echo arrive inflight 'done' ;;
+	-q | --queues | -d | --depth | --max-io | -s | --size) ;;
+	--fault-every | --fault-after | --fault-from | --fault-to | --fault-leg | --fault-errno | --fault-delay) ;;
+	*) return 1 ;;
+	esac
+}
+
+# The targets that the line names so far, the last word left out
+_regbuf_named_targets()
+{
+	local i
+	for ((i = 2; i < COMP_CWORD - 1; i++)); do
+		case ${COMP_WORDS[i]} in
+		-t | --type | -i | --inner)
+			# bash takes = for a word
+			[ "${COMP_WORDS[i + 1]}" != '=' ] || i=$((i + 1))
+			echo "${COMP_WORDS[i + 1]}" ;;
+		esac
+	done
+}
+
+_regbuf()
+{
+	local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} words
+	COMPREPLY=()
+	if [ "$COMP_CWORD" = 1 ]; then
+		words="$(_regbuf_help | sed -n 's/^  \([a-z]*\) .*/\1/p') --help --version"
+	else
+		[ "$current" != '=' ] || current=
+		[ "$before" != '=' ] || before=${COMP_WORDS[COMP_CWORD - 2]}
+		case $before in
+		-l | --leg)
+			compopt -o filenames 2> /dev/null
+			mapfile -t COMPREPLY < <(compgen -f -- "$current")
+			return ;;
+		esac
+		# shellcheck disable=SC2046 # a word each
+		words=$(_regbuf_value "$before" "$command") || words=$(_regbuf_options "$command" $(_regbuf_named_targets))
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+
+complete -F _regbuf regbuf
