@@ -37,9 +37,21 @@ export V
 help: ## this list
 	@printf 'make targets:\n'
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 18
-	@printf 'V=1 shows the commands.  K="release kasan" chooses kernels, T=name one test binary, T=binary/test one test.\n'
+	@printf 'variables:\n'
+	@printf '  %-15s %s\n' \
+		V=1 'show the commands' \
+		T=NAME 'test: one test program; T=NAME/PATTERN those of its tests' \
+		'K="release"' 'test, shell: on these kernels [release kasan lockdep]' \
+		LEAK=1 'test: look for leaks too, on the KASAN kernel (slow)' \
+		LIMIT=SECONDS 'test: that one test program may take [900]' \
+		HERE=1 'test: on this machine and its kernel, if that has the feature' \
+		REGBUF_BUILD=DIR 'build there [build]'
 
-deps: ## install with apt what is missing
+# what HERE=1 needs is looked for before anything is installed or built
+here:
+	$(Q)scripts/here
+
+deps: $(if $(HERE),here) ## install with apt what is missing
 	$(Q)scripts/install-deps
 
 kernel: ## the patched kernel, build/kernel-release
@@ -69,7 +81,7 @@ allocations: deps ## what mode register allocates for a request, counted over 10
 	$(Q)perf-scripts/allocations
 
 test: deps ## build everything, run every test (T=name, K=kernels, HERE=1 on this machine's kernel)
-	$(Q)T='$(T)' K='$(K)' HERE='$(HERE)' tests/run
+	$(Q)T='$(T)' K='$(K)' HERE='$(HERE)' LEAK='$(LEAK)' $(if $(LIMIT),LIMIT='$(LIMIT)') tests/run
 
 liburing-tests: ## liburing's own tests, with the series and without (ARGS=--help)
 	$(Q)tests/compat/liburing $(ARGS)
@@ -111,6 +123,6 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libtest.a $(B)/libregbuf.a
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: allocations bases check-kernel clean cost demo deps headers help install kernel kernel-kasan kernel-lockdep liburing-tests programs shell srv test FORCE
+.PHONY: allocations bases check-kernel clean cost demo deps headers help here install kernel kernel-kasan kernel-lockdep liburing-tests programs shell srv test FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -11,7 +11,8 @@
 int file_mem(size_t size);
 /*
  * A memory disk of 4 MiB or more, /dev/ramN, opened O_DIRECT and exclusively; its
- * contents are whatever an earlier test left.
+ * contents are whatever an earlier test left.  Elsewhere than in the guest that may be
+ * somebody's: there it is a null_blk disk of our own.
  */
 int disk_ram(unsigned int nr);
 /* The loop device of @file, opened with @flags.  Goes away with its last user. */
