@@ -44,12 +44,13 @@ help: ## this list
 		'K="release"' 'test, shell: on these kernels [release kasan lockdep]' \
 		LEAK=1 'test: look for leaks too, on the KASAN kernel (slow)' \
 		LIMIT=SECONDS 'test: that one test program may take [900]' \
-		HERE=1 'test: on this machine and its kernel, if that has the feature' \
+		HERE=1 'test, demo: on this machine and its kernel, if that has the feature' \
+		'DISKS="A B"' 'demo with HERE=1: overwrite these disks [files of its own]' \
 		REGBUF_BUILD=DIR 'build there [build]'
 
 # what HERE=1 needs is looked for before anything is installed or built
 here:
-	$(Q)scripts/here
+	$(Q)scripts/here $(HERE_FOR)
 
 deps: $(if $(HERE),here) ## install with apt what is missing
 	$(Q)scripts/install-deps
@@ -71,8 +72,9 @@ shell: deps programs ## a prompt in the guest (K=kasan: on that kernel)
 	$(Q)kernel/tree.sh build $(or $(K),release)
 	$(Q)tests/vm/guest --kernel $(or $(K),release)
 
+demo: HERE_FOR := demo
 demo: deps ## build, boot, show a mirror over zero copy and prove its data
-	$(Q)experiments/demo/run
+	$(Q)HERE='$(HERE)' DISKS='$(DISKS)' experiments/demo/run
 
 cost: deps ## instructions per I/O of every target and mode, build/cost.csv
 	$(Q)perf-scripts/cost

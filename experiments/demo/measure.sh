@@ -3,10 +3,12 @@
 # Copy against register, on loop and mirror, in rounds that alternate: throughput, and
 # the CPU of server and client.  Sourced by experiments/demo/guest.
 
-# shellcheck disable=SC2154 # regbuf, RESULTS and dev are of the script that sources this
+# shellcheck disable=SC2154 # RESULTS and work are of the script that sources this
 
 measure_bs='4k 64k 512k'
 measure_rw='write read'
+measure_disk0='regbuf-demo0'
+measure_disk1='regbuf-demo1'
 
 # A disk that does nothing, so that the path to it is what is measured.
 null_disk()
@@ -16,14 +18,23 @@ null_disk()
 	[ -b "/dev/$1" ]
 }
 
+measure_sweep()
+{
+	local d
+	for d in $measure_disk0 $measure_disk1; do
+		d=/sys/kernel/config/nullb/$d
+		[ ! -d "$d" ] || { echo 0 > "$d/power"; rmdir "$d"; }
+	done
+}
+
 # Clock ticks that all threads of process $1 have run: fields 14 and 15, the name has no spaces
 run_time() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 
 measure_add()
 {
 	case $1 in
-	loop) start -t loop -m "$2" --leg /dev/nullb0 ;;
-	mirror) start -t mirror -m "$2" --leg /dev/nullb0 --leg /dev/nullb1 ;;
+	loop) start -t loop -m "$2" --leg /dev/$measure_disk0 ;;
+	mirror) start -t mirror -m "$2" --leg /dev/$measure_disk0 --leg /dev/$measure_disk1 ;;
 	esac
 }
 
@@ -31,8 +42,8 @@ measure_add()
 measure_cell()
 {
 	local pid before after line
-	measure_add "$1" "$2" > /tmp/measure.log || { cat /tmp/measure.log; return 1; }
-	pid=$("$regbuf" list --json | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' | head -n 1)
+	measure_add "$1" "$2" > "$work/measure.log" || { cat "$work/measure.log"; return 1; }
+	pid=$(show --json | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' | head -n 1)
 	before=$(run_time "$pid")
 	line=$(fio --name=m --filename="$(dev)" --direct=1 --ioengine=io_uring --fixedbufs=1 --registerfiles=1 \
 		--iodepth=32 --norandommap=1 --randrepeat=1 --rw="rand$4" --bs="$3" --time_based --runtime="$6" \
@@ -85,7 +96,7 @@ measure_table()
 measure_all()
 {
 	local round target bs rw mode
-	null_disk nullb0 && null_disk nullb1 || return 1
+	null_disk $measure_disk0 && null_disk $measure_disk1 || return 1
 	echo 'target,mode,bs,rw,round,mib_s,server_cpu,client_cpu' > "$RESULTS/demo-raw.csv"
 	for ((round = 1; round <= $1; round++)); do
 		for target in loop mirror; do for bs in $measure_bs; do for rw in $measure_rw; do for mode in copy register; do
