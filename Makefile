@@ -46,6 +46,7 @@ help: ## this list
 		LIMIT=SECONDS 'test: that one test program may take [900]' \
 		HERE=1 'test, demo: on this machine and its kernel, if that has the feature' \
 		'DISKS="A B"' 'demo with HERE=1: overwrite these disks [files of its own]' \
+		CONFIG=NAME 'deb: debian, local, guest or a file [debian]' \
 		REGBUF_BUILD=DIR 'build there [build]'
 
 # what HERE=1 needs is looked for before anything is installed or built
@@ -94,6 +95,9 @@ check-kernel: ## the kernel's tools on each patch: checkpatch, sparse, kernel-do
 bases: ## the series on every 6.12.y that Debian 12 and 13 have (ARGS=--help)
 	$(Q)tests/compat/bases $(ARGS)
 
+deb: ## Debian packages of the patched kernel, build/deb (CONFIG=debian, local, guest or a file)
+	$(Q)scripts/deb $(or $(CONFIG),debian)
+
 PREFIX ?= /usr/local
 install: srv ## regbuf, its manual page and completion for bash to $(PREFIX) (PREFIX=, DESTDIR=)
 	$(Q)install -D -m 755 $(B)/regbuf $(DESTDIR)$(PREFIX)/sbin/regbuf
@@ -125,6 +129,6 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libtest.a $(B)/libregbuf.a
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: allocations bases check-kernel clean cost demo deps headers help here install kernel kernel-kasan kernel-lockdep liburing-tests programs shell srv test FORCE
+.PHONY: allocations bases check-kernel clean cost deb demo deps headers help here install kernel kernel-kasan kernel-lockdep liburing-tests programs shell srv test FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
