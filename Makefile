@@ -7,6 +7,8 @@ SRV := $(wildcard srv/*.c srv/*/*.c)
 SRV_OBJ := $(SRV:%.c=$(B)/obj/%.o)
 LIB_OBJ := $(filter-out $(B)/obj/srv/main.o,$(SRV_OBJ))
 TESTLIB_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/lib/*.c))
+# The fuzzer: a library of all but main, as for the server.
+FUZZ_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(filter-out tests/fuzz/main.c,$(wildcard tests/fuzz/*.c)))
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/*.c))
 GUEST := $(patsubst tests/guest/%.c,$(B)/tests/guest/%,$(wildcard tests/guest/*.c))
 
@@ -22,7 +24,7 @@ WARN := \
 	-Wvla \
 	# EOL
 # The kernel's own headers: Debian's are of 6.1 and know less of ublk.
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -iquote srv -iquote tests/lib -Iuapi -isystem $(B)/headers/include $(WARN) $(CFLAGS)
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -iquote srv -iquote tests/lib -iquote tests/fuzz -Iuapi -isystem $(B)/headers/include $(WARN) $(CFLAGS)
 LIBS := -luring -lpthread
 TEST_LIBS := -lcriterion -lm $(LIBS)
 
@@ -67,7 +69,7 @@ headers: ## the kernel's headers, build/headers
 	$(Q)kernel/tree.sh headers
 
 srv: $(B)/regbuf ## the server, build/regbuf
-programs: srv $(UNIT) $(GUEST) ## the server and all test programs
+programs: srv $(UNIT) $(GUEST) $(B)/tests/fuzz/fuzz ## the server and all test programs
 
 shell: deps programs ## a prompt in the guest (K=kasan: on that kernel)
 	$(Q)kernel/tree.sh build $(or $(K),release)
@@ -116,6 +118,7 @@ $(B)/obj/%.o: %.c Makefile | $(B)/headers/key
 
 $(B)/libregbuf.a: $(LIB_OBJ)
 $(B)/libtest.a: $(TESTLIB_OBJ)
+$(B)/libfuzz.a: $(FUZZ_OBJ)
 $(B)/%.a:
 	@rm -f $@
 	$(call say,AR,$@)ar rcs $@ $^
@@ -123,7 +126,11 @@ $(B)/%.a:
 $(B)/regbuf: $(B)/obj/srv/main.o $(B)/libregbuf.a
 	$(call say,LD,$@)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 
-$(B)/tests/%: $(B)/obj/tests/%.o $(B)/libtest.a $(B)/libregbuf.a
+$(B)/tests/fuzz/fuzz: $(B)/obj/tests/fuzz/main.o $(B)/libfuzz.a $(B)/libtest.a $(B)/libregbuf.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(CFLAGS) -o $@ $^ $(TEST_LIBS)
+
+$(B)/tests/%: $(B)/obj/tests/%.o $(B)/libfuzz.a $(B)/libtest.a $(B)/libregbuf.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(CFLAGS) -o $@ $^ $(TEST_LIBS)
 
