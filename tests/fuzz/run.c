@@ -57,11 +57,11 @@ static void predict(struct seq *s, struct op *ops, unsigned int n)
 	}
 }
 
-/* Each writing request has a place of its own in the files. */
-static void place_write(struct op *op, unsigned int index)
+/* Each writing request has a place of its own in the files, for as long as a batch lasts. */
+static void place_write(struct seq *s, struct op *op)
 {
 	if (op->kind == OP_WRITE && op->file != FILE_LENDER)
-		op->pos = WORLD_SINK + index * WORLD_STRIDE + (op->pos & 1);
+		op->pos = WORLD_SINK + s->nr_writes++ % MODEL_BATCH * WORLD_STRIDE;
 }
 
 /* Goes on with what the one before it in the chain borrows. */
@@ -132,7 +132,7 @@ static void add_chain(struct seq *s, struct chain *c)
 	if (s->nr_batch + c->nr > MODEL_BATCH)
 		seq_flush(s);
 	for (i = 0; i < c->nr; i++)
-		place_write(&c->ops[i], s->nr_batch + i);
+		place_write(s, &c->ops[i]);
 	predict(s, c->ops, c->nr);
 	for (i = 0; i < c->nr; i++) {
 		if (conflicts(&c->ops[i], s->batch, s->nr_batch) ||

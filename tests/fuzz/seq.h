@@ -32,6 +32,7 @@ struct seq {
 	struct op batch[MODEL_BATCH];
 	unsigned int nr_batch;
 	u32 batch_send;		/* bytes */
+	u64 nr_writes;
 
 	struct op log[SEQ_LOG];	/* in a circle */
 	u64 nr_log;
