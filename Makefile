@@ -106,6 +106,10 @@ install: srv ## regbuf, its manual page and completion for bash to $(PREFIX) (PR
 	$(Q)install -D -m 644 srv/regbuf.8 $(DESTDIR)$(PREFIX)/share/man/man8/regbuf.8
 	$(Q)install -D -m 644 srv/completion/regbuf.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/regbuf
 
+fuzz: deps programs ## random operations in the guest (OPS=10000000, SEED=, K=kasan)
+	$(Q)kernel/tree.sh build $(or $(K),kasan)
+	$(Q)tests/vm/guest --kernel $(or $(K),kasan) --timeout 86400 $(B)/tests/fuzz/fuzz --ops $(or $(OPS),10000000) $(if $(SEED),--seed $(SEED))
+
 clean: ## remove programs and test results; kernels stay
 	$(Q)rm -rf $(B)/obj $(B)/tests $(B)/regbuf $(B)/*.a $(B)/test $(B)/vm
 
@@ -136,6 +140,6 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libfuzz.a $(B)/libtest.a $(B)/libregbuf.a
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: allocations bases check-kernel clean cost deb demo deps headers help here install kernel kernel-kasan kernel-lockdep liburing-tests programs shell srv test FORCE
+.PHONY: allocations bases check-kernel clean cost deb demo deps fuzz headers help here install kernel kernel-kasan kernel-lockdep liburing-tests programs shell srv test FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
