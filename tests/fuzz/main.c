@@ -9,12 +9,8 @@
 #include "opts.h"
 #include "seq.h"
 
-static const char *const modes[] = { "seq", NULL };
-
 #define FIELD(f) .offset = offsetof(struct fuzz_opts, f)
 static const struct opt options[] = {
-	{ "mode", 'm', OPT_CHOICE, FIELD(mode), .choices = modes,
-	  .help = "which: seq, one thread with every result known [seq]" },
 	{ "seed", 's', OPT_UINT, FIELD(seed), .arg = "N", .help = "of the random numbers [from the time]" },
 	{ "ops", 'n', OPT_UINT, FIELD(ops), .min = 1, .arg = "N", .help = "how many operations [10000]" },
 	{ "until", 0, OPT_UINT, FIELD(until), .arg = "N", .help = "the number of the last operation" },
@@ -27,7 +23,7 @@ static const struct opt options[] = {
 
 static void stuck(int sig)
 {
-	static const char text[] = "HANG: a system call has not returned for two minutes\n";
+	static const char text[] = "HANG: nothing has been done for two minutes\n";
 
 	(void)!write(2, text, sizeof(text) - 1);
 	_exit(1);
@@ -43,7 +39,7 @@ static void help(void)
 
 int main(int argc, char **argv)
 {
-	struct fuzz_opts o = { .seed = time(NULL), .ops = 10000, .mode = "seq", .wrong = "none" };
+	struct fuzz_opts o = { .seed = time(NULL), .ops = 10000, .wrong = "none" };
 	const struct opt_group group = { options, &o };
 	int ret = opts_parse(argc, argv, &group, 1);
 
@@ -57,8 +53,9 @@ int main(int argc, char **argv)
 	check_in_child();
 	signal(SIGALRM, stuck);
 	signal(SIGPIPE, SIG_IGN);
-	printf("fuzz: --mode %s --seed %u --ops %u\n", o.mode, o.seed, o.ops);
+	printf("fuzz: --seed %u --ops %u\n", o.seed, o.ops);
 	fflush(stdout);
+	alarm(120);
 	seq_run(&o);
 	printf("fuzz: nothing found\n");
 	return 0;

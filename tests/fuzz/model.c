@@ -454,23 +454,13 @@ void model_drop_lent(struct model *m)
 	}
 }
 
-static bool has(const struct model *m, enum slot_kind kind)
+bool model_has_lent(const struct model *m)
 {
 	for (unsigned int i = 0; i < m->nr_slots; i++) {
-		if (m->slot[i].kind == kind)
+		if (m->slot[i].kind == SLOT_LENT)
 			return true;
 	}
 	return false;
-}
-
-bool model_has_lent(const struct model *m)
-{
-	return has(m, SLOT_LENT);
-}
-
-bool model_has_user(const struct model *m)
-{
-	return has(m, SLOT_USER);
 }
 
 void model_exit(struct model *m)

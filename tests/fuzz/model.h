@@ -104,7 +104,6 @@ int model_update(struct model *m, const struct op *op, u64 new_tag, u64 *tag);
 /* All lent buffers leave the table, with it or with the ring. */
 void model_drop_lent(struct model *m);
 bool model_has_lent(const struct model *m);
-bool model_has_user(const struct model *m);
 /* The ring is closed: parked requests are cancelled too. */
 void model_exit(struct model *m);
 

@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "seq.h"
 
 #define SEND_MAX	65536	/* bytes in a batch, which the socket takes at once */
+#define HANG_SECONDS	120	/* for CHECK_OPS operations, which take one */
 #define CHECK_OPS	512	/* loans are counted each so many */
 
 /* What @op would read and write, as far as two could meet there. */
@@ -215,15 +217,16 @@ void seq_run(const struct fuzz_opts *opts)
 		if (!strcmp(opts->wrong, wrong_names[i]))
 			s->m.wrong = i;
 	}
-	s->w.wrong = s->m.wrong == WRONG_DATA;
 	rng_seed(&r, opts->seed, -1);
 	start(s, &r);
+	s->w.wrong = s->m.wrong == WRONG_DATA;
 	while (nr < opts->ops && (!opts->until || nr <= opts->until)) {
 		end.nr = nr;
 		nr += step(s, nr);
 		if (nr / CHECK_OPS != end.nr / CHECK_OPS) {
 			seq_flush(s);
 			seq_check_loans(s, &end);
+			alarm(HANG_SECONDS);
 		}
 		if (now_ms() - told >= 10000) {
 			progress(s, began, nr, false);

@@ -51,7 +51,7 @@ void seq_fail(struct seq *s, const struct op *op, const char *fmt, ...)
 		print_op(&s->batch[i]);
 	printf("MISMATCH seed %u ring flags %#x operation %llu: %s\n  %s\n", s->opts->seed,
 	       s->ring_flags, (unsigned long long)op->nr, op_words(op), what);
-	printf("  again: --mode seq --seed %u --until %llu, and --skip what is not needed\n",
+	printf("  again: --seed %u --until %llu, and --skip what is not needed\n",
 	       s->opts->seed, (unsigned long long)op->nr);
 	fflush(stdout);
 	_exit(1);

@@ -16,8 +16,8 @@
 
 /* What the user asks for. */
 struct fuzz_opts {
-	u32 seed, ops, until, threads, seconds;
-	const char *skip, *wrong, *mode;
+	u32 seed, ops, until;
+	const char *skip, *wrong;
 	bool quiet;
 };
 
