@@ -281,8 +281,8 @@ Test(ublk_zc, fetch_and_commit_take_no_address)
 
 Test(ublk_zc, lends_no_tag_that_the_server_does_not_have)
 {
-	struct client *c;
-	unsigned int tag;
+	struct client *c, *more[3];
+	unsigned int tag, tags[3];
 
 	raw_up(&r, &zc);
 	for (unsigned int i = 0; i < 4; i++)
@@ -290,6 +290,12 @@ Test(ublk_zc, lends_no_tag_that_the_server_does_not_have)
 	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_WRITE, .len = LEN });
 	tag = raw_expect(&r, UBLK_IO_OP_WRITE, LEN);
 	res_is(raw_lend(&r, (tag + 1) % 4, 0, 0, 0), -EINVAL, "another tag");
+	/* all tags have a request now: a number that is cut off would find one */
+	for (unsigned int i = 0; i < 3; i++) {
+		more[i] = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_WRITE,
+							     .len = LEN, .off = (i + 1) * 65536 });
+		tags[i] = raw_expect(&r, UBLK_IO_OP_WRITE, LEN);
+	}
 	res_is(raw_lend(&r, 4, 0, 0, 0), -EINVAL, "tag 4 of 4");
 	res_is(raw_lend(&r, 0xffff, 0, 0, 0), -EINVAL, "tag 65535");
 	res_is(raw_lend_at(&r, raw_pos(1, tag, 0), 0, 0), -EINVAL, "queue 1 of 1");
@@ -303,6 +309,10 @@ Test(ublk_zc, lends_no_tag_that_the_server_does_not_have)
 	res_is(raw_lend_at(&r, -1ULL, 0, 0), -EINVAL, "all ones");
 	raw_serve(&r, tag);
 	res_is(client_wait(c), LEN, "the write");
+	for (unsigned int i = 0; i < 3; i++) {
+		raw_serve(&r, tags[i]);
+		res_is(client_wait(more[i]), LEN, "write %u more", i);
+	}
 	res_is(raw_lend(&r, tag, 0, 0, 0), -EINVAL, "completed tag");
 	res_is(raw_unlend(&r, 0), -EINVAL, "the slot stayed empty");
 	raw_down(&r);
