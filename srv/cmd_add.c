@@ -8,6 +8,11 @@
 #include "log.h"
 #include "opts.h"
 
+/* A server that was stopped a moment ago lets go of its legs at once, */
+#define ADD_PATIENCE_MS		1000
+/* one that was killed when its I/O is done. */
+#define RECOVER_PATIENCE_MS	10000
+
 struct add_conf {
 	const char *type;
 	const char *mode;
@@ -99,7 +104,8 @@ static void recover_help(void)
 {
 	printf("usage: regbuf recover -n ID -t TYPE [-m MODE] [options of the target]\n\n"
 	       "Gives a device, made with --recovery, whose server died a new server.  Mode and\n"
-	       "target are those that it was made with.\n\n");
+	       "target are those that it was made with.  Waits until the old server is gone and has\n"
+	       "let go of the legs, for at most 10 seconds.\n\n");
 	opts_help(stdout, recover_opts);
 	add_help_targets();
 }
@@ -194,6 +200,8 @@ static int add_run(const char *cmd, struct target *t, const struct add_conf *con
 		.json = conf->json,
 	};
 
+	for (struct target *i = t; i; i = i->inner)
+		i->patience_ms = recover ? RECOVER_PATIENCE_MS : ADD_PATIENCE_MS;
 	if (conf->recovery || conf->reissue)
 		l.flags |= UBLK_F_USER_RECOVERY;
 	if (conf->reissue)

@@ -3,9 +3,9 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -204,12 +204,6 @@ static int launch_start(struct launch *l, struct ctrl *c, int sock, int pid)
 	return ret;
 }
 
-static bool launch_has_server(const struct ublksrv_ctrl_dev_info *info)
-{
-	return info->state == UBLK_S_DEV_LIVE && info->ublksrv_pid > 0 &&
-	       (!kill(info->ublksrv_pid, 0) || errno == EPERM);
-}
-
 /* Is it a device that can be recovered, and made for what it will get? */
 static int launch_check_recover(struct launch *l, const struct ublksrv_ctrl_dev_info *info,
 				const struct ublk_params *p)
@@ -247,21 +241,34 @@ static int launch_start_recovery(struct launch *l, struct ctrl *c)
 	return ret;
 }
 
+/*
+ * Is it gone, or going within @ms?  By its descriptor, which also tells of one
+ * that is dead and that its parent has not waited for.
+ */
+static bool launch_pid_ends(int pid, unsigned int ms)
+{
+	struct pollfd pfd = { .fd = pidfd_open(pid, 0), .events = POLLIN };
+	bool ended;
+
+	if (pfd.fd < 0)
+		return errno == ESRCH;
+	ended = poll(&pfd, 1, ms) > 0;
+	close(pfd.fd);
+	return ended;
+}
+
 int launch_wait_dead(struct ctrl *c, u32 id)
 {
 	struct ublksrv_ctrl_dev_info info;
+	int ret = ctrl_get_info(c, id, &info);
 
-	for (int ms = 0; ms < DYING_WAIT_MS; ms += 10) {
-		int ret = ctrl_get_info(c, id, &info);
-
-		if (ret) {
-			log_err("device %u: %s", id, ret == -ENODEV ? "there is none" : strerror(-ret));
-			return ret;
-		}
-		if (!launch_has_server(&info))
-			return 0;
-		usleep(10000);
+	if (ret) {
+		log_err("device %u: %s", id, ret == -ENODEV ? "there is none" : strerror(-ret));
+		return ret;
 	}
+	if (info.state != UBLK_S_DEV_LIVE || info.ublksrv_pid <= 0 ||
+	    launch_pid_ends(info.ublksrv_pid, DYING_WAIT_MS))
+		return 0;
 	log_err("device %u: its server lives, it is process %d", id, info.ublksrv_pid);
 	return -EBUSY;
 }

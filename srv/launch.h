@@ -70,8 +70,9 @@ struct launch {
 
 /*
  * Before the legs of a device that is to be recovered are opened: wait until a
- * server that was just killed has gone, and with it its hold on them.  0, or
- * -errno after a message: there is no such device, or its server lives on.
+ * server that was just killed has gone.  Its hold on them may go later, which is
+ * what struct patience is for.  0, or -errno after a message: there is no such
+ * device, or its server lives on.
  */
 int launch_wait_dead(struct ctrl *c, u32 id);
 

@@ -10,13 +10,14 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "leg.h"
 #include "log.h"
 #include "sysfs.h"
 
-#define BUSY_WAIT_MS	1000
+#define BUSY_POLL_US	20000
 
 /* Where a block device is mounted, or "" */
 static void leg_mountpoint(dev_t dev, char *where, size_t len)
@@ -38,7 +39,8 @@ static void leg_mountpoint(dev_t dev, char *where, size_t len)
 	fclose(f);
 }
 
-static int leg_open_failed(const struct leg *leg, const struct stat *st, int err)
+static int leg_open_failed(const struct leg *leg, const struct stat *st, int err,
+			   const struct patience *p)
 {
 	char where[1024] = "";
 
@@ -49,8 +51,8 @@ static int leg_open_failed(const struct leg *leg, const struct stat *st, int err
 			log_err("leg %s: in use: it is mounted on %s; unmount it first",
 				leg->path, where);
 		else
-			log_err("leg %s: in use by another program or device; a leg must be free",
-				leg->path);
+			log_err("leg %s: in use by another program or device, still after %u ms; a leg must be free",
+				leg->path, p->ms);
 		break;
 	case EROFS:
 		log_err("leg %s: %s: a leg must be writable", leg->path, strerror(err));
@@ -127,52 +129,56 @@ static int leg_probe_file(struct leg *leg, const struct stat *st)
 	return 0;
 }
 
+static u64 leg_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
+}
+
 /*
  * Should a leg that is busy be tried again?  A server that ended a moment ago
- * lets go of its legs only when the kernel has taken its rings apart.
+ * lets go of its legs only when the I/O that it had in flight is done and the
+ * kernel has taken its rings apart.  Nobody tells of that, so it is polled for.
  */
-static bool leg_wait(const struct leg *leg, const struct stat *st, unsigned int *ms)
+static bool leg_wait(const struct leg *leg, const struct stat *st, const struct patience *p)
 {
 	char where[1024] = "";
 
 	if (leg->is_blk)
 		leg_mountpoint(st->st_rdev, where, sizeof(where));
-	if (*where || *ms >= BUSY_WAIT_MS)
+	if (*where || leg_now_ms() >= p->until)
 		return false;
-	usleep(20000);
-	*ms += 20;
+	usleep(BUSY_POLL_US);
 	return true;
 }
 
-static int leg_open_blk(struct leg *leg, const struct stat *st)
+static int leg_open_blk(struct leg *leg, const struct stat *st, const struct patience *p)
 {
-	unsigned int ms = 0;
-
 	leg->is_blk = true;
 	leg->direct = true;
 	leg->dev = st->st_rdev;
 	do {
 		leg->fd = open(leg->path, O_RDWR | O_DIRECT | O_EXCL | O_CLOEXEC);
-	} while (leg->fd < 0 && errno == EBUSY && leg_wait(leg, st, &ms));
+	} while (leg->fd < 0 && errno == EBUSY && leg_wait(leg, st, p));
 	if (leg->fd < 0)
-		return leg_open_failed(leg, st, errno);
+		return leg_open_failed(leg, st, errno, p);
 	return leg_probe_blk(leg);
 }
 
-static int leg_lock_file(const struct leg *leg, const struct stat *st)
+static int leg_lock_file(const struct leg *leg, const struct stat *st, const struct patience *p)
 {
-	unsigned int ms = 0;
-
 	while (flock(leg->fd, LOCK_EX | LOCK_NB)) {
 		if (errno != EWOULDBLOCK)
-			return leg_open_failed(leg, st, errno);
-		if (!leg_wait(leg, st, &ms))
-			return leg_open_failed(leg, st, EBUSY);
+			return leg_open_failed(leg, st, errno, p);
+		if (!leg_wait(leg, st, p))
+			return leg_open_failed(leg, st, EBUSY, p);
 	}
 	return 0;
 }
 
-static int leg_open_file(struct leg *leg, const struct stat *st)
+static int leg_open_file(struct leg *leg, const struct stat *st, const struct patience *p)
 {
 	int ret;
 
@@ -187,12 +193,18 @@ static int leg_open_file(struct leg *leg, const struct stat *st)
 		leg->fd = open(leg->path, O_RDWR | O_CLOEXEC);
 	}
 	if (leg->fd < 0)
-		return leg_open_failed(leg, st, errno);
-	ret = leg_lock_file(leg, st);
+		return leg_open_failed(leg, st, errno, p);
+	ret = leg_lock_file(leg, st, p);
 	return ret ? ret : leg_probe_file(leg, st);
 }
 
-int leg_open(struct leg *leg, const char *path)
+void patience_init(struct patience *p, unsigned int ms)
+{
+	p->ms = ms;
+	p->until = leg_now_ms() + ms;
+}
+
+int leg_open(struct leg *leg, const char *path, const struct patience *p)
 {
 	struct stat st;
 	int ret;
@@ -206,9 +218,9 @@ int leg_open(struct leg *leg, const char *path)
 		return ret;
 	}
 	if (S_ISBLK(st.st_mode)) {
-		ret = leg_open_blk(leg, &st);
+		ret = leg_open_blk(leg, &st, p);
 	} else if (S_ISREG(st.st_mode)) {
-		ret = leg_open_file(leg, &st);
+		ret = leg_open_file(leg, &st, p);
 	} else {
 		log_err("leg %s: neither a file nor a block device", path);
 		return -EINVAL;
@@ -278,16 +290,19 @@ static int legs_finish(struct limits *lim, const struct leg *first)
 	return ret;
 }
 
-int legs_open(struct leg *legs, const struct strlist *paths, u64 size, struct limits *lim)
+int legs_open(struct leg *legs, const struct strlist *paths, u64 size, unsigned int patience_ms,
+	      struct limits *lim)
 {
+	struct patience p;
 	unsigned int nr = 0;
 	int ret = legs_check_paths(paths);
 
 	if (ret)
 		return ret;
 	limits_init(lim);
+	patience_init(&p, patience_ms);
 	while (nr < paths->nr) {
-		ret = leg_open(&legs[nr], paths->v[nr]);
+		ret = leg_open(&legs[nr], paths->v[nr], &p);
 		if (ret)
 			goto fail;
 		nr++;

@@ -27,11 +27,23 @@ struct leg {
 };
 
 /*
+ * struct patience - how long to wait for legs that are in use
+ * On the stack of who opens them; one for all legs of a device, so that the
+ * whole wait is bounded.
+ */
+struct patience {
+	unsigned int ms;
+	u64 until;	/* CLOCK_MONOTONIC, ms */
+};
+
+void patience_init(struct patience *p, unsigned int ms);
+
+/*
  * Open @path and find out what it can do.  A block device is taken exclusively,
  * a file is locked against other servers.  Returns 0, or -errno after a message;
  * nothing stays open then.
  */
-int leg_open(struct leg *leg, const char *path);
+int leg_open(struct leg *leg, const char *path, const struct patience *p);
 void leg_close(struct leg *leg);
 
 /* Are two names one leg?  Neither needs to be open; false when in doubt. */
@@ -40,9 +52,11 @@ bool leg_same(const char *a, const char *b);
 /*
  * Open all of @paths, no leg twice, and merge their limits into *lim.  @size:
  * bytes of each leg to use, 0 for all; then the legs must be equal in size.
+ * @patience_ms: how long to wait until those that are in use are free.
  * Returns 0, or -errno after a message, with every leg closed again.
  */
-int legs_open(struct leg *legs, const struct strlist *paths, u64 size, struct limits *lim);
+int legs_open(struct leg *legs, const struct strlist *paths, u64 size, unsigned int patience_ms,
+	      struct limits *lim);
 void legs_close(struct leg *legs, unsigned int nr);
 
 #endif

@@ -94,6 +94,7 @@ struct target {
 	struct leg own_legs[MAX_LEGS];
 	struct leg *legs;	/* own_legs, or the inner target's */
 	unsigned int nr_legs;
+	unsigned int patience_ms;	/* for open(): how long to wait for legs in use */
 	unsigned int max_steps;	/* of one request at once */
 	struct limits lim;
 	struct __kernel_timespec delay;	/* of STEP_DELAY */

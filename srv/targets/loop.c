@@ -38,7 +38,7 @@ static int loop_open(struct target *t)
 	const struct loop_conf *conf = t->conf;
 	int ret;
 
-	ret = legs_open(t->legs, &conf->legs, conf->size, &t->lim);
+	ret = legs_open(t->legs, &conf->legs, conf->size, t->patience_ms, &t->lim);
 	if (ret)
 		return ret;
 	t->nr_legs = 1;

@@ -90,7 +90,7 @@ static int mirror_open(struct target *t)
 
 	if (!m)
 		return -ENOMEM;
-	ret = legs_open(t->legs, &conf->legs, conf->size, &t->lim);
+	ret = legs_open(t->legs, &conf->legs, conf->size, t->patience_ms, &t->lim);
 	if (ret) {
 		free(m);
 		return ret;

@@ -72,7 +72,7 @@ static void expect_refused(const struct strlist *paths, u64 size, int err, const
 {
 	int before = open_fds();
 
-	cr_assert_eq(legs_open(legs, paths, size, &lim), err);
+	cr_assert_eq(legs_open(legs, paths, size, 0, &lim), err);
 	cr_assert_eq(open_fds(), before, "a descriptor stays open");
 	expect_error(message);
 }
@@ -81,7 +81,7 @@ Test(legs, equal_legs_are_opened)
 {
 	struct strlist paths = { 2, { a, b } };
 
-	cr_assert_eq(legs_open(legs, &paths, 0, &lim), 0);
+	cr_assert_eq(legs_open(legs, &paths, 0, 0, &lim), 0);
 	cr_assert_eq(lim.size, 4 * MIB);
 	cr_assert_geq(lim.lbs, 512);
 	cr_assert(lim.volatile_cache);
@@ -122,7 +122,7 @@ Test(legs, different_sizes_with_a_common_part)
 {
 	struct strlist paths = { 2, { a, c } };
 
-	cr_assert_eq(legs_open(legs, &paths, 2 * MIB, &lim), 0);
+	cr_assert_eq(legs_open(legs, &paths, 2 * MIB, 0, &lim), 0);
 	cr_assert_eq(lim.size, 2 * MIB);
 	legs_close(legs, 2);
 }
@@ -152,9 +152,11 @@ Test(legs, a_directory_is_no_leg)
 Test(legs, a_file_that_is_served_already_is_refused)
 {
 	struct strlist paths = { 1, { a } };
+	struct patience none;
 	struct leg first;
 
-	cr_assert_eq(leg_open(&first, a), 0);
+	patience_init(&none, 0);
+	cr_assert_eq(leg_open(&first, a, &none), 0);
 	expect_refused(&paths, 0, -EBUSY, "in use");
 	leg_close(&first);
 }
