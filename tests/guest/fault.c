@@ -101,30 +101,15 @@ static void legs_are_equal(const char *what)
 	mem_is(other, buf, SIZE, "%s: the legs", what);
 }
 
-struct recovery {
-	struct cli out;
-	const char *args[12];
-};
-
-/* The dead server's ring goes a little later than its process, and with it the legs. */
-static bool recovered(void *arg)
-{
-	struct recovery *rec = arg;
-
-	cli_run(&rec->out, rec->args);
-	return rec->out.status == 0 || !strstr(rec->out.err, "in use");
-}
-
 static void recover(int id, const char *mode, const char *what)
 {
-	static struct recovery rec;
+	static struct cli out;
 	char text[16];
 
 	snprintf(text, sizeof(text), "%d", id);
-	rec = (struct recovery){ .args = { "recover", "-n", text, "-t", "mirror", "-m", mode, "-l",
-					   legs[0], "-l", legs[1], NULL } };
-	wait_until(recovered, &rec, FAST_MS);
-	must(!rec.out.status, "%s: recover: status %d: %s", what, rec.out.status, rec.out.err);
+	cli_run(&out, CLI("recover", "-n", text, "-t", "mirror", "-m", mode, "-l", legs[0], "-l",
+			  legs[1]));
+	must(!out.status, "%s: recover: status %d: %s", what, out.status, out.err);
 }
 
 /* O7: a server that dies under load, and one that takes over: nobody sees an error. */

@@ -66,28 +66,69 @@ static void slurp(int fd, char *buf, size_t size)
 	close(fd);
 }
 
-static void run(struct cli *c, const char *const *args, bool weak)
+static void start(struct cli_job *job, const char *const *args, bool weak)
 {
-	/* files, not pipes: a server keeps them open */
-	int out = memfd_create("out", MFD_CLOEXEC), err = memfd_create("err", MFD_CLOEXEC);
 	const char *path = program();
-	u64 end = now_ms() + CLI_MS;
-	pid_t pid = fork();
+
+	/* files, not pipes: a server keeps them open */
+	job->out = memfd_create("out", MFD_CLOEXEC);
+	job->err = memfd_create("err", MFD_CLOEXEC);
+	job->name = args[0];
+	job->pid = fork();
+	must(job->pid >= 0, "fork: %s", strerror(errno));
+	if (!job->pid)
+		child(path, args, job->out, job->err, weak);
+}
+
+void cli_start(struct cli_job *job, const char *const *args)
+{
+	start(job, args, false);
+}
+
+bool cli_ended(struct cli_job *job, struct cli *c, unsigned int ms)
+{
+	u64 end = now_ms() + ms;
 	int status;
 
-	must(pid >= 0, "fork: %s", strerror(errno));
-	if (!pid)
-		child(path, args, out, err, weak);
-	while (!waitpid(pid, &status, WNOHANG)) {
-		if (now_ms() >= end) {
-			kill(pid, SIGKILL);
-			must(false, "regbuf %s does not end", args[0]);
-		}
+	while (!waitpid(job->pid, &status, WNOHANG)) {
+		if (now_ms() >= end)
+			return false;
 		sleep_ms(5);
 	}
-	slurp(out, c->out, sizeof(c->out));
-	slurp(err, c->err, sizeof(c->err));
+	slurp(job->out, c->out, sizeof(c->out));
+	slurp(job->err, c->err, sizeof(c->err));
 	c->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	return true;
+}
+
+bool cli_says(struct cli_job *job, const char *text, unsigned int ms)
+{
+	u64 end = now_ms() + ms;
+	char buf[4096];
+
+	for (;;) {
+		for (unsigned int i = 0; i < 2; i++) {
+			ssize_t len = pread(i ? job->err : job->out, buf, sizeof(buf) - 1, 0);
+
+			buf[len > 0 ? len : 0] = '\0';
+			if (strstr(buf, text))
+				return true;
+		}
+		if (now_ms() >= end)
+			return false;
+		sleep_ms(5);
+	}
+}
+
+static void run(struct cli *c, const char *const *args, bool weak)
+{
+	struct cli_job job;
+
+	start(&job, args, weak);
+	if (cli_ended(&job, c, CLI_MS))
+		return;
+	kill(job.pid, SIGKILL);
+	must(false, "regbuf %s does not end", args[0]);
 }
 
 void cli_run(struct cli *c, const char *const *args)
@@ -165,6 +206,37 @@ static bool is_number(const char *name)
 	return *name && strspn(name, "0123456789") == strlen(name);
 }
 
+/* The parent of process @pid if it runs regbuf, or -1. */
+static pid_t regbuf_parent(const char *pid)
+{
+	char path[300], text[128] = "";
+	int fd, parent = -1;
+
+	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	if (read(fd, text, sizeof(text) - 1) <= 0 ||
+	    sscanf(text, "%*d (regbuf%*[^)]) %*c %d", &parent) != 1)
+		sscanf(text, "%*d (regbuf) %*c %d", &parent);
+	close(fd);
+	return parent;
+}
+
+pid_t cli_child(pid_t pid)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *e;
+	pid_t found = 0;
+
+	while (dir && !found && (e = readdir(dir)))
+		if (is_number(e->d_name) && regbuf_parent(e->d_name) == pid)
+			found = atoi(e->d_name);
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
 /* Processes that run regbuf; @sig is sent to each if it is not 0. */
 static unsigned int servers(int sig)
 {
@@ -173,21 +245,11 @@ static unsigned int servers(int sig)
 	unsigned int nr = 0;
 
 	while (dir && (e = readdir(dir))) {
-		char path[300], comm[32] = "";
-		int fd;
-
-		if (!is_number(e->d_name))
+		if (!is_number(e->d_name) || regbuf_parent(e->d_name) < 0)
 			continue;
-		snprintf(path, sizeof(path), "/proc/%s/comm", e->d_name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		if (read(fd, comm, sizeof(comm) - 1) > 0 && !strncmp(comm, "regbuf", 6)) {
-			nr++;
-			if (sig)
-				kill(atoi(e->d_name), sig);
-		}
-		close(fd);
+		nr++;
+		if (sig)
+			kill(atoi(e->d_name), sig);
 	}
 	if (dir)
 		closedir(dir);

@@ -5,6 +5,8 @@
 #ifndef TESTS_CLI_H
 #define TESTS_CLI_H
 
+#include <sys/types.h>
+
 #include "check.h"
 
 #define CLI_ARGS_MAX	32
@@ -15,6 +17,22 @@ struct cli {
 	char out[16384];
 	char err[4096];
 };
+
+/* A run that is under way. */
+struct cli_job {
+	pid_t pid;
+	int out, err;
+	const char *name;	/* @args[0] */
+};
+
+/* Starts regbuf with @args, which it copies. */
+void cli_start(struct cli_job *job, const char *const *args);
+/* True if it ends within @ms: then *c is what it left, and @job is over. */
+bool cli_ended(struct cli_job *job, struct cli *c, unsigned int ms);
+/* It has printed @text, to stdout or stderr, within @ms. */
+bool cli_says(struct cli_job *job, const char *text, unsigned int ms);
+/* The process that @pid, a launcher, has started to serve, or 0. */
+pid_t cli_child(pid_t pid);
 
 /* Runs regbuf with @args, NULL-terminated.  Ends the test if it takes longer than 30 s. */
 void cli_run(struct cli *c, const char *const *args);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -64,6 +66,24 @@ void proc_kill(pid_t pid)
 {
 	proc_signal(pid);
 	must(proc_gone(pid, SOON_MS), "process %d was killed but is still there", pid);
+}
+
+bool proc_other_gone(pid_t pid, unsigned int ms)
+{
+	struct pollfd pfd = { .fd = pidfd_open(pid, 0), .events = POLLIN };
+	bool gone;
+
+	if (pfd.fd < 0)
+		return errno == ESRCH;
+	gone = poll(&pfd, 1, ms) > 0;
+	close(pfd.fd);
+	return gone;
+}
+
+void proc_kill_other(pid_t pid)
+{
+	must(!kill(pid, SIGKILL) || errno == ESRCH, "kill %d: %s", pid, strerror(errno));
+	must(proc_other_gone(pid, SOON_MS), "process %d was killed but is still there", pid);
 }
 
 int proc_run(int (*fn)(void *arg), void *arg)

@@ -19,6 +19,10 @@ pid_t proc_start(void (*fn)(void *arg), void *arg);
 pid_t proc_start_fd(void (*fn)(void *arg), void *arg, int fd);
 /* SIGKILL, and waits until the process is gone, for at most SOON_MS. */
 void proc_kill(pid_t pid);
+/* The same for one that is not a child: a server that has left its parent. */
+void proc_kill_other(pid_t pid);
+/* It ends by itself, or is gone already; within @ms. */
+bool proc_other_gone(pid_t pid, unsigned int ms);
 /* SIGKILL only. */
 void proc_signal(pid_t pid);
 /* True if the process is gone within @ms. */

@@ -145,10 +145,16 @@ int raw_del(int id, unsigned int ms)
 	return raw_ctl_data(UBLK_U_CMD_DEL_DEV, id, 0, ms);
 }
 
+int raw_info(int id, struct ublksrv_ctrl_dev_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	return ctl_buf(UBLK_U_CMD_GET_DEV_INFO, id, info, sizeof(*info));
+}
+
 int raw_dev_state(int id)
 {
-	struct ublksrv_ctrl_dev_info info = { 0 };
-	int ret = ctl_buf(UBLK_U_CMD_GET_DEV_INFO, id, &info, sizeof(info));
+	struct ublksrv_ctrl_dev_info info;
+	int ret = raw_info(id, &info);
 
 	return ret ?: info.state;
 }
@@ -184,11 +190,11 @@ static struct raw *live;
 
 static bool may_delete(int id)
 {
-	struct ublksrv_ctrl_dev_info info = { 0 };
+	struct ublksrv_ctrl_dev_info info;
 
 	if (in_guest())
 		return true;
-	return !ctl_buf(UBLK_U_CMD_GET_DEV_INFO, id, &info, sizeof(info)) &&
+	return !raw_info(id, &info) &&
 	       info.ublksrv_flags == DEV_MAGIC;
 }
 

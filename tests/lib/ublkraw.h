@@ -67,6 +67,8 @@ int raw_add_info(struct ublksrv_ctrl_dev_info *info);
 int raw_add(struct raw *r, const struct raw_opt *opt);
 int raw_set_params(struct raw *r);
 int raw_del(int id, unsigned int ms);
+int raw_info(int id, struct ublksrv_ctrl_dev_info *info);
+/* UBLK_S_DEV_*, or -errno. */
 int raw_dev_state(int id);
 /* Nothing of device @id is left in /dev and /sys, within @ms. */
 void raw_is_gone(int id, unsigned int ms);

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * `regbuf recover`: waits for what a dead server still holds, and is all that a file
+ * system on the device needs to go on.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "pattern.h"
+#include "proc.h"
+#include "tmpfile.h"
+#include "ublkraw.h"
+
+#define MB		32
+#define PATIENCE_MS	10000	/* of recover */
+#define MNT		"/tmp/recover-mnt"
+#define HELD		DISK_NULL_PREFIX "held"	/* a disk that can be made to hold I/O */
+
+static const char *const names[2] = { DISK_NULL_PREFIX "leg0", DISK_NULL_PREFIX "leg1" };
+static char legs[2][64];
+
+/* Runs a command of the shell.  Returns its status. */
+static int sh(const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	return system(line);
+}
+
+static void setup(void)
+{
+	raw_need();
+	cli_sweep();
+	disk_null_sweep();
+	for (unsigned int i = 0; i < 2; i++) {
+		/* slow enough to have something in flight, whenever the server is killed */
+		disk_null(names[i], &(struct null_disk){ .mb = MB, .delay_us = 3000 }, -1);
+		snprintf(legs[i], sizeof(legs[i]), "%s", disk_null_path(names[i]));
+	}
+}
+
+static void teardown(void)
+{
+	sh("dmsetup resume " HELD " 2> /dev/null");
+	umount2(MNT, MNT_DETACH);
+	cli_sweep();
+	sh("dmsetup remove --noudevsync --retry " HELD " 2> /dev/null");
+	disk_null_sweep();
+}
+
+TestSuite(recover, .init = setup, .fini = teardown, .timeout = 240);
+
+static const char *id_text(int id)
+{
+	static char text[16];
+
+	snprintf(text, sizeof(text), "%d", id);
+	return text;
+}
+
+#define MIRROR_ARGS	"-t", "mirror", "-m", "register", "-l", legs[0], "-l", legs[1]
+
+static int add_mirror(void)
+{
+	return cli_add(CLI("add", MIRROR_ARGS, "--recovery", "--reissue", "-d", "32"));
+}
+
+static pid_t server_of(int id)
+{
+	struct ublksrv_ctrl_dev_info info;
+
+	res_is(raw_info(id, &info), 0, "GET_DEV_INFO");
+	return info.ublksrv_pid;
+}
+
+static void hold(void)
+{
+	need(!sh("dmsetup create " HELD " --noudevsync --table \"0 $(blockdev --getsz %s) linear %s 0\"",
+		 legs[1], legs[1]), "dmsetup, which makes a disk hold its I/O");
+	snprintf(legs[1], sizeof(legs[1]), "/dev/mapper/" HELD);
+}
+
+/* A device whose server was killed with a write in flight that does not end. */
+static struct client *killed_in_flight(int *id)
+{
+	struct client *c;
+
+	hold();
+	*id = add_mirror();
+	must(!sh("dmsetup suspend --nolockfs --noflush " HELD), "dmsetup suspend");
+	c = client_start(&(struct client_job){ .id = *id, .op = CLIENT_WRITE, .len = 65536,
+					       .seed = 3 });
+	must(!client_done(c, NEVER_MS), "the write is not held: %s", res_str(c->res));
+	proc_kill_other(server_of(*id));
+	return c;
+}
+
+static void end_well(int id, struct client *c)
+{
+	static u8 buf[65536];
+
+	res_is(client_wait(c), 65536, "the write that was in flight");
+	cli_del(id);
+	for (unsigned int i = 0; i < 2; i++) {
+		int fd = open(legs[i], O_RDONLY | O_CLOEXEC);
+
+		must(fd >= 0, "%s: %s", legs[i], strerror(errno));
+		file_read(fd, buf, sizeof(buf), 0);
+		pat_is(buf, sizeof(buf), 3, 0, "leg %u", i);
+		close(fd);
+	}
+	cli_nothing_left("recovered");
+}
+
+Test(recover, waits_until_the_dead_servers_io_is_done)
+{
+	static struct cli out;
+	struct cli_job job;
+	struct client *c;
+	int id;
+
+	c = killed_in_flight(&id);
+	cli_start(&job, CLI("recover", "-n", id_text(id), MIRROR_ARGS));
+	must(!cli_ended(&job, &out, 3000), "it did not wait: status %d: %s", out.status, out.err);
+	must(!c->done, "the write has ended: %s", res_str(c->res));
+	must(!sh("dmsetup resume " HELD), "dmsetup resume");
+	must(cli_ended(&job, &out, SOON_MS), "recover does not end");
+	must(!out.status, "recover: status %d: %s", out.status, out.err);
+	end_well(id, c);
+}
+
+/* An error in the end, which changes nothing: once the leg is free, it works. */
+Test(recover, does_not_wait_for_ever)
+{
+	static struct cli out;
+	struct cli_job job;
+	struct client *c;
+	int id;
+
+	c = killed_in_flight(&id);
+	cli_start(&job, CLI("recover", "-n", id_text(id), MIRROR_ARGS));
+	must(cli_ended(&job, &out, PATIENCE_MS + SOON_MS), "recover does not end");
+	must(out.status == 1, "recover: status %d: %s", out.status, out.err);
+	/* of whatever leg comes first: the I/O holds the ring, and the ring all of them */
+	must(strstr(out.err, ": in use by another program or device, still after 10000 ms"),
+	     "recover: %s", out.err);
+	must(!sh("dmsetup resume " HELD), "dmsetup resume");
+	cli_run(&out, CLI("recover", "-n", id_text(id), MIRROR_ARGS));
+	must(!out.status, "recover: status %d: %s", out.status, out.err);
+	end_well(id, c);
+}
+
+static bool is_live(void *arg)
+{
+	return raw_dev_state(*(int *)arg) == UBLK_S_DEV_LIVE;
+}
+
+Test(recover, is_refused_while_the_server_lives)
+{
+	static struct cli out;
+	int id = add_mirror();
+
+	cli_run(&out, CLI("recover", "-n", id_text(id), MIRROR_ARGS));
+	must(out.status == 1 && strstr(out.err, "its server lives"), "recover: status %d: %s",
+	     out.status, out.err);
+	must(is_live(&id), "state %d", raw_dev_state(id));
+	cli_del(id);
+}
+
+/* A file system: files are written, read, renamed, while the server is killed. */
+
+#define FILES		16
+#define FILE_MAX	200000
+#define FS_KILLS	6
+
+struct fs {
+	volatile int stop, done;
+	volatile u32 writes;	/* the next has this seed */
+	u32 seeds[FILES], sizes[FILES];	/* 0: no such file */
+	char broken[256];
+};
+
+static u8 fs_buf[FILE_MAX];
+
+/* False, and says so in @fs, if @ok is. */
+static bool fs_ok(struct fs *fs, bool ok, const char *what, unsigned int i)
+{
+	if (!ok && !fs->broken[0])
+		snprintf(fs->broken, sizeof(fs->broken), "%s of file %u: %s", what, i,
+			 errno ? strerror(errno) : "other data");
+	return ok;
+}
+
+static bool fs_read(struct fs *fs, unsigned int i)
+{
+	char path[64];
+	ssize_t len;
+	int fd;
+
+	if (!fs->sizes[i])
+		return true;
+	snprintf(path, sizeof(path), MNT "/%u", i);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (!fs_ok(fs, fd >= 0, "open", i))
+		return false;
+	/* what the device has, not what is in memory */
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	len = read(fd, fs_buf, FILE_MAX);
+	close(fd);
+	if (!fs_ok(fs, len >= 0, "read", i))
+		return false;
+	errno = 0;
+	return fs_ok(fs, len == (ssize_t)fs->sizes[i] &&
+		     pat_diff(fs_buf, len, fs->seeds[i], 0) < 0, "read", i);
+}
+
+/* A new one in the place of the old one. */
+static bool fs_write(struct fs *fs, unsigned int i)
+{
+	u32 seed = fs->writes + 1, size = 1 + random() % FILE_MAX;
+	char path[64];
+	int fd;
+
+	pat_fill(fs_buf, size, seed, 0);
+	fd = open(MNT "/new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (!fs_ok(fs, fd >= 0, "creation", i))
+		return false;
+	if (!fs_ok(fs, write(fd, fs_buf, size) == (ssize_t)size, "write", i) ||
+	    !fs_ok(fs, !fsync(fd), "fsync", i) || !fs_ok(fs, !close(fd), "close", i))
+		return false;
+	snprintf(path, sizeof(path), MNT "/%u", i);
+	if (!fs_ok(fs, !rename(MNT "/new", path), "rename", i))
+		return false;
+	fs->seeds[i] = seed;
+	fs->sizes[i] = size;
+	fs->writes++;
+	return true;
+}
+
+static void fs_client(void *arg)
+{
+	struct fs *fs = arg;
+
+	while (!fs->stop && fs_write(fs, random() % FILES) && fs_read(fs, random() % FILES))
+		;
+	__sync_synchronize();
+	fs->done = 1;
+	_exit(0);
+}
+
+struct progress {
+	struct fs *fs;
+	u32 writes;
+};
+
+static bool has_written(void *arg)
+{
+	struct progress *p = arg;
+
+	return p->fs->writes >= p->writes || p->fs->done;
+}
+
+static void fs_runs(struct fs *fs, const char *what)
+{
+	struct progress p = { fs, fs->writes + 2 };
+
+	must(wait_until(has_written, &p, 3 * SOON_MS), "%s: the client does not go on", what);
+	must(!fs->done, "%s: the client: %s", what, fs->broken);
+}
+
+static bool fs_done(void *arg)
+{
+	return ((struct fs *)arg)->done;
+}
+
+static void fs_under_kills(int id)
+{
+	struct fs *fs = shared_alloc(sizeof(*fs));
+	pid_t client = proc_start(fs_client, fs);
+	static struct cli out;
+
+	for (unsigned int i = 0; i < FS_KILLS; i++) {
+		fs_runs(fs, "before a kill");
+		usleep(random() % 100000);
+		proc_kill_other(server_of(id));
+		cli_run(&out, CLI("recover", "-n", id_text(id), MIRROR_ARGS));
+		must(!out.status, "recover %u: status %d: %s", i, out.status, out.err);
+	}
+	fs_runs(fs, "after the last");
+	fs->stop = 1;
+	must(wait_until(fs_done, fs, 3 * SOON_MS), "the client hangs");
+	must(!fs->broken[0], "the client: %s", fs->broken);
+	proc_gone(client, SOON_MS);
+
+	/* anew, from the device */
+	must(!umount(MNT), "umount: %s", strerror(errno));
+	must(!sh("e2fsck -fn /dev/ublkb%d", id), "e2fsck complains");
+	must(!sh("mount -t ext4 /dev/ublkb%d " MNT, id), "mount");
+	for (unsigned int i = 0; i < FILES; i++)
+		must(fs_read(fs, i), "mounted again: %s", fs->broken);
+	must(!umount(MNT), "umount: %s", strerror(errno));
+}
+
+Test(recover, a_file_system_does_not_notice)
+{
+	int id;
+
+	srandom(6);
+	id = add_mirror();
+	must(!mkdir(MNT, 0700) || errno == EEXIST, MNT ": %s", strerror(errno));
+	must(!sh("mkfs.ext4 -q -F /dev/ublkb%d", id), "mkfs.ext4");
+	must(!sh("mount -t ext4 /dev/ublkb%d " MNT, id), "mount");
+	fs_under_kills(id);
+	cli_del(id);
+	must(!sh("cmp %s %s", legs[0], legs[1]), "the legs differ");
+	cli_nothing_left("a file system");
+}
