@@ -59,6 +59,10 @@ void log_forward(bool use_syslog)
 {
 	struct log_line line;
 
+	/* with the process, since each device has its own */
+	if (use_syslog)
+		openlog("regbuf", LOG_PID, LOG_DAEMON);
+
 	while (log_pipe[0] >= 0 && read(log_pipe[0], &line, sizeof(line)) > 0) {
 		if (use_syslog)
 			syslog(syslog_level[line.level], "%s", line.text);
