@@ -20,7 +20,7 @@ static void __attribute__((noreturn)) fail(const char *file, int line, const cha
 					   const char *more)
 {
 	if (in_child) {
-		dprintf(2, "child: %s:%d: %s: %s\n", file, line, what, more);
+		dprintf(2, "failed: %s:%d: %s: %s\n", file, line, what, more);
 		_exit(99);
 	}
 	cr_assert_fail("%s:%d: %s: %s", file, line, what, more);
