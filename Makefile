@@ -110,8 +110,12 @@ fuzz: deps programs ## random operations in the guest (OPS=10000000, SEED=, K=ka
 	$(Q)kernel/tree.sh build $(or $(K),kasan)
 	$(Q)tests/vm/guest --kernel $(or $(K),kasan) --timeout 86400 $(B)/tests/fuzz/fuzz --ops $(or $(OPS),10000000) $(if $(SEED),--seed $(SEED))
 
+torture: deps programs ## kill servers at random for MINUTES=10, on K=kasan, with SEED=n; LEAK=0: no kmemleak
+	$(Q)kernel/tree.sh build $(or $(K),kasan)
+	$(Q)MINUTES='$(MINUTES)' SEED='$(SEED)' K='$(K)' LEAK='$(LEAK)' tests/torture
+
 clean: ## remove programs and test results; kernels stay
-	$(Q)rm -rf $(B)/obj $(B)/tests $(B)/regbuf $(B)/*.a $(B)/test $(B)/vm
+	$(Q)rm -rf $(B)/obj $(B)/tests $(B)/regbuf $(B)/*.a $(B)/test $(B)/torture $(B)/vm
 
 $(B)/headers/key: FORCE
 	$(Q)kernel/tree.sh headers
@@ -140,6 +144,6 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libfuzz.a $(B)/libtest.a $(B)/libregbuf.a
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: allocations bases check-kernel clean cost deb demo deps fuzz headers help here install kernel kernel-kasan kernel-lockdep liburing-tests programs shell srv test FORCE
+.PHONY: allocations bases check-kernel clean cost deb demo deps fuzz headers help here install kernel kernel-kasan kernel-lockdep liburing-tests programs shell srv test torture FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
