@@ -509,7 +509,7 @@ static void *scribble(void *arg)
 		u32 value = values[random() % 10];
 
 		/* not opcode and descriptor: those could do harm of another kind */
-		switch (random() % 6) {
+		switch (random() % 7) {
 		case 0:
 			sqe->len = value;
 			break;
@@ -527,6 +527,9 @@ static void *scribble(void *arg)
 			break;
 		case 5:
 			((struct lend_test_cmd *)sqe->cmd)->index = value;
+			break;
+		case 6:
+			((struct lend_test_cmd *)sqe->cmd)->delay_ms = value;
 			break;
 		}
 	}
