@@ -601,3 +601,37 @@ Test(ublk_kill, others_are_not_affected)
 	r = victim;
 	device_gone();
 }
+
+static void start_dev(void *arg)
+{
+	volatile int *res = arg;
+
+	*res = raw_ctl_data(UBLK_U_CMD_START_DEV, res[1], res[2], 60000);
+}
+
+/* START_DEV looks for partitions: its request is one like any other. */
+Test(ublk_kill, a_server_that_dies_while_its_device_starts)
+{
+	static const u64 flags[] = { 0, UBLK_F_USER_RECOVERY,
+				     UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE };
+	volatile int *res = shared_alloc(4096);
+
+	for (unsigned int i = 0; i < 3; i++) {
+		pid_t pid, starter;
+
+		res_is(raw_add(&r, &(struct raw_opt){ .flags = RAW_ZC | flags[i] }), 0, "ADD_DEV");
+		pid = server_start();
+		sh->step = ARRIVED;
+		res[0] = RING_TIMEOUT;
+		res[1] = r.id;
+		res[2] = pid;
+		starter = proc_start(start_dev, (void *)res);
+		wait_reached(1, "the request for partitions");
+		proc_kill(pid);
+		if (!i)
+			must(wait_until(deleted, (void *)res, FAST_MS), "START_DEV does not end");
+		device_gone();
+		must(wait_until(deleted, (void *)res, FAST_MS), "START_DEV does not end");
+		proc_kill(starter);
+	}
+}
