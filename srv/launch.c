@@ -3,13 +3,16 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "ctrl.h"
@@ -137,24 +140,22 @@ static bool launch_server_died(int sock)
 	return poll(&pfd, 1, 0) > 0;
 }
 
-/* Until the block device can be opened: devtmpfs is quick, udev takes its time. */
-static int launch_wait_node(struct launch *l, int sock)
+/* Until the block device is there: devtmpfs is quick, udev takes its time. */
+static int launch_wait_node(struct launch *l)
 {
 	char path[32];
+	struct stat st;
 
 	snprintf(path, sizeof(path), "/dev/ublkb%u", l->id);
 	for (int ms = 0; ms < NODE_WAIT_MS; ms += 10) {
-		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		/* Not opened: that waits for the partition table, and so for the server. */
+		bool there = !stat(path, &st) && S_ISBLK(st.st_mode);
 
-		if (fd >= 0)
-			close(fd);
-		if (launch_server_died(sock))
-			return launch_server_gone(l, -ECONNRESET);
-		if (fd >= 0)
+		if (there)
 			return 0;
 		usleep(10000);
 	}
-	log_err("%s: did not appear within %d s", path, NODE_WAIT_MS / 1000);
+	log_warn("%s: did not appear within %d s", path, NODE_WAIT_MS / 1000);
 	return -ETIMEDOUT;
 }
 
@@ -181,27 +182,57 @@ static void launch_queue_attributes(struct launch *l)
 				 "pages that change while they are written may differ between legs");
 }
 
-static int launch_start(struct launch *l, struct ctrl *c, int sock, int pid)
+/* START or END_RECOVERY, and what comes after.  Waits for I/O, so for the server. */
+static int launch_start_here(struct launch *l, int pid)
 {
-	int ret;
+	struct ctrl c;
+	int ret = ctrl_init(&c);
 
-	if (launch_server_died(sock))
-		return launch_server_gone(l, -ECONNRESET);
-	if (l->recover)
-		ret = ctrl_end_recovery(c, l->id, pid);
-	else
-		ret = ctrl_start_dev(c, l->id, pid);
-	if (ret && launch_server_died(sock))
-		return launch_server_gone(l, ret);
-	if (ret) {
-		log_err("device %u: start: %s", l->id, strerror(-ret));
+	if (ret)
 		return ret;
-	}
-	ret = launch_wait_node(l, sock);
+	if (l->recover)
+		ret = ctrl_end_recovery(&c, l->id, pid);
+	else
+		ret = ctrl_start_dev(&c, l->id, pid);
+	if (!ret)
+		ret = launch_wait_node(l);
 	/* A device that is recovered has them, or what its owner has set since. */
 	if (!ret && !l->recover)
 		launch_queue_attributes(l);
+	ctrl_deinit(&c);
 	return ret;
+}
+
+/*
+ * In a process of its own, which waits for ever if the server dies: until the device
+ * is removed, and that is ours to do.  Its exit status is the error's number.
+ */
+static int launch_start(struct launch *l, int sock, int pid)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child < 0) {
+		log_err("device %u: start: fork: %s", l->id, strerror(errno));
+		return -errno;
+	}
+	if (!child) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(sock);
+		_exit(-launch_start_here(l, pid));
+	}
+	while (!waitpid(child, &status, WNOHANG)) {
+		if (launch_server_died(sock))
+			return launch_server_gone(l, -ECONNRESET);
+		usleep(1000);
+	}
+	if (launch_server_died(sock))
+		return launch_server_gone(l, -ECONNRESET);
+	if (!status)
+		return 0;
+	status = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+	log_err("device %u: start: %s", l->id, strerror(status));
+	return -status;
 }
 
 /* Is it a device that can be recovered, and made for what it will get? */
@@ -343,7 +374,7 @@ static int launch_device(struct launch *l, int sock, int pid)
 	if (!ret)
 		ret = launch_wait_ready(l, sock);
 	if (!ret)
-		ret = launch_start(l, &c, sock, pid);
+		ret = launch_start(l, sock, pid);
 	if (!ret)
 		ret = launch_tell_server(l, sock, LAUNCH_LIVE);
 	if (ret)

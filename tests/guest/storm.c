@@ -345,13 +345,7 @@ static void launch_round(void)
 
 	choose(&d);
 	d.id = LAUNCHED_ID;
-	/*
-	 * Not the server of a device with recovery: START_DEV holds the device's mutex
-	 * while it looks for partitions, and the request for them would wait for the
-	 * next server, which needs the mutex.
-	 */
-	kill_launch(arguments(&d, "add", LAUNCHED_ID), d.recovery == NONE ? 1 + rnd(3) : LAUNCHER,
-		    d.name);
+	kill_launch(arguments(&d, "add", LAUNCHED_ID), 1 + rnd(3), d.name);
 	wait_until(launch_is_over, NULL, 500);
 	delete(&d);
 	legs_are_right(&d);
