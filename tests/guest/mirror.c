@@ -176,23 +176,32 @@ Test(mirror, all_legs_have_what_was_written)
 	}
 }
 
+/* Over data that is there: @must_offer, the device has a request for zeroes and discards. */
+static void zero_and_discard(int dev, const char *what, bool must_offer)
+{
+	u64 range[2] = { 1 << 20, 3 << 20 };
+
+	pat_fill(model, SIZE, 77, 0);
+	memcpy(buf, model, SIZE);
+	for (u32 off = 0; off < SIZE; off += MAX_IO)
+		file_write(dev, buf + off, MAX_IO, off);
+	must(!ioctl(dev, BLKZEROOUT, range), "%s: BLKZEROOUT: %s", what, strerror(errno));
+	memset(model + range[0], 0, range[1]);
+	read_random(dev, 60, what);
+	/* what a discarded range holds is not told, so as it is read */
+	range[0] = 6 << 20;
+	range[1] = 1 << 20;
+	must(!ioctl(dev, BLKDISCARD, range) || (!must_offer && errno == EOPNOTSUPP),
+	     "%s: BLKDISCARD: %s", what, strerror(errno));
+	file_read(dev, model + range[0], range[1], range[0]);
+}
+
 Test(mirror, zeroes_and_discards_reach_all_legs)
 {
 	for (unsigned int m = 0; m < NR_MODES; m++) {
 		int id = add(modes[m], 2, NULL), dev = open_dev(id);
-		u64 range[2] = { 1 << 20, 3 << 20 };
 
-		write_random(dev, 60);
-		must(!ioctl(dev, BLKZEROOUT, range), "%s: BLKZEROOUT: %s", modes[m],
-		     strerror(errno));
-		memset(model + range[0], 0, range[1]);
-		read_random(dev, 100, modes[m]);
-		/* what a discarded range holds is not told; only that it is no error if offered */
-		range[0] = 6 << 20;
-		range[1] = 1 << 20;
-		must(!ioctl(dev, BLKDISCARD, range) || errno == EOPNOTSUPP, "%s: BLKDISCARD: %s",
-		     modes[m], strerror(errno));
-		file_read(dev, model + range[0], range[1], range[0]);
+		zero_and_discard(dev, modes[m], false);
 		list_has(id, "\"degraded\":false", modes[m]);
 		close(dev);
 		cli_del(id);
@@ -610,6 +619,18 @@ Test(mirror, the_coarsest_leg_decides_the_blocks)
 	}
 }
 
+static bool offers_zeroes(int id)
+{
+	char path[64], max[32] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/block/ublkb%d/queue/write_zeroes_max_bytes", id);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	must(fd >= 0 && read(fd, max, sizeof(max) - 1) > 0, "%s: %s", path, strerror(errno));
+	close(fd);
+	return strtoull(max, NULL, 10) > 0;
+}
+
 Test(mirror, files_are_legs_too)
 {
 	static const char *const paths[2] = { "/tmp/leg-a", "/tmp/leg-b" };
@@ -629,6 +650,9 @@ Test(mirror, files_are_legs_too)
 		dev = open_dev(id);
 		write_random(dev, 60);
 		read_random(dev, 60, modes[m]);
+		/* zeroes and discards are requests of their own here, null_blk has none */
+		must(offers_zeroes(id), "%s: files can be zeroed", modes[m]);
+		zero_and_discard(dev, modes[m], true);
 		list_has(id, "\"degraded\":false", modes[m]);
 		close(dev);
 		cli_del(id);
