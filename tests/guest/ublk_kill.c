@@ -6,6 +6,7 @@
  */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -546,6 +547,45 @@ Test(ublk_kill, others_come_and_go_while_one_is_being_deleted)
 }
 
 /* O5, O9: killed and deleted at random moments, under load, by others. */
+/* Reads with pauses until there is an error. */
+static void flow(void *arg)
+{
+	char path[32], *buf = page_alloc(LEN);
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/ublkb%d", r.id);
+	fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	must(fd >= 0, "%s: %s", path, strerror(errno));
+	while (pread(fd, buf, LEN, (random() % 16) * LEN) > 0)
+		usleep(random() % 1500);
+	_exit(0);
+}
+
+/* New ones come while those of the server are being aborted and its commands cancelled. */
+Test(ublk_kill, while_requests_keep_coming)
+{
+	static const u64 flags[] = { 0, UBLK_F_USER_RECOVERY };
+
+	for (unsigned int round = 0; round < 24; round++) {
+		const struct raw_opt opt = {
+			.flags = RAW_ZC | flags[round % 2], .depth = 8, .fixed_file = round & 2,
+		};
+		pid_t pid = device_up(&opt), flows[6];
+
+		for (unsigned int i = 0; i < 6; i++) {
+			srandom(6 * round + i);
+			flows[i] = proc_start(flow, NULL);
+		}
+		sleep_ms(20 + random() % 20);
+		proc_signal(pid);
+		device_gone();
+		must(proc_gone(pid, FAST_MS), "round %u: the server is still there", round);
+		for (unsigned int i = 0; i < 6; i++)
+			must(proc_gone(flows[i], FAST_MS), "round %u: client %u has not ended",
+			     round, i);
+	}
+}
+
 Test(ublk_kill, at_random_moments_under_load)
 {
 	static const u64 flags[] = {
