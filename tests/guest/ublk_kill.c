@@ -107,6 +107,9 @@ static void go_to_step(unsigned int tag, int step)
 		raw_commit(&r, tag, LEN);
 }
 
+#define SERVE	(-1)	/* shared.step: serve what comes */
+#define CLOSE	(-2)	/* close ring and device, and live on */
+
 /* Serves until it is told to take requests to a step and no further. */
 static void server(void *arg)
 {
@@ -116,9 +119,13 @@ static void server(void *arg)
 	raw_fetch_all(&r);
 	for (;;) {
 		tag = raw_request(&r, 5);
+		if (sh->step == CLOSE) {
+			raw_close(&r);
+			return;
+		}
 		if (tag < 0)
 			continue;
-		if (sh->step < 0) {
+		if (sh->step == SERVE) {
 			raw_serve(&r, tag);
 			continue;
 		}
@@ -129,7 +136,7 @@ static void server(void *arg)
 
 static pid_t server_start(void)
 {
-	sh->step = -1;
+	sh->step = SERVE;
 	sh->reached = 0;
 	return proc_start_fd(server, NULL, lender);
 }
@@ -561,28 +568,36 @@ static void flow(void *arg)
 	_exit(0);
 }
 
+static void end_under_flow(const struct raw_opt *opt, bool kill, unsigned int round)
+{
+	pid_t pid = device_up(opt), flows[6];
+
+	for (unsigned int i = 0; i < 6; i++) {
+		srandom(6 * round + i);
+		flows[i] = proc_start(flow, NULL);
+	}
+	sleep_ms(20 + random() % 20);
+	if (kill)
+		proc_signal(pid);
+	else
+		sh->step = CLOSE;
+	device_gone();
+	for (unsigned int i = 0; i < 6; i++)
+		must(proc_gone(flows[i], FAST_MS), "round %u: client %u has not ended", round, i);
+	proc_kill(pid);
+}
+
 /* New ones come while those of the server are being aborted and its commands cancelled. */
 Test(ublk_kill, while_requests_keep_coming)
 {
 	static const u64 flags[] = { 0, UBLK_F_USER_RECOVERY };
 
-	for (unsigned int round = 0; round < 24; round++) {
+	for (unsigned int round = 0; round < 32; round++) {
 		const struct raw_opt opt = {
-			.flags = RAW_ZC | flags[round % 2], .depth = 8, .fixed_file = round & 2,
+			.flags = RAW_ZC | flags[round & 1], .depth = 8, .fixed_file = round & 2,
 		};
-		pid_t pid = device_up(&opt), flows[6];
 
-		for (unsigned int i = 0; i < 6; i++) {
-			srandom(6 * round + i);
-			flows[i] = proc_start(flow, NULL);
-		}
-		sleep_ms(20 + random() % 20);
-		proc_signal(pid);
-		device_gone();
-		must(proc_gone(pid, FAST_MS), "round %u: the server is still there", round);
-		for (unsigned int i = 0; i < 6; i++)
-			must(proc_gone(flows[i], FAST_MS), "round %u: client %u has not ended",
-			     round, i);
+		end_under_flow(&opt, round & 4, round);
 	}
 }
 
