@@ -554,18 +554,18 @@ Test(lend_order, sqes_that_change_while_they_are_read_do_no_harm)
 	for (unsigned int i = 0; now_ms() < end; i++) {
 		const struct lend_move move = {
 			.op = i % 2 ? LEND_TEST_CMD_FILL : LEND_TEST_CMD_DRAIN,
-			.index = 1, .len = LEN, .slot = i % 8,
+			.index = 1, .len = LEN, .slot = i / 3 % 8,
 		};
 		struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
 
 		if (sqe) {
 			memset(sqe, 0, sizeof(*sqe));
 			if (i % 3 == 0)
-				lent_prep_register(sqe, lender, LEND_TEST_POS(0, 0), 0, i % 8, 0);
+				lent_prep_register(sqe, lender, LEND_TEST_POS(0, 0), 0, i / 3 % 8, 0);
 			else if (i % 3 == 1)
 				lender_prep_move(sqe, lender, &move);
 			else
-				lent_prep_unregister(sqe, i % 8);
+				lent_prep_unregister(sqe, i / 3 % 8);
 			io_uring_submit(&ring);
 			queued++;
 		}
