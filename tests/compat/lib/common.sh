@@ -6,13 +6,13 @@
 
 # shellcheck source=kernel/lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../../kernel/lib/common.sh"
-# shellcheck source=kernel/lib/base.sh
+# shellcheck source=kernel/lib/base.sh disable=SC2086 # what it leaves unquoted tree.sh has set
 . "$top/kernel/lib/base.sh"
-# shellcheck source=kernel/lib/series.sh
+# shellcheck source=kernel/lib/series.sh disable=SC2119,SC2120 # tree.sh gives it arguments
 . "$top/kernel/lib/series.sh"
-# shellcheck source=kernel/lib/save.sh
+# shellcheck source=kernel/lib/save.sh disable=SC2086 # the same
 . "$top/kernel/lib/save.sh"
-# shellcheck source=kernel/lib/build.sh
+# shellcheck source=kernel/lib/build.sh disable=SC2119,SC2120 # the same
 . "$top/kernel/lib/build.sh"
 
 program=${0##*/}

@@ -35,8 +35,11 @@ liburing_make()
 	local src=$1/src
 	[ ! -f "$1/built" ] || return 0
 	say "building ${src#"$top"/}"
-	(cd "$src" && ./configure --cc=gcc --cxx=g++ && make -j"$(nproc)" -C src && make -j"$(nproc)" -C test) > "$1/build.log" 2>&1 && liburing_variants "$1" >> "$1/build.log" 2>&1 ||
-		{ grep -E 'error|Error' "$1/build.log" | head >&2 || true; die "liburing does not build, see ${1#"$top"/}/build.log"; }
+	if ! { (cd "$src" && ./configure --cc=gcc --cxx=g++ && make -j"$(nproc)" -C src && make -j"$(nproc)" -C test) &&
+		liburing_variants "$1"; } > "$1/build.log" 2>&1; then
+		grep -E 'error|Error' "$1/build.log" | head >&2 || true
+		die "liburing does not build, see ${1#"$top"/}/build.log"
+	fi
 	touch "$1/built"
 }
 
