@@ -7,8 +7,8 @@ SRV := $(wildcard srv/*.c srv/*/*.c)
 SRV_OBJ := $(SRV:%.c=$(B)/obj/%.o)
 LIB_OBJ := $(filter-out $(B)/obj/srv/main.o,$(SRV_OBJ))
 TESTLIB_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/lib/*.c))
-# The fuzzer: a library of all but main, as for the server.
-FUZZ_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(filter-out tests/fuzz/main.c,$(wildcard tests/fuzz/*.c)))
+# The fuzzers: a library of all but main, as for the server.
+FUZZ_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(filter-out tests/fuzz/main.c tests/fuzz/crowd.c,$(wildcard tests/fuzz/*.c)))
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/*.c))
 GUEST := $(patsubst tests/guest/%.c,$(B)/tests/guest/%,$(wildcard tests/guest/*.c))
 
@@ -69,7 +69,7 @@ headers: ## the kernel's headers, build/headers
 	$(Q)kernel/tree.sh headers
 
 srv: $(B)/regbuf ## the server, build/regbuf
-programs: srv $(UNIT) $(GUEST) $(B)/tests/fuzz/fuzz ## the server and all test programs
+programs: srv $(UNIT) $(GUEST) $(B)/tests/fuzz/fuzz $(B)/tests/fuzz/crowd ## the server and all test programs
 
 shell: deps programs ## a prompt in the guest (K=kasan: on that kernel)
 	$(Q)kernel/tree.sh build $(or $(K),release)
@@ -106,9 +106,10 @@ install: srv ## regbuf, its manual page and completion for bash to $(PREFIX) (PR
 	$(Q)install -D -m 644 srv/regbuf.8 $(DESTDIR)$(PREFIX)/share/man/man8/regbuf.8
 	$(Q)install -D -m 644 srv/completion/regbuf.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/regbuf
 
-fuzz: deps programs ## random operations in the guest (OPS=10000000, SEED=, K=kasan)
+fuzz: deps programs ## random operations in the guest, alone and in a crowd (OPS=10000000, SEED=, K=kasan)
 	$(Q)kernel/tree.sh build $(or $(K),kasan)
 	$(Q)tests/vm/guest --kernel $(or $(K),kasan) --timeout 86400 $(B)/tests/fuzz/fuzz --ops $(or $(OPS),10000000) $(if $(SEED),--seed $(SEED))
+	$(Q)tests/vm/guest --kernel $(or $(K),kasan) --timeout 86400 $(B)/tests/fuzz/crowd --ops $(or $(OPS),10000000) $(if $(SEED),--seed $(SEED))
 
 torture: deps programs ## kill servers at random for MINUTES=10, on K=kasan, with SEED=n; LEAK=0: no kmemleak
 	$(Q)kernel/tree.sh build $(or $(K),kasan)

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What requests look like, and what is drawn how often. */
+#include <linux/ublk_cmd.h>
+#include <string.h>
+
+#include "crowd.h"
+#include "crowd_bytes.h"
+#include "crowd_ring.h"
+#include "lender.h"
+#include "ublkraw.h"
+
+#define PAGES(r, n)	(rng_below((r), (n)) * 4096U)
+
+static void add_held(struct cring *c, unsigned int slot, u64 what)
+{
+	/* a slot that io_uring picks may be any */
+	for (unsigned int i = 0; i < CRING_SLOTS; i++)
+		if (slot == i || slot == ~0U)
+			c->held[i] |= what;
+}
+
+static unsigned int a_slot(struct rng *r)
+{
+	/* now and then beyond the table */
+	return rng_chance(r, 2) ? CRING_SLOTS + rng_below(r, 3) : rng_below(r, CRING_SLOTS);
+}
+
+static void lend(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct cop *op,
+		 int fd, u64 cookie, u64 held)
+{
+	bool pick = rng_chance(r, 15);
+
+	lent_prep_register(sqe, fd, cookie, op->kind == C_REGISTER_UBLK ? 0 : op->len,
+			   pick ? 0 : op->slot, pick ? IORING_LENT_BUF_PICK_SLOT : 0);
+	add_held(c, pick ? ~0U : op->slot, held);
+}
+
+static void prep_register(struct cring *c, struct rng *r, struct io_uring_sqe *sqe,
+			  struct cop *op)
+{
+	unsigned int b = rng_below(r, BUF_SINK);
+	u32 off = rng_chance(r, 40) ? 0 : PAGES(r, BUF_LEN / 4096);
+
+	op->kind = C_REGISTER;
+	op->len = rng_chance(r, 50) ? BUF_LEN - off : 8 * rng_range(r, 1, (BUF_LEN - off) / 8);
+	lend(c, r, sqe, op, c->files->lender, LEND_TEST_POS(b, off), 1ULL << b);
+}
+
+static void prep_register_bad(struct cring *c, struct rng *r, struct io_uring_sqe *sqe,
+			      struct cop *op)
+{
+	static const u64 cookies[] = {
+		LEND_TEST_POS(0, BUF_LEN), LEND_TEST_POS(NR_BUFS, 0), LEND_TEST_POS(64, 0),
+		LEND_TEST_POS(0xffffffff, 0xffffffff),
+	};
+	unsigned int which = rng_below(r, 6);
+	int fd = c->files->lender;
+	u64 cookie = which < 4 ? cookies[which] : 0;
+
+	op->kind = C_REGISTER_BAD;
+	op->len = rng_below(r, 4096);
+	if (which == 4) {
+		op->kind = C_REGISTER_ERROR;
+		cookie = LEND_TEST_POS(BUF_ERROR, 0);
+	} else if (which == 5) {
+		op->kind = C_REGISTER_NOBODY;
+		fd = c->files->null;
+	}
+	lend(c, r, sqe, op, fd, cookie, 0);
+}
+
+static void prep_register_ublk(struct cring *c, struct rng *r, struct io_uring_sqe *sqe,
+			       struct cop *op)
+{
+	unsigned int queue = rng_chance(r, 3) ? rng_below(r, 70000) : 0;
+	unsigned int tag = rng_chance(r, 3) ? rng_below(r, 70000) : rng_below(r, 8);
+	u64 cookie = raw_pos(queue & 0xfff, tag & 0xffff, rng_chance(r, 75) ? 0 : PAGES(r, 20));
+
+	op->kind = C_REGISTER_UBLK;
+	op->len = 65536;
+	lend(c, r, sqe, op, c->files->cdev, rng_chance(r, 2) ? rng_next(r) & 0xfffff000 : cookie,
+	     HELD_UBLK);
+}
+
+/* As the server does, which this task is not. */
+static void prep_commit(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct cop *op)
+{
+	const struct ublksrv_io_cmd cmd = { .tag = rng_below(r, 8), .result = rng_below(r, 65536) };
+
+	op->kind = C_NOT_DAEMON;
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = c->files->cdev;
+	sqe->cmd_op = UBLK_U_IO_COMMIT_AND_FETCH_REQ;
+	sqe->uring_cmd_flags = rng_chance(r, 30) ? IORING_URING_CMD_FIXED : 0;
+	sqe->buf_index = op->slot;
+	memcpy(sqe->cmd, &cmd, sizeof(cmd));
+}
+
+static void prep_unregister(struct cring *c, struct rng *r, struct io_uring_sqe *sqe,
+			    struct cop *op)
+{
+	op->kind = C_UNREGISTER;
+	lent_prep_unregister(sqe, op->slot);
+}
+
+/* What a request has to do with its slot's buffer. */
+static void a_range(struct cring *c, struct rng *r, struct cop *op)
+{
+	op->addr = rng_chance(r, 30) ? 8 * rng_below(r, BUF_LEN / 8) : PAGES(r, 16);
+	op->len = rng_chance(r, 30) ? 8 * rng_below(r, CRING_LEN / 8) : 512U << rng_below(r, 6);
+	if (rng_chance(r, 15))
+		op->addr = (uintptr_t)c->area + op->addr;
+	else if (rng_chance(r, 2))
+		op->addr = rng_next(r) & ~7ULL;
+}
+
+static void prep_read(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct cop *op)
+{
+	int fd = rng_chance(r, 70) ? c->files->source : c->files->disk;
+
+	a_range(c, r, op);
+	op->kind = C_READ;
+	prep_rw_fixed(sqe, IORING_OP_READ_FIXED, fd, op->addr, op->len,
+		      op->addr % 4096 + PAGES(r, 8), op->slot);
+}
+
+static void prep_write(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct cop *op,
+		       unsigned int index)
+{
+	a_range(c, r, op);
+	op->kind = C_WRITE;
+	op->file = index < CRING_OPS && rng_chance(r, 70);
+	if (op->file)
+		prep_rw_fixed(sqe, IORING_OP_WRITE_FIXED, c->mem, op->addr, op->len,
+			      (u64)index * CRING_LEN, op->slot);
+	else
+		prep_rw_fixed(sqe, IORING_OP_WRITE_FIXED, c->files->disk, op->addr, op->len,
+			      (1U << 20) + PAGES(r, 64), op->slot);
+}
+
+/* Receivers do not know where the bytes begin: always on a page. */
+static void prep_send(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct cop *op)
+{
+	op->kind = C_SEND;
+	op->addr = PAGES(r, 16);
+	op->len = 8 * rng_range(r, 1, CRING_LEN / 8);
+	prep_send_fixed(sqe, c->sock, op->addr, op->len, op->slot);
+	sqe->msg_flags = MSG_DONTWAIT;
+}
+
+static void prep_move(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct cop *op)
+{
+	struct lend_move move;
+
+	a_range(c, r, op);
+	op->kind = rng_chance(r, 50) ? C_FILL : C_DRAIN;
+	move = (struct lend_move){
+		.op = op->kind == C_FILL ? LEND_TEST_CMD_FILL : LEND_TEST_CMD_DRAIN,
+		.index = op->kind == C_FILL ? rng_range(r, BUF_SOURCE, BUF_ERROR - 1) :
+					      rng_range(r, BUF_SINK, BUF_SOURCE - 1),
+		.offset = op->addr % 4096,
+		.delay_ms = rng_chance(r, 30) ? rng_range(r, 1, 8) : 0,
+		.addr = op->addr, .len = op->len, .slot = op->slot,
+	};
+	lender_prep_move(sqe, c->files->lender, &move);
+}
+
+static void prep_cancel(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct cop *op)
+{
+	op->kind = C_CANCEL;
+	sqe->opcode = IORING_OP_ASYNC_CANCEL;
+	sqe->fd = -1;
+	if (rng_chance(r, 30))
+		sqe->cancel_flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL;
+	else
+		sqe->addr = 1 + rng_below(r, CRING_OPS);
+}
+
+static void some_flags(const struct cring *c, struct rng *r, struct io_uring_sqe *sqe,
+		       const struct cop *op, bool skip)
+{
+	if (rng_chance(r, 25))
+		sqe->flags |= rng_chance(r, 80) ? IOSQE_IO_LINK : IOSQE_IO_HARDLINK;
+	/* those that wait would wait in a worker */
+	if (rng_chance(r, 20) && op->kind != C_CANCEL)
+		sqe->flags |= IOSQE_ASYNC;
+	if (skip)
+		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	else if (c->drains && rng_chance(r, 4))
+		sqe->flags |= IOSQE_IO_DRAIN;
+}
+
+void cring_prep(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct cop *op,
+		unsigned int index)
+{
+	unsigned int draw = rng_below(r, 100);
+	bool skip = index >= CRING_OPS;
+
+	*op = (struct cop){ .used = true, .slot = a_slot(r) };
+	if (draw < 1 && c->files->cdev >= 0)
+		prep_commit(c, r, sqe, op);
+	else if (draw < 8 && c->files->cdev >= 0)
+		prep_register_ublk(c, r, sqe, op);
+	else if (draw < 24)
+		prep_register(c, r, sqe, op);
+	else if (draw < 27)
+		prep_register_bad(c, r, sqe, op);
+	else if (draw < 44)
+		prep_unregister(c, r, sqe, op);
+	else if (draw < 60)
+		prep_read(c, r, sqe, op);
+	else if (draw < 78)
+		prep_write(c, r, sqe, op, index);
+	else if (draw < 85 && !skip)
+		prep_send(c, r, sqe, op);
+	else if (draw < 97 || skip)
+		prep_move(c, r, sqe, op);
+	else
+		prep_cancel(c, r, sqe, op);
+	some_flags(c, r, sqe, op, skip);
+}
