@@ -34,7 +34,7 @@ enum crowd_member {
 
 enum crowd_wrong {
 	CROWD_RIGHT, CROWD_WRONG_RESULT, CROWD_WRONG_COUNT, CROWD_WRONG_DATA, CROWD_WRONG_READ,
-	CROWD_WRONG_LOAN, CROWD_WRONG_HANG,
+	CROWD_WRONG_LOAN, CROWD_WRONG_HANG, CROWD_WRONG_STUCK,
 };
 extern const char *const crowd_wrongs[];
 
@@ -65,7 +65,8 @@ struct crowd {
 	enum crowd_wrong wrong;
 	u64 began;
 	int lender;		/* one open /dev/lend_test for all */
-	volatile int stop, failed;
+	volatile int stop;
+	volatile int blamed, failed;	/* somebody tells what was illegal; has told it */
 	volatile int id;	/* of the ublk device, or -1 */
 	volatile u32 devices, servers, recovered, killed;
 	volatile u64 ok, refused;

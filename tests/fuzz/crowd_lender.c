@@ -51,6 +51,9 @@ void crew_thread(unsigned int thread)
 	crowd_rng(&r, crew.start.member, thread, crew.start.incarnation);
 	cring_init(mine, &crew.files, 1 + thread);
 	cring_open(mine, &r, false);
+	/* on purpose */
+	while (crowd->wrong == CROWD_WRONG_STUCK)
+		sleep_ms(1000);
 	while (!crowd->stop) {
 		if (rng_chance(&r, 50))
 			round_of(mine, &crew.shared, &r, false);

@@ -14,7 +14,7 @@ static __thread enum crowd_member my_member;
 static __thread unsigned int my_thread;
 
 const char *const crowd_wrongs[] = {
-	"none", "result", "count", "data", "read", "loan", "hang", NULL
+	"none", "result", "count", "data", "read", "loan", "hang", "stuck", NULL
 };
 
 static const char *const names[] = {
@@ -112,7 +112,9 @@ void crowd_fail(const char *fmt, ...)
 	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
 	/* what comes of the first failure is not to be told too */
-	if (!__atomic_exchange_n(&crowd->failed, 1, __ATOMIC_SEQ_CST))
+	if (!__atomic_exchange_n(&crowd->blamed, 1, __ATOMIC_SEQ_CST)) {
 		crowd_blame(my_member, my_thread, why);
+		crowd->failed = 1;
+	}
 	_exit(1);
 }

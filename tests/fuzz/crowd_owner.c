@@ -13,7 +13,7 @@
 #include "crowd_owner.h"
 #include "proc.h"
 
-#define PATIENCE_MS	1500
+#define PATIENCE_MS	1000
 
 static struct owner {
 	struct rng rng;

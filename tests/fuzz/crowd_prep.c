@@ -19,10 +19,47 @@ static void add_held(struct cring *c, unsigned int slot, u64 what)
 			c->held[i] |= what;
 }
 
-static unsigned int a_slot(struct rng *r)
+/* Which slot suits. */
+static bool is_empty(const struct guess *g)
 {
-	/* now and then beyond the table */
-	return rng_chance(r, 2) ? CRING_SLOTS + rng_below(r, 3) : rng_below(r, CRING_SLOTS);
+	return !g->used;
+}
+
+static bool is_used(const struct guess *g)
+{
+	return g->used;
+}
+
+static bool is_source(const struct guess *g)
+{
+	return g->used && g->source;
+}
+
+static bool is_dest(const struct guess *g)
+{
+	return g->used && g->dest;
+}
+
+/* One that suits, if one is easily found; now and then any, or one beyond the table. */
+static unsigned int a_slot(const struct cring *c, struct rng *r,
+			   bool (*suits)(const struct guess *))
+{
+	unsigned int slot = rng_below(r, CRING_SLOTS);
+
+	if (rng_chance(r, 2))
+		return CRING_SLOTS + rng_below(r, 3);
+	for (unsigned int i = 0; i < CRING_SLOTS && rng_chance(r, 97); i++) {
+		if (suits(&c->guess[slot]))
+			break;
+		slot = (slot + 1) % CRING_SLOTS;
+	}
+	return slot;
+}
+
+static void set_guess(struct cring *c, unsigned int slot, struct guess guess)
+{
+	if (slot < CRING_SLOTS)
+		c->guess[slot] = guess;
 }
 
 static void lend(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct cop *op,
@@ -43,7 +80,9 @@ static void prep_register(struct cring *c, struct rng *r, struct io_uring_sqe *s
 
 	op->kind = C_REGISTER;
 	op->len = rng_chance(r, 50) ? BUF_LEN - off : 8 * rng_range(r, 1, (BUF_LEN - off) / 8);
+	op->slot = a_slot(c, r, is_empty);
 	lend(c, r, sqe, op, c->files->lender, LEND_TEST_POS(b, off), 1ULL << b);
+	set_guess(c, op->slot, (struct guess){ true, b < BUF_DEST, b >= BUF_MUTABLE, op->len });
 }
 
 static void prep_register_bad(struct cring *c, struct rng *r, struct io_uring_sqe *sqe,
@@ -59,6 +98,7 @@ static void prep_register_bad(struct cring *c, struct rng *r, struct io_uring_sq
 
 	op->kind = C_REGISTER_BAD;
 	op->len = rng_below(r, 4096);
+	op->slot = a_slot(c, r, is_empty);
 	if (which == 4) {
 		op->kind = C_REGISTER_ERROR;
 		cookie = LEND_TEST_POS(BUF_ERROR, 0);
@@ -78,8 +118,10 @@ static void prep_register_ublk(struct cring *c, struct rng *r, struct io_uring_s
 
 	op->kind = C_REGISTER_UBLK;
 	op->len = 65536;
+	op->slot = a_slot(c, r, is_empty);
 	lend(c, r, sqe, op, c->files->cdev, rng_chance(r, 2) ? rng_next(r) & 0xfffff000 : cookie,
 	     HELD_UBLK);
+	set_guess(c, op->slot, (struct guess){ true, true, true, 32768 });
 }
 
 /* As the server does, which this task is not. */
@@ -100,15 +142,25 @@ static void prep_unregister(struct cring *c, struct rng *r, struct io_uring_sqe 
 			    struct cop *op)
 {
 	op->kind = C_UNREGISTER;
+	op->slot = a_slot(c, r, is_used);
+	set_guess(c, op->slot, (struct guess){});
 	lent_prep_unregister(sqe, op->slot);
 }
 
-/* What a request has to do with its slot's buffer. */
-static void a_range(struct cring *c, struct rng *r, struct cop *op)
+/* A range that is probably inside the slot's buffer, for a request in one direction. */
+static void a_range(struct cring *c, struct rng *r, struct cop *op, bool dest)
 {
-	op->addr = rng_chance(r, 30) ? 8 * rng_below(r, BUF_LEN / 8) : PAGES(r, 16);
+	u32 len;
+
+	op->slot = a_slot(c, r, dest ? is_dest : is_source);
+	len = op->slot < CRING_SLOTS ? c->guess[op->slot].len : 0;
+	len = rng_chance(r, 90) && len ? len : BUF_LEN;
+	op->addr = rng_chance(r, 30) ? 8 * rng_below(r, len / 8) : PAGES(r, (len + 4095) / 4096);
+	len = op->addr < len ? len - op->addr : BUF_LEN;
 	op->len = rng_chance(r, 30) ? 8 * rng_below(r, CRING_LEN / 8) : 512U << rng_below(r, 6);
-	if (rng_chance(r, 15))
+	if (op->len > len)
+		op->len = len;
+	if (rng_chance(r, 5))
 		op->addr = (uintptr_t)c->area + op->addr;
 	else if (rng_chance(r, 2))
 		op->addr = rng_next(r) & ~7ULL;
@@ -118,7 +170,7 @@ static void prep_read(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, 
 {
 	int fd = rng_chance(r, 70) ? c->files->source : c->files->disk;
 
-	a_range(c, r, op);
+	a_range(c, r, op, true);
 	op->kind = C_READ;
 	prep_rw_fixed(sqe, IORING_OP_READ_FIXED, fd, op->addr, op->len,
 		      op->addr % 4096 + PAGES(r, 8), op->slot);
@@ -127,7 +179,7 @@ static void prep_read(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, 
 static void prep_write(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct cop *op,
 		       unsigned int index)
 {
-	a_range(c, r, op);
+	a_range(c, r, op, false);
 	op->kind = C_WRITE;
 	op->file = index < CRING_OPS && rng_chance(r, 70);
 	if (op->file)
@@ -141,9 +193,10 @@ static void prep_write(struct cring *c, struct rng *r, struct io_uring_sqe *sqe,
 /* Receivers do not know where the bytes begin: always on a page. */
 static void prep_send(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct cop *op)
 {
+	a_range(c, r, op, false);
 	op->kind = C_SEND;
-	op->addr = PAGES(r, 16);
-	op->len = 8 * rng_range(r, 1, CRING_LEN / 8);
+	op->addr &= 0xf000;
+	op->len = op->len ?: 8;
 	prep_send_fixed(sqe, c->sock, op->addr, op->len, op->slot);
 	sqe->msg_flags = MSG_DONTWAIT;
 }
@@ -152,8 +205,8 @@ static void prep_move(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, 
 {
 	struct lend_move move;
 
-	a_range(c, r, op);
 	op->kind = rng_chance(r, 50) ? C_FILL : C_DRAIN;
+	a_range(c, r, op, op->kind == C_FILL);
 	move = (struct lend_move){
 		.op = op->kind == C_FILL ? LEND_TEST_CMD_FILL : LEND_TEST_CMD_DRAIN,
 		.index = op->kind == C_FILL ? rng_range(r, BUF_SOURCE, BUF_ERROR - 1) :
@@ -196,16 +249,16 @@ void cring_prep(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct
 	unsigned int draw = rng_below(r, 100);
 	bool skip = index >= CRING_OPS;
 
-	*op = (struct cop){ .used = true, .slot = a_slot(r) };
+	*op = (struct cop){ .used = true, .slot = rng_below(r, CRING_SLOTS) };
 	if (draw < 1 && c->files->cdev >= 0)
 		prep_commit(c, r, sqe, op);
 	else if (draw < 8 && c->files->cdev >= 0)
 		prep_register_ublk(c, r, sqe, op);
-	else if (draw < 24)
+	else if (draw < 26)
 		prep_register(c, r, sqe, op);
-	else if (draw < 27)
+	else if (draw < 28)
 		prep_register_bad(c, r, sqe, op);
-	else if (draw < 44)
+	else if (draw < 40)
 		prep_unregister(c, r, sqe, op);
 	else if (draw < 60)
 		prep_read(c, r, sqe, op);

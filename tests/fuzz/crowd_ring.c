@@ -65,6 +65,7 @@ void cring_open(struct cring *c, struct rng *r, bool shared)
 	ring_table(&c->ring, CRING_SLOTS);
 	memset(c->ops, 0, sizeof(c->ops));
 	memset(c->held, 0, sizeof(c->held));
+	memset(c->guess, 0, sizeof(c->guess));
 	c->inflight = 0;
 	crowd_began("a ring is opened, with flags", c->nr, flags, 0);
 }
@@ -252,8 +253,7 @@ void cring_drain(struct cring *c)
 	for (cring_reap(c); c->inflight; cring_reap(c)) {
 		if (now_ms() > end)
 			crowd_fail("%u requests do not complete", c->inflight);
-		/* on purpose: else the kill storm may be quicker */
-		if (crowd->stop && crowd->wrong != CROWD_WRONG_HANG)
+		if (crowd->stop)
 			return;
 		crowd_beat();
 		sleep_ms(1);

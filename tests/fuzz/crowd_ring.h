@@ -32,6 +32,12 @@ struct cop {
 	bool file;		/* wrote to its place in cring's file */
 };
 
+/* What a slot probably has, after what was submitted last: most requests are to fit. */
+struct guess {
+	bool used, source, dest;
+	u32 len;
+};
+
 /*
  * struct cring - one ring, of one thread or of all in the process
  * @lock is for all of it but @ring's fd, which the holders of @open may use in
@@ -47,6 +53,7 @@ struct cring {
 	unsigned int inflight;
 	struct cop ops[CRING_OPS];
 	u64 held[CRING_SLOTS];	/* what each slot may ever have held, see crowd_bytes.h */
+	struct guess guess[CRING_SLOTS];
 	int mem;		/* where writes go, a place for each of @ops */
 	int sock;		/* datagrams to itself */
 	int pipe[2];		/* always empty */

@@ -55,7 +55,9 @@ static void io_cmd(enum crowd_kind kind, u32 cmd_op, unsigned int queue, unsigne
 	bool copy = crowd_device()->flags & UBLK_F_NEED_GET_DATA;
 	const struct ublksrv_io_cmd cmd = {
 		.q_id = queue, .tag = tag, .result = result,
-		.addr = copy && tag < OWNER_DEPTH ? (uintptr_t)(srv.bufs + tag * IO_MAX) : 0,
+		/* reads are to find the source's bytes, and not those of writes */
+		.addr = !copy || tag >= OWNER_DEPTH ? 0 :
+			(uintptr_t)(kind == C_GET_DATA ? srv.tmp : srv.bufs + tag * IO_MAX),
 	};
 	struct io_uring_sqe *sqe = prep(kind, tag);
 
