@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "status.h"
 
 static socklen_t status_addr(struct sockaddr_un *sa, u32 id)
@@ -20,9 +21,13 @@ static socklen_t status_addr(struct sockaddr_un *sa, u32 id)
 	return offsetof(struct sockaddr_un, sun_path) + 1 + n;
 }
 
-static void status_timeout(int sock)
+/* A server must not wait long for who asks; who asks may, on a machine that is busy. */
+#define STATUS_SERVE_S	1
+#define STATUS_ASK_S	10
+
+static void status_timeout(int sock, time_t seconds)
 {
-	struct timeval tv = { .tv_sec = 1 };
+	struct timeval tv = { .tv_sec = seconds };
 
 	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
 	setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
@@ -80,7 +85,7 @@ void status_serve(int listener, void (*tell)(void *arg, enum status_form form, F
 
 	if (sock < 0)
 		return;
-	status_timeout(sock);
+	status_timeout(sock, STATUS_SERVE_S);
 	if (!status_peer(sock, &cred) || (cred.uid != 0 && cred.uid != geteuid()) ||
 	    recv(sock, &form, 1, 0) != 1)
 		goto out;
@@ -123,10 +128,16 @@ char *status_ask(u32 id, pid_t pid, enum status_form form)
 
 	if (sock < 0)
 		return NULL;
-	status_timeout(sock);
+	status_timeout(sock, STATUS_ASK_S);
+	/* refused, or somebody else: it is not a server of ours */
 	if (!connect(sock, (struct sockaddr *)&sa, salen) && status_peer(sock, &cred) &&
-	    cred.pid == pid && send(sock, &byte, 1, MSG_NOSIGNAL) == 1)
-		text = status_read(sock);
+	    cred.pid == pid) {
+		if (send(sock, &byte, 1, MSG_NOSIGNAL) == 1)
+			text = status_read(sock);
+		if (!text)
+			log_warn("device %u: its server, process %d, does not answer: %s", id, pid,
+				 strerror(errno));
+	}
 	close(sock);
 	return text;
 }

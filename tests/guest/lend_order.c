@@ -508,6 +508,10 @@ static void *scribble(void *arg)
 		struct io_uring_sqe *sqe = &s->ring->sq.sqes[n++ % 8];
 		u32 value = values[random() % 10];
 
+		/* in bursts: what is always spoiled is refused before it gets anywhere */
+		if (n % 16 == 0)
+			for (volatile int i = 0; i < 5000; i++)
+				;
 		/* not opcode and descriptor: those could do harm of another kind */
 		switch (random() % 7) {
 		case 0:
