@@ -93,10 +93,20 @@ static int add(void)
 	return 0;
 }
 
+/*
+ * START_DEV looks for partitions, and without a server waits for the next one, if there
+ * may be one, or for the end of the device.
+ */
+static void give_up_start(void)
+{
+	kill_server();
+	raw_ctl_data(UBLK_U_CMD_STOP_DEV, crowd->id, 0, CROWD_HANG_MS / 2);
+}
+
 static void start(int id)
 {
 	start_server();
-	ctl_simple(C_START, UBLK_U_CMD_START_DEV, id, owner.server, PATIENCE_MS, kill_server);
+	ctl_simple(C_START, UBLK_U_CMD_START_DEV, id, owner.server, PATIENCE_MS, give_up_start);
 }
 
 /* Until the old server's file is closed by all who have it. */
