@@ -3,7 +3,7 @@
 # Which cells can be measured.  Sourced by cost and where.
 
 # shellcheck disable=SC2034 # theirs
-cell_re='(raw:0:-|null:0:(copy|user-copy|register)|loop:1:(copy|user-copy|register)|mirror:[234]:(copy|user-copy|register))'
+cell_re='(raw:0:-|null:0:(copy|user-copy|register|fused|fused-n)|loop:1:(copy|user-copy|register|fused|fused-n)|mirror:[234]:(copy|user-copy|register|fused|fused-n))'
 
 # check_cells REGEX FORM CELL...: all are cells, or the program ends with 2 (0 for --help)
 check_cells()

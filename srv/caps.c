@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <linux/io_uring_fused.h>
 #include <linux/io_uring_lend.h>
 
 #include "caps.h"
@@ -20,17 +21,17 @@ const struct cap_name cap_names[] = {
 	{ 0 }
 };
 
-static bool caps_lend(void)
+static void caps_probe_ring(struct caps *caps)
 {
 	struct io_uring_probe *probe = io_uring_get_probe();
-	bool lend;
 
+	caps->lend = caps->fused = false;
 	if (!probe)
-		return false;
-	lend = io_uring_opcode_supported(probe, IORING_OP_LENT_BUF_REGISTER) &&
-	       io_uring_opcode_supported(probe, IORING_OP_LENT_BUF_UNREGISTER);
+		return;
+	caps->lend = io_uring_opcode_supported(probe, IORING_OP_LENT_BUF_REGISTER) &&
+		     io_uring_opcode_supported(probe, IORING_OP_LENT_BUF_UNREGISTER);
+	caps->fused = io_uring_opcode_supported(probe, IORING_OP_FUSED_CMD);
 	io_uring_free_probe(probe);
-	return lend;
 }
 
 int caps_probe(struct ctrl *c, struct caps *caps)
@@ -42,6 +43,6 @@ int caps_probe(struct ctrl *c, struct caps *caps)
 			strerror(-ret));
 		return ret;
 	}
-	caps->lend = caps_lend();
+	caps_probe_ring(caps);
 	return 0;
 }

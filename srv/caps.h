@@ -14,6 +14,7 @@
 struct caps {
 	u64 ublk;	/* UBLK_F_* */
 	bool lend;	/* IORING_OP_LENT_BUF_* */
+	bool fused;	/* IORING_OP_FUSED_CMD */
 };
 
 struct cap_name {

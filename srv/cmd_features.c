@@ -30,6 +30,7 @@ static void features_json(const struct caps *caps)
 	json_close(&j, '}');
 	json_open(&j, "io_uring", '{');
 	json_bool(&j, "lent-buffers", caps->lend);
+	json_bool(&j, "fused-commands", caps->fused);
 	json_close(&j, '}');
 	json_open(&j, "modes", '{');
 	for (const struct mode_ops *const *m = mode_list; *m; m++)
@@ -45,6 +46,7 @@ static void features_text(const struct caps *caps)
 	for (const struct cap_name *n = cap_names; n->bit; n++)
 		printf("  %-22s %s\n", n->name, caps->ublk & n->bit ? "yes" : "no");
 	printf("io_uring\n  %-22s %s\n", "lent-buffers", caps->lend ? "yes" : "no");
+	printf("  %-22s %s\n", "fused-commands", caps->fused ? "yes" : "no");
 	printf("modes\n");
 	for (const struct mode_ops *const *m = mode_list; *m; m++) {
 		const char *missing = NULL;

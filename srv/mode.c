@@ -10,6 +10,8 @@ const struct mode_ops *const mode_list[] = {
 	&mode_copy,
 	&mode_user_copy,
 	&mode_register,
+	&mode_fused,
+	&mode_fused_n,
 	NULL
 };
 
@@ -17,6 +19,8 @@ const char *const mode_names[] = {
 	"copy",
 	"user-copy",
 	"register",
+	"fused",
+	"fused-n",
 	NULL
 };
 
@@ -37,6 +41,10 @@ int mode_check(const struct mode_ops *mode, const struct caps *caps, const char 
 
 	if (mode->needs_lend && !caps->lend) {
 		*missing = "io_uring's lent buffers (IORING_OP_LENT_BUF_REGISTER)";
+		return -EOPNOTSUPP;
+	}
+	if (mode->needs_fused && !caps->fused) {
+		*missing = "io_uring's fused commands (IORING_OP_FUSED_CMD)";
 		return -EOPNOTSUPP;
 	}
 	for (const struct cap_name *n = cap_names; n->bit; n++) {

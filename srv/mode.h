@@ -22,6 +22,7 @@ struct mode_ops {
 	const char *summary;	/* for the help */
 	u64 ublk_flags;		/* the device has these, and the kernel must */
 	bool needs_lend;	/* the kernel's io_uring must have lent buffers */
+	bool needs_fused;	/* and fused commands */
 
 	/*
 	 * The data of a write is a copy, which the client cannot change any
@@ -29,8 +30,9 @@ struct mode_ops {
 	 */
 	bool snapshots;
 
-	/* SQEs of one request, beside one per step. */
+	/* SQEs of one request, beside one per step; and of each step, beside its own. */
 	unsigned int extra_sqes;
+	unsigned int sqes_per_step;
 
 	/*
 	 * The result of a step that says: the data could not be reached, which

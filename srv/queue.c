@@ -247,7 +247,8 @@ static int queue_ring_init(struct queue *q)
 		IORING_SETUP_COOP_TASKRUN,
 		0,
 	};
-	unsigned int entries = q->depth * (q->mode->extra_sqes + q->target->max_steps + 1);
+	unsigned int per_step = 1 + q->mode->sqes_per_step;
+	unsigned int entries = q->depth * (q->mode->extra_sqes + q->target->max_steps * per_step + 1);
 	int ret = -EINVAL;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(flags) && ret == -EINVAL; i++)

@@ -73,6 +73,13 @@ static inline struct io_uring_sqe *queue_sqe(struct queue *q)
 	return sqe;
 }
 
+/* For modes: the next @nr SQEs go in one submission. */
+static inline void queue_room(struct queue *q, unsigned int nr)
+{
+	while (unlikely(io_uring_sq_space_left(&q->ring) < nr))
+		io_uring_submit(&q->ring);
+}
+
 static inline struct io *queue_io(struct queue *q, unsigned int tag)
 {
 	return &q->ios[tag];

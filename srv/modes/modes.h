@@ -7,5 +7,7 @@
 extern const struct mode_ops mode_copy;
 extern const struct mode_ops mode_user_copy;
 extern const struct mode_ops mode_register;
+extern const struct mode_ops mode_fused;
+extern const struct mode_ops mode_fused_n;
 
 #endif
