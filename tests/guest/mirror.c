@@ -29,8 +29,8 @@
 #define BAD_SECTOR	4096	/* of a leg that fails: 2 MiB from its start */
 #define BAD_BYTE	(BAD_SECTOR * 512)
 
-static const char *const modes[] = { "copy", "user-copy", "register" };
-#define NR_MODES	3
+static const char *const modes[] = { "copy", "user-copy", "register", "fused", "fused-n" };
+#define NR_MODES	5
 
 static const char *const names[3] = {
 	DISK_NULL_PREFIX "leg0", DISK_NULL_PREFIX "leg1", DISK_NULL_PREFIX "leg2",

@@ -41,7 +41,7 @@
 enum recovery { NONE, RECOVERY, REISSUE, NR_RECOVERIES };
 
 static const char *const recoveries[NR_RECOVERIES] = { "no recovery", "recovery", "reissue" };
-static const char *const modes[] = { "copy", "user-copy", "register" };
+static const char *const modes[] = { "copy", "user-copy", "register", "fused", "fused-n" };
 #define NR_MODES	3
 static const char *const inner_targets[] = { "loop", "mirror" };
 enum { LOOP, MIRROR };
