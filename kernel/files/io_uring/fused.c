@@ -239,7 +239,6 @@ static int io_fused_borrow(struct io_fused *fused)
 	if (IS_ERR(buf))
 		return buf == ERR_PTR(-EAGAIN) ? -EBUSY : PTR_ERR(buf);
 
-	refcount_set(&buf->refs, 1);
 	fused->lent = buf;
 	fused->buf = (struct io_lent_buf) {
 		.bvec		= buf->bvec,

@@ -119,8 +119,7 @@ static int io_lend_install(struct io_kiocb *req, unsigned int *len)
 	if (IS_ERR(buf))
 		return buf == ERR_PTR(-EAGAIN) ? -EBUSY : PTR_ERR(buf);
 
-	/* from here on it is io_uring's, until ->release() */
-	refcount_set(&buf->refs, 1);
+	/* the slot's reference is the one that the exporter has counted */
 	*len = buf->len;
 	req->ctx->user_bufs[index] = io_lent_to_slot(buf);
 	return index;

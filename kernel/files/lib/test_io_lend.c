@@ -209,6 +209,7 @@ static void lend_fill(struct io_lent_buf *out, const struct lend_buf *buf,
 	for (len += off; len > bv->bv_len; bv++)
 		len -= bv->bv_len;
 	out->nr_bvecs = bv - out->bvec + 1;
+	refcount_set(&out->refs, 1);
 }
 
 static struct io_lent_buf *lend_test_export(struct file *filp,

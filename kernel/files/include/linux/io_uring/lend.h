@@ -36,14 +36,18 @@ struct file;
  * @offset: first byte of the buffer, inside @bvec[0]
  * @len: bytes, 1 to %INT_MAX
  * @dir: %IO_LENT_SOURCE, %IO_LENT_DEST or both
- * @refs: io_uring's: one for the table slot, one for each request that uses the
- *	buffer.  Not the driver's business.
+ * @refs: references that the driver has handed out, one for each time that it
+ *	lent the buffer, and one for each request that uses it.  The driver sets
+ *	it to 1, with all else filled in, when it lends a buffer that is not lent;
+ *	io_uring counts from then on.
  * @release: called exactly once, when the last of @refs is gone
  *
- * Owner: the driver, which fills in all but @refs, may embed this in a structure
- * of its own, and must not touch it or the memory it refers to from the return
- * of ->export_buf() until @release.  The fields do not change in between, so they
- * are read without a lock.
+ * Owner: the driver, which fills it in, may embed this in a structure of its own,
+ * and must not touch it or the memory it refers to from the return of
+ * ->export_buf() until @release.  The fields do not change in between, so they
+ * are read without a lock.  A driver that is asked for the same bytes meanwhile
+ * may lend the same buffer once more: if refcount_inc_not_zero() of @refs says
+ * that it is still lent, it stays so, and there will be one @release for all.
  *
  * @release runs in task context, with or without the ring's lock, from whichever
  * task drops the last reference: one that submits or reaps, a kworker at ring
@@ -68,10 +72,10 @@ struct io_lent_buf {
  *	and user space, who chose it
  * @len: bytes wanted, 0 for all from @cookie on
  *
- * ->export_buf() returns a buffer of @len bytes or an ERR_PTR, whose error goes to
- * user space as it is, but for -EAGAIN, which becomes -EBUSY.  It is called with
- * the ring's lock held, may sleep, and must not wait for anything that needs a
- * request of the same ring to make progress.
+ * ->export_buf() returns a buffer of @len bytes, with a reference for the caller,
+ * or an ERR_PTR, whose error goes to user space as it is, but for -EAGAIN, which
+ * becomes -EBUSY.  It is called with the ring's lock held, may sleep, and must not
+ * wait for anything that needs a request of the same ring to make progress.
  */
 struct io_export_args {
 	u64	cookie;
