@@ -344,32 +344,43 @@ Test(ublk_data, a_committed_request_waits_for_the_socket)
 	raw_down(&r);
 }
 
+/* The same bytes twice, other lengths at the same place, other places of the same length. */
+static const struct { u32 off, len; } loans[] = {
+	{ 0, LEN }, { 4096, 8192 }, { 0, LEN }, { 0, 8192 }, { LEN - 8192, 8192 },
+};
+#define NR_LOANS	5
+
+static void slot_has(unsigned int slot, u32 off, u32 len, unsigned int seed)
+{
+	u8 *back = page_alloc(LEN);
+
+	res_is(raw_rw(&r, IORING_OP_WRITE_FIXED, file, 0, len, 0, slot), len, "slot %u", slot);
+	file_read(file, back, len, 0);
+	pat_is(back, len, seed, off, "slot %u", slot);
+	munmap(back, LEN);
+}
+
 Test(ublk_data, a_request_lent_twice_ends_after_the_last)
 {
 	struct client *c;
 	unsigned int tag;
 
-	raw_up(&r, &(struct raw_opt){ .depth = 2 });
-	for (unsigned int first = 0; first < 3; first++) {
+	raw_up(&r, &(struct raw_opt){ .depth = NR_LOANS });
+	for (unsigned int first = 0; first < NR_LOANS; first++) {
 		c = start(CLIENT_WRITE, 4);
 		tag = raw_expect(&r, UBLK_IO_OP_WRITE, LEN);
-		res_is(raw_lend(&r, tag, 0, 0, 0), LEN, "first slot");
-		res_is(raw_lend(&r, tag, 0, 0, 1), LEN, "second slot");
-		res_is(raw_lend(&r, tag, 4096, 8192, 2), 8192, "a part in a third");
-		for (unsigned int i = 0; i < 3; i++) {
-			u8 *back = page_alloc(LEN);
-			u32 at = i == 2 ? 4096 : 0, len = i == 2 ? 8192 : LEN;
+		for (unsigned int i = 0; i < NR_LOANS; i++) {
+			unsigned int slot = (first + i) % NR_LOANS;
 
-			res_is(raw_rw(&r, IORING_OP_WRITE_FIXED, file, 0, len, 0, i), len,
-			       "slot %u", i);
-			file_read(file, back, len, 0);
-			pat_is(back, len, 4, at, "slot %u", i);
-			munmap(back, LEN);
+			res_is(raw_lend(&r, tag, loans[slot].off, loans[slot].len, slot),
+			       loans[slot].len, "first %u: slot %u", first, slot);
 		}
+		for (unsigned int i = 0; i < NR_LOANS; i++)
+			slot_has(i, loans[i].off, loans[i].len, 4);
 		raw_commit(&r, tag, LEN);
-		for (unsigned int i = 0; i < 3; i++) {
+		for (unsigned int i = 0; i < NR_LOANS; i++) {
 			has_not_ended(c, "still in a slot");
-			res_is(raw_unlend(&r, (first + i) % 3), 0, "UNREGISTER");
+			res_is(raw_unlend(&r, (first + i) % NR_LOANS), 0, "UNREGISTER");
 		}
 		ends_with(c, LEN, "the last slot is clear");
 	}
