@@ -240,7 +240,7 @@ static int launch_check_recover(struct launch *l, const struct ublksrv_ctrl_dev_
 				const struct ublk_params *p)
 {
 	u64 size = p->basic.dev_sectors << SECTOR_SHIFT;
-	u64 data_flags = UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_USER_COPY;
+	u64 data_flags = UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_USER_COPY | UBLK_F_NEED_GET_DATA;
 
 	if (!(info->flags & UBLK_F_USER_RECOVERY))
 		log_err("device %u: it was not made with --recovery", l->id);

@@ -9,7 +9,9 @@
 const struct mode_ops *const mode_list[] = {
 	&mode_copy,
 	&mode_user_copy,
+	&mode_get_data,
 	&mode_register,
+	&mode_register_chain,
 	&mode_fused,
 	&mode_fused_n,
 	NULL
@@ -18,11 +20,16 @@ const struct mode_ops *const mode_list[] = {
 const char *const mode_names[] = {
 	"copy",
 	"user-copy",
+	"get-data",
 	"register",
+	"register-chain",
 	"fused",
 	"fused-n",
 	NULL
 };
+
+_Static_assert(ARRAY_SIZE(mode_list) == NR_MODES + 1 && ARRAY_SIZE(mode_names) == NR_MODES + 1,
+	       "each mode has a table and a name");
 
 _Static_assert(sizeof(mode_list) / sizeof(mode_list[0]) ==
 	       sizeof(mode_names) / sizeof(mode_names[0]), "a mode without a name");

@@ -56,9 +56,27 @@ struct mode_ops {
 	 */
 	bool (*finish)(struct queue *q, struct io *io);
 
+	/*
+	 * A write has come, and the driver asks where its data is to go: set
+	 * io->cmd_addr.  The request comes again with the data there.  Required
+	 * with UBLK_F_NEED_GET_DATA.
+	 */
+	void (*get_data)(struct queue *q, struct io *io);
+
+	/*
+	 * COMMIT has been queued.  It is carried out before whatever is queued
+	 * behind it, which may use the request's buffer again.  Optional.
+	 */
+	void (*committed)(struct queue *q, struct io *io);
+
+	/* No request came for QUEUE_IDLE_MS.  Optional. */
+	void (*idle)(struct queue *q);
+
 	/* A CQE of kind UD_MODE.  Required when such SQEs are queued. */
 	void (*cqe)(struct queue *q, struct io *io, unsigned int index, int res);
 };
+
+#define NR_MODES	7
 
 extern const struct mode_ops *const mode_list[];	/* NULL-terminated */
 extern const char *const mode_names[];			/* the same, for options */

@@ -18,6 +18,9 @@
  */
 #define STEP_TRIES	8
 
+/* Modes are told that a queue is idle when it has been for so long. */
+#define QUEUE_IDLE_MS	500
+
 _Static_assert(sizeof(struct ublksrv_io_cmd) <= 16, "the command fits a 64-byte SQE");
 
 int io_step_op(u8 ublk_op)
@@ -56,6 +59,8 @@ void queue_commit(struct queue *q, struct io *io)
 {
 	pace_end(&q->pace);
 	queue_fetch(q, io, UBLK_U_IO_COMMIT_AND_FETCH_REQ, io->result);
+	if (q->mode->committed)
+		q->mode->committed(q, io);
 }
 
 /* An operation that moves no data: the same in every mode. */
@@ -197,6 +202,11 @@ static void queue_fetch_cqe(struct queue *q, struct io *io, int res)
 		queue_request(q, io);
 		return;
 	}
+	if (res == UBLK_IO_RES_NEED_GET_DATA && q->mode->get_data) {
+		q->mode->get_data(q, io);
+		queue_fetch(q, io, UBLK_U_IO_NEED_GET_DATA, 0);
+		return;
+	}
 	/* ABORT says that the device is going away; the tag is not used again. */
 	if (res != UBLK_IO_RES_ABORT)
 		log_err("queue %u tag %u: FETCH: %s", q->qid, io->tag, strerror(-res));
@@ -219,12 +229,30 @@ static void queue_cqe(struct queue *q, const struct io_uring_cqe *cqe)
 	}
 }
 
+/* Submits and waits for a CQE; a mode that wants to know when nothing comes is told once. */
+static int queue_wait(struct queue *q)
+{
+	struct __kernel_timespec ts = { .tv_nsec = QUEUE_IDLE_MS * 1000000LL };
+	struct io_uring_cqe *cqe;
+	int ret;
+
+	if (!q->mode->idle || q->idle)
+		return io_uring_submit_and_wait(&q->ring, 1);
+	ret = io_uring_submit_and_wait_timeout(&q->ring, &cqe, 1, &ts, NULL);
+	if (ret == -ETIME) {
+		q->mode->idle(q);
+		q->idle = true;
+		ret = 0;
+	}
+	return ret;
+}
+
 static void queue_loop(struct queue *q)
 {
 	while (q->fetched) {
 		struct io_uring_cqe *cqe;
 		unsigned int head, nr = 0;
-		int ret = io_uring_submit_and_wait(&q->ring, 1);
+		int ret = queue_wait(q);
 
 		if (unlikely(ret < 0 && ret != -EINTR && ret != -EAGAIN && ret != -EBUSY)) {
 			log_err("queue %u: io_uring_enter: %s", q->qid, strerror(-ret));
@@ -235,6 +263,8 @@ static void queue_loop(struct queue *q)
 			queue_cqe(q, cqe);
 			nr++;
 		}
+		if (nr)
+			q->idle = false;
 		io_uring_cq_advance(&q->ring, nr);
 	}
 }

@@ -15,6 +15,7 @@
 #include "io.h"
 #include "mode.h"
 #include "pace.h"
+#include "pool.h"
 #include "target.h"
 #include "udata.h"
 
@@ -44,9 +45,12 @@ struct queue {
 	enum pace_policy pace_policy;
 	unsigned int fetched;		/* tags with the driver or in work */
 
+	bool idle;			/* nothing came for a while, the mode has been told */
+
 	/* the mode's own */
 	char *bufs;
 	size_t bufs_size;
+	struct pool pool;
 	unsigned int bufs_fixed;	/* bytes of each that are registered */
 
 	struct server *srv;
@@ -97,9 +101,9 @@ static inline void queue_step(struct io *io, struct step *s, struct io_uring_sqe
 	io->pending++;
 }
 
-/* For modes: prepare and queue READ or WRITE of the rest of @s at @addr. */
-static inline void queue_rw_step(struct queue *q, struct io *io, struct step *s,
-				 int op, u64 addr, unsigned int buf_index)
+/* For modes: prepare and queue READ or WRITE of the rest of @s at @addr; returns its SQE. */
+static inline struct io_uring_sqe *queue_rw_step(struct queue *q, struct io *io, struct step *s,
+						 int op, u64 addr, unsigned int buf_index)
 {
 	struct io_uring_sqe *sqe = queue_sqe(q);
 
@@ -109,6 +113,7 @@ static inline void queue_rw_step(struct queue *q, struct io *io, struct step *s,
 	if (io->fua && s->op == STEP_WRITE)
 		sqe->rw_flags = RWF_DSYNC;
 	queue_step(io, s, sqe);
+	return sqe;
 }
 
 /* For modes: the mode's own part of the request is over; carry on. */

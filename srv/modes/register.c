@@ -14,6 +14,10 @@
  *
  * The rule that makes this safe: a slot belongs to one tag, and the next round
  * of that tag is queued only when every CQE of the I/O before has been reaped.
+ *
+ * Mode register-chain is the same as a chain of links, one after the other, which is
+ * what registered buffers were objected to for: for comparison.  The links are hard
+ * ones, so that a leg that fails breaks neither the others nor UNREGISTER.
  */
 #include <assert.h>
 #include <errno.h>
@@ -41,33 +45,47 @@ static int register_init(struct queue *q)
 	return 0;
 }
 
-static void register_table_op(struct queue *q, struct io *io, int op, unsigned int index)
+static void register_table_op(struct queue *q, struct io *io, int op, unsigned int index,
+			      unsigned int flags)
 {
 	struct io_uring_sqe *sqe = queue_sqe(q);
 
 	if (op == IORING_OP_LENT_BUF_REGISTER) {
 		io_uring_prep_rw(op, sqe, FILE_UBLKC, NULL, 0, io->cookie);
-		sqe->flags = IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS;
+		sqe->flags = IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS | flags;
 	} else {
 		io_uring_prep_rw(op, sqe, -1, NULL, 0, 0);
-		sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
+		sqe->flags = IOSQE_CQE_SKIP_SUCCESS | flags;
 	}
 	sqe->buf_index = io->tag;
 	sqe->user_data = udata(UD_MODE, io->tag, index);
 }
 
-static void register_issue(struct queue *q, struct io *io)
+/* @link: what each SQE but the last has to be told about the next one */
+static void register_issue_linked(struct queue *q, struct io *io, unsigned int link)
 {
 	assert(io->pending == 0);
-	register_table_op(q, io, IORING_OP_LENT_BUF_REGISTER, REG_REGISTER);
+	register_table_op(q, io, IORING_OP_LENT_BUF_REGISTER, REG_REGISTER, link);
 	for (unsigned int i = 0; i < io->nr_steps; i++) {
 		struct step *s = &io->steps[i];
+		int op = s->op == STEP_READ ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED;
 
 		if (s->state == STEP_TODO)
-			queue_rw_step(q, io, s, s->op == STEP_READ ? IORING_OP_READ_FIXED :
-				      IORING_OP_WRITE_FIXED, s->done, io->tag);
+			queue_rw_step(q, io, s, op, s->done, io->tag)->flags |= link;
 	}
-	register_table_op(q, io, IORING_OP_LENT_BUF_UNREGISTER, REG_UNREGISTER);
+	register_table_op(q, io, IORING_OP_LENT_BUF_UNREGISTER, REG_UNREGISTER, 0);
+}
+
+static void register_issue(struct queue *q, struct io *io)
+{
+	register_issue_linked(q, io, 0);
+}
+
+/* A chain ends where a submission does. */
+static void register_chain_issue(struct queue *q, struct io *io)
+{
+	queue_room(q, io->nr_steps + 2);
+	register_issue_linked(q, io, IOSQE_IO_HARDLINK);
 }
 
 /* Only failures come here. */
@@ -93,5 +111,17 @@ const struct mode_ops mode_register = {
 	.lost_errno	= -EFAULT,
 	.init		= register_init,
 	.issue		= register_issue,
+	.cqe		= register_cqe,
+};
+
+const struct mode_ops mode_register_chain = {
+	.name		= "register-chain",
+	.summary	= "the same, one leg after the other: for comparison",
+	.ublk_flags	= UBLK_F_SUPPORT_ZERO_COPY,
+	.needs_lend	= true,
+	.extra_sqes	= 2,
+	.lost_errno	= -EFAULT,
+	.init		= register_init,
+	.issue		= register_chain_issue,
 	.cqe		= register_cqe,
 };

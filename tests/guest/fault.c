@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "mode.h"
 #include "pattern.h"
 #include "proc.h"
 #include "tmpfile.h"
@@ -21,8 +22,6 @@
 #define SIZE		(8 << 20)
 #define FAST_MS		5000
 
-static const char *const modes[] = { "copy", "user-copy", "register", "fused", "fused-n" };
-#define NR_MODES	5
 static const char *const moments[] = { "arrive", "inflight", "done" };
 #define NR_MOMENTS	3
 
@@ -139,8 +138,8 @@ Test(fault, a_server_that_dies_is_replaced_and_nobody_notices)
 {
 	for (unsigned int m = 0; m < NR_MODES; m++) {
 		for (unsigned int n = 0; n < NR_MOMENTS; n++)
-			dies_and_is_replaced(modes[m], moments[n], "write");
-		dies_and_is_replaced(modes[m], moments[m % 3], "read");
+			dies_and_is_replaced(mode_names[m], moments[n], "write");
+		dies_and_is_replaced(mode_names[m], moments[m % 3], "read");
 	}
 	cli_nothing_left("replaced");
 }
@@ -173,7 +172,7 @@ Test(fault, a_server_that_dies_alone_fails_its_clients_at_once)
 {
 	for (unsigned int m = 0; m < NR_MODES; m++) {
 		for (unsigned int n = 0; n < NR_MOMENTS; n++)
-			dies_alone(modes[m], moments[n]);
+			dies_alone(mode_names[m], moments[n]);
 	}
 	cli_nothing_left("died alone");
 }
@@ -187,22 +186,22 @@ Test(fault, short_results_are_completed_or_are_errors)
 			int id;
 
 			snprintf(text, sizeof(text), "%u", every);
-			id = add(modes[m], CLI("--fault", "short", "--fault-every", text));
+			id = add(mode_names[m], CLI("--fault", "short", "--fault-every", text));
 			for (unsigned int i = 0; i < 4; i++) {
 				struct client *c = start(id, CLIENT_WRITE, i, 60 + i);
 				long res = client_wait(c);
 
 				must(res == 1 << 20 || res < 0, "%s: a short write of %ld",
-				     modes[m], res);
+				     mode_names[m], res);
 				if (res < 0)
 					continue;
 				c = start(id, CLIENT_READ, i, 0);
 				res = client_wait(c);
-				must(res == 1 << 20 || res < 0, "%s: a short read of %ld", modes[m],
+				must(res == 1 << 20 || res < 0, "%s: a short read of %ld", mode_names[m],
 				     res);
 				if (res > 0)
 					pat_is(c->buf, 1 << 20, 60 + i, i << 20, "%s: every %u",
-					       modes[m], every);
+					       mode_names[m], every);
 			}
 			cli_del(id);
 		}
@@ -214,13 +213,13 @@ Test(fault, an_error_of_one_leg_is_not_seen)
 {
 	for (unsigned int m = 0; m < NR_MODES; m++) {
 		for (unsigned int l = 0; l < 2; l++) {
-			int id = add(modes[m], CLI("--fault", "error", "--fault-leg", l ? "1" : "0",
+			int id = add(mode_names[m], CLI("--fault", "error", "--fault-leg", l ? "1" : "0",
 						   "--fault-every", "3"));
 
 			for (unsigned int i = 0; i < 4; i++) {
 				res_is(client_wait(start(id, CLIENT_WRITE, i, 70 + i)), 1 << 20,
-				       "%s: write, leg %u", modes[m], l);
-				read_is(id, i, 70 + i, modes[m]);
+				       "%s: write, leg %u", mode_names[m], l);
+				read_is(id, i, 70 + i, mode_names[m]);
 			}
 			cli_del(id);
 		}
@@ -231,12 +230,12 @@ Test(fault, an_error_of_one_leg_is_not_seen)
 Test(fault, an_error_of_all_legs_is_the_clients)
 {
 	for (unsigned int m = 0; m < NR_MODES; m++) {
-		int id = add(modes[m], CLI("--fault", "error", "--fault-errno", "28", "--fault-op",
+		int id = add(mode_names[m], CLI("--fault", "error", "--fault-errno", "28", "--fault-op",
 					   "write"));
 
 		res_is(client_wait(start(id, CLIENT_WRITE, 0, 1)), -ENOSPC, "%s: a write",
-		       modes[m]);
-		res_is(client_wait(start(id, CLIENT_READ, 0, 1)), 1 << 20, "%s: a read", modes[m]);
+		       mode_names[m]);
+		res_is(client_wait(start(id, CLIENT_READ, 0, 1)), 1 << 20, "%s: a read", mode_names[m]);
 		cli_del(id);
 	}
 	cli_nothing_left("error of all legs");
@@ -246,7 +245,7 @@ Test(fault, an_error_of_all_legs_is_the_clients)
 Test(fault, a_slow_request_holds_up_nobody)
 {
 	for (unsigned int m = 0; m < NR_MODES; m++) {
-		int id = add(modes[m], CLI("--fault", "delay", "--fault-delay", "1500",
+		int id = add(mode_names[m], CLI("--fault", "delay", "--fault-delay", "1500",
 					   "--fault-op", "write", "--fault-to", "1048576"));
 		struct client *slow = client_start(&(struct client_job){ .id = id,
 									 .op = CLIENT_WRITE,
@@ -257,10 +256,10 @@ Test(fault, a_slow_request_holds_up_nobody)
 		begin = now_ms();
 		for (unsigned int i = 1; i < 4; i++)
 			res_is(client_wait(start(id, CLIENT_WRITE, i, i)), 1 << 20, "%s: another",
-			       modes[m]);
+			       mode_names[m]);
 		must(!slow->done || now_ms() - begin > 1200, "%s: the slow one was not slow",
-		     modes[m]);
-		res_is(client_wait(slow), 4096, "%s: the slow one", modes[m]);
+		     mode_names[m]);
+		res_is(client_wait(slow), 4096, "%s: the slow one", mode_names[m]);
 		cli_del(id);
 	}
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "mode.h"
 #include "pattern.h"
 #include "proc.h"
 #include "tmpfile.h"
@@ -29,8 +30,6 @@
 #define BAD_SECTOR	4096	/* of a leg that fails: 2 MiB from its start */
 #define BAD_BYTE	(BAD_SECTOR * 512)
 
-static const char *const modes[] = { "copy", "user-copy", "register", "fused", "fused-n" };
-#define NR_MODES	5
 
 static const char *const names[3] = {
 	DISK_NULL_PREFIX "leg0", DISK_NULL_PREFIX "leg1", DISK_NULL_PREFIX "leg2",
@@ -171,8 +170,8 @@ Test(mirror, all_legs_have_what_was_written)
 {
 	srandom(1);
 	for (unsigned int m = 0; m < NR_MODES; m++) {
-		legs_have_what_was_written(modes[m], 2);
-		legs_have_what_was_written(modes[m], 3);
+		legs_have_what_was_written(mode_names[m], 2);
+		legs_have_what_was_written(mode_names[m], 3);
 	}
 }
 
@@ -199,14 +198,14 @@ static void zero_and_discard(int dev, const char *what, bool must_offer)
 Test(mirror, zeroes_and_discards_reach_all_legs)
 {
 	for (unsigned int m = 0; m < NR_MODES; m++) {
-		int id = add(modes[m], 2, NULL), dev = open_dev(id);
+		int id = add(mode_names[m], 2, NULL), dev = open_dev(id);
 
-		zero_and_discard(dev, modes[m], false);
-		list_has(id, "\"degraded\":false", modes[m]);
+		zero_and_discard(dev, mode_names[m], false);
+		list_has(id, "\"degraded\":false", mode_names[m]);
 		close(dev);
 		cli_del(id);
 		for (unsigned int i = 0; i < 2; i++)
-			leg_is(i, modes[m]);
+			leg_is(i, mode_names[m]);
 	}
 }
 
@@ -242,9 +241,9 @@ Test(mirror, a_write_survives_a_leg_that_fails)
 {
 	srandom(2);
 	for (unsigned int m = 0; m < NR_MODES; m++) {
-		write_survives(modes[m], 0, 2);
-		write_survives(modes[m], 1, 2);
-		write_survives(modes[m], 1, 3);
+		write_survives(mode_names[m], 0, 2);
+		write_survives(mode_names[m], 1, 2);
+		write_survives(mode_names[m], 1, 3);
 	}
 }
 
@@ -320,8 +319,8 @@ static void read_is_retried(const char *mode, unsigned int nr)
 Test(mirror, a_read_that_fails_is_done_on_another_leg)
 {
 	for (unsigned int m = 0; m < NR_MODES; m++) {
-		read_is_retried(modes[m], 2);
-		read_is_retried(modes[m], 3);
+		read_is_retried(mode_names[m], 2);
+		read_is_retried(mode_names[m], 3);
 	}
 }
 
@@ -330,15 +329,15 @@ Test(mirror, with_no_good_leg_left_it_is_an_error_and_no_hang)
 	for (unsigned int m = 0; m < NR_MODES; m++) {
 		struct null_disk opts[2] = { { .badblocks = "+4096-4103" },
 					     { .badblocks = "+4096-4103" } };
-		int id = add(modes[m], 2, opts), dev = open_dev(id);
+		int id = add(mode_names[m], 2, opts), dev = open_dev(id);
 
 		errno = 0;
 		cr_assert_eq(pread(dev, buf, 4096, BAD_BYTE), -1, "%s: a read without leg",
-			     modes[m]);
-		cr_assert_eq(errno, EIO, "%s: a read without leg: %s", modes[m], strerror(errno));
+			     mode_names[m]);
+		cr_assert_eq(errno, EIO, "%s: a read without leg: %s", mode_names[m], strerror(errno));
 		cr_assert_eq(pwrite(dev, buf, 4096, BAD_BYTE), -1, "%s: a write without leg",
-			     modes[m]);
-		cr_assert_eq(errno, EIO, "%s: a write without leg: %s", modes[m], strerror(errno));
+			     mode_names[m]);
+		cr_assert_eq(errno, EIO, "%s: a write without leg: %s", mode_names[m], strerror(errno));
 		close(dev);
 		cli_del(id);
 	}
@@ -404,7 +403,7 @@ Test(mirror, a_server_that_is_killed_leaves_no_hang_and_no_device)
 	srandom(3);
 	for (unsigned int round = 0; round < 3; round++) {
 		for (unsigned int m = 0; m < NR_MODES; m++)
-			failed += killed(modes[m], 10 + 25 * round);
+			failed += killed(mode_names[m], 10 + 25 * round);
 	}
 	must(failed, "every server was killed too late");
 }
@@ -442,7 +441,7 @@ Test(mirror, what_cannot_be_is_refused_and_nothing_is_left)
 	must(!symlink("/tmp/a", "/tmp/link"), "symlink: %s", strerror(errno));
 
 	for (unsigned int m = 0; m < NR_MODES; m++) {
-		const char *mode = modes[m];
+		const char *mode = mode_names[m];
 
 		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/tmp/none"), 1, "/tmp/none",
 			"missing leg");
@@ -475,7 +474,7 @@ Test(mirror, a_mounted_leg_is_refused)
 	must(!mkdir("/tmp/mnt", 0700) || errno == EEXIST, "/tmp/mnt: %s", strerror(errno));
 	must(!mount(disk, "/tmp/mnt", "ext4", 0, NULL), "mount: %s", strerror(errno));
 	for (unsigned int m = 0; m < NR_MODES; m++)
-		refused(MIRROR(modes[m], "-l", disk, "-l", other), 1, "mounted", "a mounted leg");
+		refused(MIRROR(mode_names[m], "-l", disk, "-l", other), 1, "mounted", "a mounted leg");
 	must(!umount("/tmp/mnt"), "umount: %s", strerror(errno));
 }
 
@@ -486,8 +485,8 @@ Test(mirror, without_the_right_it_is_refused)
 	make_file("/tmp/a", 1 << 20);
 	make_file("/tmp/b", 1 << 20);
 	for (unsigned int m = 0; m < NR_MODES; m++) {
-		cli_run_weak(&c, MIRROR(modes[m], "-l", "/tmp/a", "-l", "/tmp/b"));
-		must(c.status == 1 && strstr(c.err, "root"), "%s: status %d: %s", modes[m],
+		cli_run_weak(&c, MIRROR(mode_names[m], "-l", "/tmp/a", "-l", "/tmp/b"));
+		must(c.status == 1 && strstr(c.err, "root"), "%s: status %d: %s", mode_names[m],
 		     c.status, c.err);
 		cli_nothing_left("without the right");
 	}
@@ -516,21 +515,21 @@ Test(mirror, a_flush_reaches_every_leg)
 					   { .cache_mb = 1 } };
 
 	for (unsigned int m = 0; m < NR_MODES; m++) {
-		int id = add(modes[m], 3, opts), dev = open_dev(id);
+		int id = add(mode_names[m], 3, opts), dev = open_dev(id);
 		unsigned long before[3];
 
 		for (unsigned int n = 0; n < 5; n++) {
 			for (unsigned int i = 0; i < 3; i++)
 				before[i] = flushes(i);
 			write_random(dev, 1);
-			must(!fsync(dev), "%s: fsync: %s", modes[m], strerror(errno));
+			must(!fsync(dev), "%s: fsync: %s", mode_names[m], strerror(errno));
 			for (unsigned int i = 0; i < 3; i++)
-				must(flushes(i) > before[i], "%s: no flush on leg %u", modes[m], i);
+				must(flushes(i) > before[i], "%s: no flush on leg %u", mode_names[m], i);
 		}
 		close(dev);
 		cli_del(id);
 		for (unsigned int i = 0; i < 3; i++)
-			leg_is(i, modes[m]);
+			leg_is(i, mode_names[m]);
 	}
 }
 
@@ -605,17 +604,17 @@ Test(mirror, the_coarsest_leg_decides_the_blocks)
 	const struct null_disk opts[2] = { { .block = 512 }, { .block = 4096 } };
 
 	for (unsigned int m = 0; m < NR_MODES; m++) {
-		int id = add(modes[m], 2, opts), dev = open_dev(id);
+		int id = add(mode_names[m], 2, opts), dev = open_dev(id);
 
-		cr_assert_eq(block, 4096, "%s: blocks of %u", modes[m], block);
+		cr_assert_eq(block, 4096, "%s: blocks of %u", mode_names[m], block);
 		write_random(dev, 30);
-		read_random(dev, 30, modes[m]);
-		cr_assert_eq(pread(dev, buf, 512, 512), -1, "%s: half a block was read", modes[m]);
-		list_has(id, "\"degraded\":false", modes[m]);
+		read_random(dev, 30, mode_names[m]);
+		cr_assert_eq(pread(dev, buf, 512, 512), -1, "%s: half a block was read", mode_names[m]);
+		list_has(id, "\"degraded\":false", mode_names[m]);
 		close(dev);
 		cli_del(id);
 		for (unsigned int i = 0; i < 2; i++)
-			leg_is(i, modes[m]);
+			leg_is(i, mode_names[m]);
 	}
 }
 
@@ -645,22 +644,22 @@ Test(mirror, files_are_legs_too)
 			close(fd);
 		}
 		memset(model, 0, SIZE);
-		id = cli_add(CLI("add", "-t", "mirror", "-m", modes[m], "-q", "2", "-d", "8", "-l",
+		id = cli_add(CLI("add", "-t", "mirror", "-m", mode_names[m], "-q", "2", "-d", "8", "-l",
 				 paths[0], "-l", paths[1]));
 		dev = open_dev(id);
 		write_random(dev, 60);
-		read_random(dev, 60, modes[m]);
+		read_random(dev, 60, mode_names[m]);
 		/* zeroes and discards are requests of their own here, null_blk has none */
-		must(offers_zeroes(id), "%s: files can be zeroed", modes[m]);
-		zero_and_discard(dev, modes[m], true);
-		list_has(id, "\"degraded\":false", modes[m]);
+		must(offers_zeroes(id), "%s: files can be zeroed", mode_names[m]);
+		zero_and_discard(dev, mode_names[m], true);
+		list_has(id, "\"degraded\":false", mode_names[m]);
 		close(dev);
 		cli_del(id);
 		for (unsigned int i = 0; i < 2; i++) {
 			int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
 
 			file_read(fd, buf, SIZE, 0);
-			mem_is(buf, model, SIZE, "%s: %s", modes[m], paths[i]);
+			mem_is(buf, model, SIZE, "%s: %s", mode_names[m], paths[i]);
 			close(fd);
 			unlink(paths[i]);
 		}
@@ -670,7 +669,7 @@ Test(mirror, files_are_legs_too)
 Test(mirror, devices_come_and_go)
 {
 	for (unsigned int i = 0; i < 12; i++) {
-		int id = add(modes[i % NR_MODES], 2, NULL), dev = open_dev(id);
+		int id = add(mode_names[i % NR_MODES], 2, NULL), dev = open_dev(id);
 
 		write_random(dev, 3);
 		close(dev);

@@ -22,6 +22,7 @@
 
 #include "census.h"
 #include "cli.h"
+#include "mode.h"
 #include "opts.h"
 #include "proc.h"
 #include "tmpfile.h"
@@ -41,8 +42,6 @@
 enum recovery { NONE, RECOVERY, REISSUE, NR_RECOVERIES };
 
 static const char *const recoveries[NR_RECOVERIES] = { "no recovery", "recovery", "reissue" };
-static const char *const modes[] = { "copy", "user-copy", "register", "fused", "fused-n" };
-#define NR_MODES	3
 static const char *const inner_targets[] = { "loop", "mirror" };
 enum { LOOP, MIRROR };
 static const char *const moments[] = { "arrive", "inflight", "done" };
@@ -196,7 +195,7 @@ static void choose(struct device *d)
 {
 	static const char *const faults[NR_FAULTS] = { "", "slow ", "dying " };
 
-	*d = (struct device){ .inner = rnd(2), .mode = modes[rnd(NR_MODES)],
+	*d = (struct device){ .inner = rnd(2), .mode = mode_names[rnd(NR_MODES)],
 			      .recovery = rnd(NR_RECOVERIES),
 			      .fault = rnd(2) ? NO_FAULT : SLOW + rnd(2) };
 	snprintf(d->name, sizeof(d->name), "seed %u, kill %u: %s%s, %s, %s", storm.seed,

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mode get-data: like copy, but a request has a buffer only while it is in work.
+ * For a write the driver asks for one (UBLK_F_NEED_GET_DATA) when the request has
+ * come, for a read it is given with COMMIT.
+ *
+ * So a device needs memory for the requests that are in work and not for those that
+ * might be, and none at all when it is idle: for hundreds of devices that mostly are.
+ * The price is one more round through the ring for each write.
+ */
+#include <assert.h>
+#include <errno.h>
+
+#include "../log.h"
+#include "../queue.h"
+#include "bufs.h"
+#include "modes.h"
+
+static int get_data_init(struct queue *q)
+{
+	int ret = pool_init(&q->pool, q->depth, q->max_io);
+
+	if (ret)
+		log_err("queue %u: %u buffers of %u bytes: no memory", q->qid, q->depth, q->max_io);
+	return ret;
+}
+
+static void get_data_deinit(struct queue *q)
+{
+	pool_deinit(&q->pool);
+}
+
+/* One for each tag is there. */
+static void get_data_take(struct queue *q, struct io *io)
+{
+	io->buf = pool_get(&q->pool);
+	assert(io->buf);
+	io->cmd_addr = (uintptr_t)io->buf;
+}
+
+static void get_data_issue(struct queue *q, struct io *io)
+{
+	if (!io->buf)
+		get_data_take(q, io);
+	bufs_issue(q, io);
+}
+
+/* The driver copies when COMMIT is issued: what is queued behind it may have the buffer. */
+static void get_data_committed(struct queue *q, struct io *io)
+{
+	if (!io->buf)
+		return;
+	pool_put(&q->pool, io->buf);
+	io->buf = NULL;
+	io->cmd_addr = 0;
+}
+
+static void get_data_idle(struct queue *q)
+{
+	pool_trim(&q->pool);
+}
+
+const struct mode_ops mode_get_data = {
+	.name		= "get-data",
+	.summary	= "like copy, with buffers only for requests in work",
+	.ublk_flags	= UBLK_F_NEED_GET_DATA,
+	.snapshots	= true,
+	.init		= get_data_init,
+	.deinit		= get_data_deinit,
+	.get_data	= get_data_take,
+	.issue		= get_data_issue,
+	.committed	= get_data_committed,
+	.idle		= get_data_idle,
+};
