@@ -82,7 +82,13 @@ demo: deps ## build, boot, show a mirror over zero copy and prove its data
 cost: deps ## instructions per I/O of every target and mode, build/cost.csv
 	$(Q)perf-scripts/cost
 
-allocations: deps ## what mode register allocates for a request, counted over 10,000
+bench: deps ## throughput, latency and CPU in alternating rounds, build/bench.csv (perf-scripts/bench: options)
+	$(Q)perf-scripts/bench
+
+perf: deps ## profiles, flame graphs and their differences for each mode, build/perf
+	$(Q)perf-scripts/perf
+
+allocations: deps ## what lending and fused commands allocate for a request, counted over 10,000
 	$(Q)perf-scripts/allocations
 
 test: deps ## build everything, run every test (T=name, K=kernels, HERE=1 on this machine's kernel)
@@ -145,6 +151,6 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libfuzz.a $(B)/libtest.a $(B)/libregbuf.a
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: allocations bases check-kernel clean cost deb demo deps fuzz headers help here install kernel kernel-kasan kernel-lockdep liburing-tests programs shell srv test torture FORCE
+.PHONY: allocations bases bench check-kernel clean cost deb demo deps fuzz headers help here install kernel kernel-kasan kernel-lockdep liburing-tests perf programs shell srv test torture FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# What the measurements do in the guest: the disks, the server, the client.  Sourced by
-# cost-guest and where-guest, which set nothing of it.
+# What the measurements do in the guest: the disks, the server or a peer of it, the client.
 
 regbuf=${REGBUF_BUILD:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/build}/regbuf
 pace=${PACE:-auto}
@@ -11,48 +10,119 @@ work=$(mktemp -d)
 
 die() { printf '%s: error: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
-# A figure of a debug kernel, or of a clock that is not the instruction counter, is none.
-check_kernel()
+# A figure of a debug kernel is none.
+check_release()
 {
-	[ "${REGBUF_ACCEL:-}" = icount ] || die "the guest runs with ${REGBUF_ACCEL:-?}; instructions are counted with --icount only"
 	if zcat /proc/config.gz | grep -E '^CONFIG_(KASAN|PROVE_LOCKING|SLUB_DEBUG_ON)=y'; then
 		die 'this is a debug kernel'
 	fi
 }
 
-# null_blk with its defaults: no memory behind it
-null_disks()
+# One of a clock that is not the instruction counter is none of instructions.
+check_counts()
+{
+	[ "${REGBUF_ACCEL:-}" = icount ] || die "the guest runs with ${REGBUF_ACCEL:-?}; instructions are counted with --icount only"
+	check_release
+}
+
+# null_disk N: null_blk with its defaults, no memory behind it.  With DELAY_US each request takes so long.
+null_disk()
+{
+	local dir=/sys/kernel/config/nullb/nullb$1
+	[ ! -d "$dir" ] || return 0
+	mkdir "$dir"
+	if [ "${DELAY_US:-0}" != 0 ]; then
+		echo 2 > "$dir/irqmode"
+		echo $((DELAY_US * 1000)) > "$dir/completion_nsec"
+	fi
+	echo 1 > "$dir/power"
+	[ -b "/dev/nullb$1" ] || die "there is no /dev/nullb$1"
+}
+
+# legs N: so many disks, the first of which is number $first_leg.  Who serves several devices at once moves it on:
+# a leg belongs to one server.
+first_leg=0
+legs()
 {
 	local i
-	for i in 0 1 2 3; do
-		mkdir -p "/sys/kernel/config/nullb/nullb$i"
-		echo 1 > "/sys/kernel/config/nullb/nullb$i/power"
-		[ -b "/dev/nullb$i" ] || die "there is no /dev/nullb$i"
+	for ((i = first_leg; i < first_leg + $1; i++)); do
+		null_disk $i
+		echo "/dev/nullb$i"
 	done
+}
+
+# NBD over a unix socket, by one nbdkit: of the disk, or of nothing
+serve_nbd()
+{
+	local backend=(null size=250G)
+	[ "$1" = 0 ] || backend=(file "$(legs 1)")
+	nbdkit --pidfile "$work/nbdkit.pid" --unix "$work/nbd.sock" "${backend[@]}" > "$work/nbdkit.log" 2>&1 || { cat "$work/nbdkit.log" >&2; return 1; }
+	nbd-client -unix "$work/nbd.sock" /dev/nbd0 > "$work/nbd.log" 2>&1 || { cat "$work/nbd.log" >&2; return 1; }
+	echo /dev/nbd0
+}
+
+# Without metadata, which null_blk would not keep; and so without a bitmap
+serve_md()
+{
+	local disks=()
+	mapfile -t disks < <(legs "$1")
+	mdadm --build /dev/md0 --level=1 --raid-devices="$1" --assume-clean --run "${disks[@]}" > "$work/md.log" 2>&1 ||
+		{ cat "$work/md.log" >&2; return 1; }
+	echo /dev/md0
+}
+
+serve_regbuf()
+{
+	local leg args=()
+	for leg in $(legs "$2"); do args+=(--leg "$leg"); done
+	"$regbuf" add -t "$1" -m "$3" --pace "$pace" "${args[@]}"
 }
 
 # serve TARGET LEGS MODE: prints the device
 serve()
 {
-	local i args=()
-	if [ "$1" = raw ]; then
-		echo /dev/nullb0
-		return
-	fi
-	for ((i = 0; i < $2; i++)); do
-		args+=(--leg "/dev/nullb$i")
-	done
-	"$regbuf" add -t "$1" -m "$3" --pace "$pace" "${args[@]}"
+	case $1 in
+	raw) legs 1 ;;
+	kloop) losetup --find --show --direct-io=on "$(legs 1)" ;;
+	md) serve_md "$2" ;;
+	nbd) serve_nbd "$2" ;;
+	*) serve_regbuf "$@" ;;
+	esac
 }
 
+# unserve TARGET DEVICE
 unserve()
 {
-	[ "$1" = raw ] || "$regbuf" del -a
+	case $1 in
+	raw) ;;
+	kloop) losetup -d "$2" ;;
+	md) mdadm --stop --quiet "$2" ;;
+	nbd)
+		nbd-client -d "$2" > /dev/null
+		kill "$(cat "$work/nbdkit.pid")" ;;
+	*) "$regbuf" del -a ;;
+	esac
 }
 
-# fio_client DEVICE BS RW [OPTION...]: becomes fio, so that a job in the background is fio
+# fio_client DEVICE BS RW [OPTION...]: becomes fio, so that a job in the background is fio.  DEPTH is its queue's.
 fio_client()
 {
 	exec fio --name=client --filename="$1" --bs="$2" --rw="rand$3" --size=100% --io_size=1T \
-		--ioengine=io_uring --direct=1 --fixedbufs=1 --registerfiles=1 --iodepth=32 --norandommap=1 --randrepeat=1 "${@:4}"
+		--ioengine=io_uring --direct=1 --fixedbufs=1 --registerfiles=1 --iodepth="${DEPTH:-32}" --norandommap=1 --randrepeat=1 "${@:4}"
+}
+
+# sampled DEVICE BS RW SECONDS PERF-OPTION...: perf.data of all processors while the client keeps the device
+# busy; prints how many I/Os it has done between two looks, at the beginning and at the end
+sampled()
+{
+	local stat=/sys/block/${1##*/}/stat client
+	fio_client "$1" "$2" "$3" --runtime=600 --time_based --thread > /dev/null 2>&1 &
+	client=$!
+	sleep 1
+	# shellcheck disable=SC2016 # for the shell that perf starts
+	perf record --quiet -a -o "$work/perf.data" "${@:5}" -- sh -c 'cat "$0"; sleep "$1"; cat "$0"' "$stat" "$4" \
+		> "$work/stat" 2> "$work/perf.log" || { cat "$work/perf.log" >&2; die 'perf record failed'; }
+	kill -TERM $client
+	wait $client || true
+	awk '{ n[NR] = $1 + $5 } END { print n[2] - n[1] }' "$work/stat"
 }
