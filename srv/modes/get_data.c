@@ -45,6 +45,14 @@ static void get_data_issue(struct queue *q, struct io *io)
 	bufs_issue(q, io);
 }
 
+/* COMMIT of a read has to name a buffer, also if there is nothing in it to copy. */
+static bool get_data_finish(struct queue *q, struct io *io)
+{
+	if (io->op == UBLK_IO_OP_READ && !io->buf)
+		get_data_take(q, io);
+	return false;
+}
+
 /* The driver copies when COMMIT is issued: what is queued behind it may have the buffer. */
 static void get_data_committed(struct queue *q, struct io *io)
 {
@@ -69,6 +77,7 @@ const struct mode_ops mode_get_data = {
 	.deinit		= get_data_deinit,
 	.get_data	= get_data_take,
 	.issue		= get_data_issue,
+	.finish		= get_data_finish,
 	.committed	= get_data_committed,
 	.idle		= get_data_idle,
 };
