@@ -69,7 +69,7 @@ headers: ## the kernel's headers, build/headers
 	$(Q)kernel/tree.sh headers
 
 srv: $(B)/regbuf ## the server, build/regbuf
-programs: srv $(UNIT) $(GUEST) $(B)/tests/fuzz/fuzz $(B)/tests/fuzz/crowd ## the server and all test programs
+programs: srv $(UNIT) $(GUEST) $(B)/tests/fuzz/fuzz $(B)/tests/fuzz/crowd $(B)/experiments/objections/ops ## the server and all test programs
 
 shell: deps programs ## a prompt in the guest (K=kasan: on that kernel)
 	$(Q)kernel/tree.sh build $(or $(K),release)
@@ -142,6 +142,10 @@ $(B)/regbuf: $(B)/obj/srv/main.o $(B)/libregbuf.a
 	$(call say,LD,$@)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/tests/fuzz/fuzz: $(B)/obj/tests/fuzz/main.o $(B)/libfuzz.a $(B)/libtest.a $(B)/libregbuf.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(CFLAGS) -o $@ $^ $(TEST_LIBS)
+
+$(B)/experiments/%: $(B)/obj/experiments/%.o $(B)/libtest.a $(B)/libregbuf.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(CFLAGS) -o $@ $^ $(TEST_LIBS)
 
