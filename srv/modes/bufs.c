@@ -38,8 +38,6 @@ int bufs_init(struct queue *q)
 		log_err("queue %u: %zu bytes of buffers: %s", q->qid, q->bufs_size, strerror(errno));
 		return -ENOMEM;
 	}
-	/* or registering the beginning of each would bring in all of it, 64 MiB for an idle queue of 128 */
-	madvise(q->bufs, q->bufs_size, MADV_NOHUGEPAGE);
 	for (unsigned int tag = 0; tag < q->depth; tag++)
 		q->ios[tag].buf = q->bufs + (size_t)tag * q->max_io;
 	bufs_register(q);
