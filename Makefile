@@ -81,6 +81,10 @@ demo: deps ## build, boot, show a mirror over zero copy and prove its data
 
 cost: deps ## instructions per I/O of every target and mode, build/cost.csv
 	$(Q)perf-scripts/cost
+	$(Q)perf-scripts/bars
+
+bars: ## whether build/cost.csv stays below the bars, and how others compare
+	$(Q)perf-scripts/bars
 
 bench: deps ## throughput, latency and CPU in alternating rounds, build/bench.csv (perf-scripts/bench: options)
 	$(Q)perf-scripts/bench
@@ -155,6 +159,6 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libfuzz.a $(B)/libtest.a $(B)/libregbuf.a
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: allocations bases bench check-kernel clean cost deb demo deps fuzz headers help here install kernel kernel-kasan kernel-lockdep liburing-tests perf programs shell srv test torture FORCE
+.PHONY: allocations bars bases bench check-kernel clean cost deb demo deps fuzz headers help here install kernel kernel-kasan kernel-lockdep liburing-tests perf programs shell srv test torture FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
