@@ -26,11 +26,7 @@ static u8 buf[LEN], got[LEN];
 
 static void setup(void)
 {
-	struct io_uring_probe *probe = io_uring_get_probe();
-
-	need(probe && io_uring_opcode_supported(probe, IORING_OP_FUSED_CMD),
-	     "no kernel with CONFIG_IO_URING_FUSED");
-	io_uring_free_probe(probe);
+	need(ring_knows(IORING_OP_FUSED_CMD), "no kernel with CONFIG_IO_URING_FUSED");
 	ring_init(&ring, 64, 0);
 	lender = lender_open();
 	for (unsigned int i = 0; i < 4; i++)

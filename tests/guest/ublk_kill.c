@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring_fused.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,12 +33,15 @@ enum step {
 	COMMITTED,	/* lent and committed */
 	IO_COMMITTED,	/* the same, I/O under way */
 	LENT_TWICE,
+	FUSED,		/* two fused commands under way, with one I/O and with two */
+	FUSED_COMMITTED,
 	NR_STEPS,
 };
 
 static const char *const step_names[NR_STEPS] = {
 	"arrived", "lent", "I/O under way", "I/O under way, unregistered", "unregistered",
-	"committed", "committed, I/O under way", "lent twice",
+	"committed", "committed, I/O under way", "lent twice", "fused commands under way",
+	"committed, fused commands under way",
 };
 
 /* The test and its servers. */
@@ -89,14 +93,69 @@ static bool step_is_io(int step)
 
 static bool step_is_committed(int step)
 {
-	return step == COMMITTED || step == IO_COMMITTED;
+	return step == COMMITTED || step == IO_COMMITTED || step == FUSED_COMMITTED;
+}
+
+static bool step_is_fused(int step)
+{
+	return step == FUSED || step == FUSED_COMMITTED;
+}
+
+/* Those of fused commands are the last. */
+static int nr_steps(void)
+{
+	return ring_knows(IORING_OP_FUSED_CMD) ? NR_STEPS : FUSED;
+}
+
+/* Pipes of this server's on which no I/O ends: one that is empty, one that is full. */
+static int pipe_empty[2], pipe_full[2];
+
+static void make_pipes(void)
+{
+	static const u8 page[4096];
+
+	must(!pipe2(pipe_empty, O_CLOEXEC) && !pipe2(pipe_full, O_CLOEXEC | O_NONBLOCK), "pipe");
+	while (write(pipe_full[1], page, sizeof(page)) > 0)
+		;
+	fcntl(pipe_full[1], F_SETFL, 0);
+}
+
+/* A fused command on the request with @nr secondaries; @op is the first one's number. */
+static void fuse(unsigned int tag, unsigned int op, unsigned int nr)
+{
+	bool write = raw_op(&r, tag) == UBLK_IO_OP_WRITE;
+	struct io_uring_sqe *sqe = raw_sqe(&r, op++);
+
+	sqe->opcode = IORING_OP_FUSED_CMD;
+	sqe->fd = r.cdev;
+	sqe->off = raw_pos(0, tag, 0);
+	sqe->rw_flags = nr;
+	while (nr--) {
+		sqe = raw_sqe(&r, op++);
+		sqe->opcode = write ? IORING_OP_WRITE : IORING_OP_READ;
+		sqe->fd = write ? pipe_full[1] : pipe_empty[0];
+		sqe->len = LEN;
+		sqe->off = -1;
+	}
+}
+
+static void fuse_twice(unsigned int tag)
+{
+	fuse(tag, 64 + 8 * tag, 1);
+	fuse(tag, 64 + 8 * tag + 2, 2);
+	ring_submit(&r.ring);
+	for (unsigned int i = 0; i < 5; i++)
+		res_is(r.res[64 + 8 * tag + i], RING_TIMEOUT, "fused command, request %u", i);
 }
 
 static void go_to_step(unsigned int tag, int step)
 {
 	if (step == ARRIVED)
 		return;
-	res_is(raw_lend(&r, tag, 0, 0, tag_slot(tag)), LEN, "REGISTER");
+	if (step_is_fused(step))
+		fuse_twice(tag);
+	else
+		res_is(raw_lend(&r, tag, 0, 0, tag_slot(tag)), LEN, "REGISTER");
 	if (step_is_io(step))
 		slow_io(tag);
 	if (step == LENT_TWICE)
@@ -115,6 +174,7 @@ static void server(void *arg)
 {
 	int tag;
 
+	make_pipes();
 	raw_open(&r);
 	raw_fetch_all(&r);
 	for (;;) {
@@ -258,7 +318,7 @@ static void all_rounds(void (*run)(const struct round *rd), u64 flags)
 {
 	/* each with each would be twice as many, and take minutes on a debug kernel */
 	for (unsigned int i = 0; i < 4; i++) {
-		for (int step = 0; step < NR_STEPS; step++) {
+		for (int step = 0; step < nr_steps(); step++) {
 			run(&(struct round){
 				.op = i & 1 ? CLIENT_WRITE : CLIENT_READ, .step = step,
 				.opt = { .flags = RAW_ZC | flags, .depth = i & 2 ? 1 : 4,
@@ -423,7 +483,7 @@ static void deleted_without_recovery(u64 flags, int step)
 
 Test(ublk_kill, and_deleted_instead_of_recovered)
 {
-	for (int step = 0; step < NR_STEPS; step++) {
+	for (int step = 0; step < nr_steps(); step++) {
 		deleted_without_recovery(UBLK_F_USER_RECOVERY, step);
 		deleted_without_recovery(UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE, step);
 	}
@@ -616,7 +676,7 @@ Test(ublk_kill, at_random_moments_under_load)
 		struct client *c[6];
 		pid_t pid = device_up(&opt);
 
-		sh->step = random() % NR_STEPS;
+		sh->step = random() % nr_steps();
 		for (unsigned int i = 0; i < 6; i++)
 			c[i] = start(i % 2 ? CLIENT_WRITE : CLIENT_READ, i * 65536, i);
 		sleep_ms(random() % 40);

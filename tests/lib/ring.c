@@ -23,6 +23,15 @@ void ring_init(struct io_uring *ring, unsigned int entries, unsigned int flags)
 	must(!ret, "ring of %u entries, flags %#x: %s", entries, flags, res_str(ret));
 }
 
+bool ring_knows(unsigned int opcode)
+{
+	struct io_uring_probe *probe = io_uring_get_probe();
+	bool knows = probe && io_uring_opcode_supported(probe, opcode);
+
+	io_uring_free_probe(probe);
+	return knows;
+}
+
 void ring_table(struct io_uring *ring, unsigned int nr)
 {
 	int ret = io_uring_register_buffers_sparse(ring, nr);

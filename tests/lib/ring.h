@@ -31,6 +31,9 @@ struct done {
 
 void ring_init(struct io_uring *ring, unsigned int entries, unsigned int flags);
 int ring_try_init(struct io_uring *ring, unsigned int entries, unsigned int flags);
+/* Does the kernel have the operation? */
+bool ring_knows(unsigned int opcode);
+
 /* An empty table of @nr buffers. */
 void ring_table(struct io_uring *ring, unsigned int nr);
 /* io_uring_register(2) with any opcode.  Returns what it returns, or -errno. */

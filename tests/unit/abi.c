@@ -2,6 +2,7 @@
 /* What user space and kernel agreed on; none of it may ever move. */
 #include <criterion/criterion.h>
 #include <liburing.h>
+#include <linux/io_uring_fused.h>
 #include <linux/io_uring_lend.h>
 #include <linux/lend_test.h>
 #include <linux/ublk_cmd.h>
@@ -18,6 +19,8 @@ Test(abi, opcodes_are_far_from_mainline)
 	cr_assert_eq(IORING_OP_LENT_BUF_REGISTER, 192);
 	cr_assert_eq(IORING_OP_LENT_BUF_UNREGISTER, 193);
 	cr_assert_eq(IORING_LENT_BUF_PICK_SLOT, 1);
+	cr_assert_eq(IORING_OP_FUSED_CMD, 194);
+	cr_assert_eq(IORING_FUSED_MAX_SECONDARIES, 8);
 	cr_assert_gt(IORING_OP_LENT_BUF_REGISTER, IORING_OP_LAST);
 }
 
