@@ -60,11 +60,10 @@ static void wrong_range(struct rng *r, const struct model_slot *s, struct op *op
 	}
 }
 
-/* A range of the slot's buffer; @grid: all multiples of it. */
-static void gen_range(struct rng *r, const struct model *m, struct op *op, u32 grid)
+/* A range of the buffer in @s; @grid: all multiples of it. */
+static void range_of(struct rng *r, const struct model_slot *s, struct op *op, u32 grid)
 {
 	static const struct model_slot none = { .len = 4096 };
-	const struct model_slot *s = op->slot < m->nr_slots ? &m->slot[op->slot] : &none;
 	u32 off, max;
 
 	if (!s->len)
@@ -88,11 +87,18 @@ static void gen_range(struct rng *r, const struct model *m, struct op *op, u32 g
 		wrong_range(r, s, op);
 }
 
-static void gen_register(struct rng *r, const struct model *m, struct op *op)
+static void gen_range(struct rng *r, const struct model *m, struct op *op, u32 grid)
+{
+	static const struct model_slot none;
+
+	range_of(r, op->slot < m->nr_slots ? &m->slot[op->slot] : &none, op, grid);
+}
+
+/* What is borrowed. */
+static void gen_loan(struct rng *r, const struct model *m, struct op *op)
 {
 	const struct model_buf *buf;
 
-	op->slot = slot_with(r, m, SLOT_EMPTY);
 	op->buf = rng_chance(r, 97) ? rng_below(r, MODEL_BUFS) : MODEL_BUFS + rng_below(r, 100);
 	buf = &m->buf[op->buf % MODEL_BUFS];
 	if (rng_chance(r, 50)) {
@@ -104,12 +110,18 @@ static void gen_register(struct rng *r, const struct model *m, struct op *op)
 	}
 	if (rng_chance(r, 4))
 		op->off += buf->len;
-	op->pick = rng_chance(r, 5);
-	if (op->pick)
-		op->slot = 0;
 	if (rng_chance(r, 4))
 		op->file = rng_chance(r, 50) ? FILE_BAD : FILE_MEM;
 	op->fixed = rng_chance(r, 40);
+}
+
+static void gen_register(struct rng *r, const struct model *m, struct op *op)
+{
+	op->slot = slot_with(r, m, SLOT_EMPTY);
+	gen_loan(r, m, op);
+	op->pick = rng_chance(r, 5);
+	if (op->pick)
+		op->slot = 0;
 }
 
 static void gen_unregister(struct rng *r, const struct model *m, struct op *op)
@@ -119,7 +131,8 @@ static void gen_unregister(struct rng *r, const struct model *m, struct op *op)
 	op->fixed = rng_chance(r, 1);
 }
 
-static void gen_rw(struct rng *r, const struct model *m, struct op *op)
+/* Of which file, and where in it. */
+static void gen_rw_file(struct rng *r, const struct model *m, struct op *op)
 {
 	static const enum op_file slow[] = { FILE_MEM, FILE_LENDER, FILE_BAD };
 
@@ -127,13 +140,23 @@ static void gen_rw(struct rng *r, const struct model *m, struct op *op)
 	/* those that a worker does take a hundred times as long */
 	if (rng_chance(r, 5))
 		op->file = rng_pick(r, slow);
-	op->slot = full_slot(r, m);
-	gen_range(r, m, op, op->file == FILE_DISK && rng_chance(r, 90) ? 512 : 1);
 	op->fixed = rng_chance(r, 30);
 	/* where writes go is the driver's choice: two must not meet */
 	op->pos = op->kind == OP_READ ? rng_below(r, GEN_FILE_LEN - MODEL_LEN_MAX) & ~511U : 0;
 	op->buf = rng_chance(r, 95) ? rng_below(r, MODEL_BUFS) : MODEL_BUFS + rng_below(r, 100);
 	op->off = rng_below(r, m->buf[op->buf % MODEL_BUFS].len + 64);
+}
+
+static u32 rw_grid(struct rng *r, const struct op *op)
+{
+	return op->file == FILE_DISK && rng_chance(r, 90) ? 512 : 1;
+}
+
+static void gen_rw(struct rng *r, const struct model *m, struct op *op)
+{
+	gen_rw_file(r, m, op);
+	op->slot = full_slot(r, m);
+	gen_range(r, m, op, rw_grid(r, op));
 }
 
 static void gen_send(struct rng *r, const struct model *m, struct op *op)
@@ -155,6 +178,12 @@ static void gen_cmd(struct rng *r, const struct model *m, struct op *op)
 	op->buf = rng_chance(r, 97) ? rng_below(r, MODEL_BUFS) : MODEL_BUFS + rng_below(r, 100);
 	op->off = rng_below(r, m->buf[op->buf % MODEL_BUFS].len + 64);
 	op->fixed = rng_chance(r, 30);
+}
+
+/* Its secondaries are made by gen_secondary(). */
+static void gen_fused(struct rng *r, const struct model *m, struct op *op)
+{
+	gen_loan(r, m, op);
 }
 
 static void gen_park(struct rng *r, const struct model *m, struct op *op)
@@ -193,13 +222,14 @@ static const struct {
 	unsigned int weight;
 	void (*gen)(struct rng *r, const struct model *m, struct op *op);
 } kinds[NR_OPS] = {
-	[OP_REGISTER]	= { 270, gen_register },
-	[OP_UNREGISTER]	= { 205, gen_unregister },
+	[OP_REGISTER]	= { 260, gen_register },
+	[OP_UNREGISTER]	= { 195, gen_unregister },
 	[OP_READ]	= { 130, gen_rw },
 	[OP_WRITE]	= { 160, gen_rw },
 	[OP_SEND]	= { 30, gen_send },
 	[OP_FILL]	= { 90, gen_cmd },
 	[OP_DRAIN]	= { 90, gen_cmd },
+	[OP_FUSED]	= { 20, gen_fused },
 	[OP_PARK]	= { 4, gen_park },
 	[OP_FEED]	= { 2, gen_other },
 	[OP_CANCEL]	= { 2, gen_other },
@@ -244,6 +274,43 @@ void gen_op(struct rng *r, const struct model *m, u64 nr, struct op *op)
 	/* wrong where it would be right otherwise, not beside */
 	if (op->spoil && op->kind <= OP_UNREGISTER)
 		op->pick = false;
+}
+
+/* One that suits the direction, mostly. */
+static enum op_kind secondary_kind(struct rng *r, u32 dir)
+{
+	if (rng_chance(r, 10) || dir == (LEND_TEST_SOURCE | LEND_TEST_DEST))
+		return rng_chance(r, 50) ? OP_READ : OP_WRITE;
+	if (dir == LEND_TEST_DEST)
+		return OP_READ;
+	return rng_chance(r, 85) ? OP_WRITE : OP_SEND;
+}
+
+void gen_secondary(struct rng *r, const struct model *m, const struct op *primary, u64 nr,
+		   struct op *op)
+{
+	const struct model_buf *buf = &m->buf[primary->buf % MODEL_BUFS];
+	struct model_slot s = { .kind = SLOT_LENT, .len = primary->len };
+
+	if (!s.len && primary->off < buf->len)
+		s.len = buf->len - primary->off;
+	*op = (struct op){ .nr = nr, .secondary = true, .kind = secondary_kind(r, buf->dir) };
+	op->alien = rng_chance(r, 2);
+	if (op->kind == OP_SEND) {
+		op->file = rng_chance(r, 3) ? FILE_BAD : FILE_SOCK;
+		op->fixed = rng_chance(r, 30);
+		op->plain = rng_chance(r, 40);
+	} else {
+		gen_rw_file(r, m, op);
+	}
+	range_of(r, &s, op, op->kind == OP_SEND ? 1 : rw_grid(r, op));
+	if (rng_chance(r, 4) && !op->alien && !op->plain)
+		op->spoil = gen_spoil(r, op->kind);
+	if (rng_chance(r, 5))
+		op->flags |= IOSQE_ASYNC;
+	/* that all is done is told by the primary */
+	if (!m->drains && rng_chance(r, 15))
+		op->flags |= IOSQE_CQE_SKIP_SUCCESS;
 }
 
 static bool any_parked(const struct model *m)

@@ -13,6 +13,9 @@
 
 /* Operation @nr, given the state of things.  Without flags that make a chain. */
 void gen_op(struct rng *r, const struct model *m, u64 nr, struct op *op);
+/* Operation @nr, a secondary of @primary. */
+void gen_secondary(struct rng *r, const struct model *m, const struct op *primary, u64 nr,
+		   struct op *op);
 /* IOSQE_* for a request that is part of a chain, which goes on if @more, or is alone. */
 u8 gen_flags(struct rng *r, const struct model *m, const struct op *op, bool chained, bool more,
 	     u8 link);

@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include <liburing.h>
+#include <linux/io_uring_fused.h>
 
 #include "model.h"
 
 const char *const wrong_names[] = {
-	"none", "direction", "range", "busy", "data", "link", "release", NULL
+	"none", "direction", "range", "busy", "data", "link", "release", "fused", NULL
 };
 
 void model_reset(struct model *m, unsigned int nr_slots)
@@ -78,9 +79,9 @@ static int import(const struct model *m, const struct op *op, struct place *p)
 	const struct model_slot *s;
 	u64 end;
 
-	if (op->slot >= m->nr_slots)
+	if (!op->secondary && op->slot >= m->nr_slots)
 		return -EFAULT;
-	s = &m->slot[op->slot];
+	s = op->secondary ? &m->fused : &m->slot[op->slot];
 	if (s->kind == SLOT_EMPTY)
 		return -EFAULT;
 	if (s->kind == SLOT_LENT && m->wrong != WRONG_DIRECTION &&
@@ -235,9 +236,22 @@ static int find_slot(const struct model *m, const struct op *op)
 	return 0;
 }
 
-static int issue_register(struct model *m, struct op *op)
+/* How many bytes the exporter lends. */
+static int export(const struct model *m, const struct op *op)
 {
 	const struct model_buf *buf = &m->buf[op->buf];
+
+	if (op->buf >= MODEL_BUFS)
+		return -EINVAL;
+	if (buf->error)
+		return buf->error == EAGAIN ? -EBUSY : -(int)buf->error;
+	if (op->off >= buf->len || op->len > buf->len - op->off)
+		return -EINVAL;
+	return op->len ?: buf->len - op->off;
+}
+
+static int issue_register(struct model *m, struct op *op)
+{
 	int ret;
 
 	if (op->file == FILE_BAD)
@@ -247,16 +261,31 @@ static int issue_register(struct model *m, struct op *op)
 	ret = find_slot(m, op);
 	if (ret)
 		return ret;
-	if (op->buf >= MODEL_BUFS)
-		return -EINVAL;
-	if (buf->error)
-		return buf->error == EAGAIN ? -EBUSY : -(int)buf->error;
-	if (op->off >= buf->len || op->len > buf->len - op->off)
-		return -EINVAL;
+	ret = export(m, op);
 	/* which slot is known only when it is done: model_picked() */
-	if (!op->pick)
+	if (ret >= 0 && !op->pick)
 		slot_lend(m, op->slot, op);
-	return op->len ?: buf->len - op->off;
+	return ret;
+}
+
+/* Given back as soon as its secondaries are done, which a batch waits for. */
+static int issue_fused(struct model *m, struct op *op)
+{
+	int ret;
+
+	if (op->file == FILE_BAD)
+		return -EBADF;
+	if (op->file != FILE_LENDER)
+		return -EOPNOTSUPP;
+	ret = export(m, op);
+	if (ret < 0)
+		return ret;
+	m->buf[op->buf].lent++;
+	m->buf[op->buf].released++;
+	m->fused = (struct model_slot){
+		.kind = SLOT_LENT, .buf = op->buf, .off = op->off, .len = ret,
+	};
+	return ret;
 }
 
 static int issue_unregister(struct model *m, struct op *op)
@@ -279,6 +308,7 @@ static int (*const issue[NR_REQUESTS])(struct model *m, struct op *op) = {
 	[OP_SEND] = issue_send,
 	[OP_FILL] = issue_cmd,
 	[OP_DRAIN] = issue_cmd,
+	[OP_FUSED] = issue_fused,
 };
 
 /* What fails before anything of the chain has begun. */
@@ -295,16 +325,16 @@ static int prep(struct model *m, struct op *op)
 		return -EOPNOTSUPP;
 	if (op->spoil && op->spoil->stage == AT_INIT)
 		return op->spoil->res;
-	if (op->kind == OP_SEND && m->iopoll)
+	if (op->alien || (op->kind == OP_SEND && m->iopoll))
 		return -EINVAL;
-	if (op->kind == OP_SEND && (!op->spoil || op->spoil->notif)) {
+	if (op->kind == OP_SEND && !op->plain && (!op->spoil || op->spoil->notif)) {
 		if (op->flags & IOSQE_CQE_SKIP_SUCCESS)
 			return -EINVAL;
 		op->notif = true;
 	}
 	if (op->spoil && op->spoil->stage == AT_PREP)
 		return op->spoil->res;
-	if (op->kind == OP_REGISTER)
+	if (op->kind == OP_REGISTER || op->kind == OP_FUSED || op->secondary)
 		return 0;
 	if (op->kind == OP_UNREGISTER)
 		return op->fixed ? -EINVAL : 0;
@@ -341,15 +371,20 @@ static void cancel_from(struct op *ops, unsigned int i, unsigned int n, bool ski
 	}
 }
 
+static void begin(struct op *op)
+{
+	op->cqe = true;
+	op->notif = false;
+	op->move.len = 0;
+}
+
 /* A chain of which a part could not be prepared: nothing of it is done. */
 static bool chain_prep(struct model *m, struct op *ops, unsigned int n)
 {
 	bool bad = false;
 
 	for (unsigned int i = 0; i < n; i++) {
-		ops[i].cqe = true;
-		ops[i].notif = false;
-		ops[i].move.len = 0;
+		begin(&ops[i]);
 		ops[i].res = prep(m, &ops[i]);
 		bad |= ops[i].res < 0;
 	}
@@ -360,8 +395,51 @@ static bool chain_prep(struct model *m, struct op *ops, unsigned int n)
 	return false;
 }
 
+/* What a primary is refused with before it borrows anything, or 0. */
+static int fused_prep(struct model *m, struct op *ops, unsigned int n)
+{
+	int res = prep(m, &ops[0]);
+	bool bad = false;
+
+	/* so what follows would not be its secondaries */
+	if (!ops[0].secondaries || ops[0].secondaries > IORING_FUSED_MAX_SECONDARIES)
+		return -EINVAL;
+	for (unsigned int i = 1; i < n; i++) {
+		ops[i].res = prep(m, &ops[i]);
+		bad |= ops[i].res < 0;
+	}
+	if (!res && bad && m->wrong != WRONG_FUSED)
+		res = -ECANCELED;
+	if (!res && ops[0].secondaries >= n)
+		res = -EINVAL;
+	return res;
+}
+
+/* A primary, and its secondaries, which run in parallel if all of it can begin. */
+static void model_fused(struct model *m, struct op *ops, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		begin(&ops[i]);
+	ops[0].res = fused_prep(m, ops, n);
+	if (!ops[0].res)
+		ops[0].res = issue_fused(m, &ops[0]);
+	for (unsigned int i = 1; i < n; i++) {
+		struct op *op = &ops[i];
+
+		if (ops[0].res < 0)
+			op->res = op->res ?: -ECANCELED;
+		else
+			op->res = issue[op->kind](m, op);
+		op->cqe = !(op->flags & IOSQE_CQE_SKIP_SUCCESS) || op_failed(m, op);
+	}
+}
+
 void model_chain(struct model *m, struct op *ops, unsigned int n)
 {
+	if (ops[0].kind == OP_FUSED) {
+		model_fused(m, ops, n);
+		return;
+	}
 	if (!chain_prep(m, ops, n))
 		return;
 	for (unsigned int i = 0; i < n; i++) {
@@ -380,7 +458,7 @@ void model_chain(struct model *m, struct op *ops, unsigned int n)
 
 bool model_batch_ends(const struct op *ops, unsigned int n)
 {
-	return n > 1 || ops[0].pick || (ops[0].flags & (IOSQE_ASYNC | IOSQE_IO_DRAIN));
+	return n > 1 || ops[0].kind == OP_FUSED || ops[0].pick || (ops[0].flags & (IOSQE_ASYNC | IOSQE_IO_DRAIN));
 }
 
 bool model_picked(struct model *m, const struct op *op, unsigned int slot)

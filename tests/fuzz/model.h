@@ -22,6 +22,7 @@
 #define MODEL_LEN_MAX	65536	/* of any buffer */
 #define MODEL_PARKED	4
 #define MODEL_BATCH	32
+#define MODEL_CHAIN	9	/* a primary and its secondaries */
 #define MODEL_LOANS	(MODEL_SLOTS + MODEL_PARKED)
 #define MODEL_MAX_RW	0x7ffff000U
 #define MODEL_ADDR_MAX	0x7ffffffff000ULL
@@ -62,7 +63,7 @@ struct model_parked {
 };
 
 /* Ways of being wrong on purpose, to see that somebody notices. */
-enum wrong { RIGHT, WRONG_DIRECTION, WRONG_RANGE, WRONG_BUSY, WRONG_DATA, WRONG_LINK, WRONG_RELEASE, NR_WRONGS };
+enum wrong { RIGHT, WRONG_DIRECTION, WRONG_RANGE, WRONG_BUSY, WRONG_DATA, WRONG_LINK, WRONG_RELEASE, WRONG_FUSED, NR_WRONGS };
 extern const char *const wrong_names[];
 
 struct model {
@@ -74,6 +75,7 @@ struct model {
 	struct model_slot slot[MODEL_SLOTS];
 	struct model_buf buf[MODEL_BUFS];
 	struct model_loan loan[MODEL_LOANS];
+	struct model_slot fused;	/* what a primary has borrowed, for its secondaries */
 	struct model_parked parked[MODEL_PARKED];
 	u64 area[MODEL_AREAS];	/* addresses */
 };
@@ -86,7 +88,7 @@ u64 model_buf_held(const struct model_buf *buf);
 
 /*
  * Sets the answers of @n requests, one chain by their LINK flags, or one request that
- * is not linked.
+ * is not linked, or a fused command's primary with its secondaries.
  */
 void model_chain(struct model *m, struct op *ops, unsigned int n);
 /* What is submitted after these in the same batch might run before them. */

@@ -13,7 +13,7 @@
 #define LENDS		(KIND(REGISTER) | KIND(UNREGISTER))
 #define RW		(KIND(READ) | KIND(WRITE))
 #define CMDS		(KIND(FILL) | KIND(DRAIN))
-#define ALL		(LENDS | RW | CMDS | KIND(SEND))
+#define ALL		(LENDS | RW | CMDS | KIND(SEND) | KIND(FUSED))
 #define FIELD(f)	.at = offsetof(struct io_uring_sqe, f), \
 			.size = sizeof(((struct io_uring_sqe *)0)->f)
 /* io_uring names the padding behind addr3 differently from version to version */
@@ -24,13 +24,14 @@
 #define CMD_RESV	.at = offsetof(struct io_uring_sqe, cmd) + 12, .size = 4
 
 const struct spoil op_spoils[] = {
-	{ "ioprio", LENDS | CMDS, AT_INIT, -EINVAL, FIELD(ioprio), 1 },
+	{ "ioprio", LENDS | CMDS | KIND(FUSED), AT_INIT, -EINVAL, FIELD(ioprio), 1 },
 	{ "personality", ALL, AT_INIT, -EINVAL, FIELD(personality), 77 },
 	{ "flag 7", ALL, AT_FLAGS, -EINVAL, FIELD(flags), 0x80 },
-	{ "addr", LENDS, AT_PREP, -EINVAL, FIELD(addr), 1 },
-	{ "addr3", LENDS | KIND(SEND), AT_PREP, -EINVAL, FIELD(addr3), 1 },
-	{ "the last 8 bytes", LENDS | KIND(SEND), AT_PREP, -EINVAL, LAST_U64, 1 },
-	{ "splice_fd_in", LENDS, AT_PREP, -EINVAL, FIELD(splice_fd_in), 1 },
+	{ "addr", LENDS | KIND(FUSED), AT_PREP, -EINVAL, FIELD(addr), 1 },
+	{ "addr3", LENDS | KIND(SEND) | KIND(FUSED), AT_PREP, -EINVAL, FIELD(addr3), 1 },
+	{ "the last 8 bytes", LENDS | KIND(SEND) | KIND(FUSED), AT_PREP, -EINVAL, LAST_U64, 1 },
+	{ "buf_index", KIND(FUSED), AT_PREP, -EINVAL, FIELD(buf_index), 1 },
+	{ "splice_fd_in", LENDS | KIND(FUSED), AT_PREP, -EINVAL, FIELD(splice_fd_in), 1 },
 	{ "rw_flags", KIND(REGISTER), AT_PREP, -EINVAL, FIELD(rw_flags), 2 },
 	{ "rw_flags", KIND(REGISTER), AT_PREP, -EINVAL, FIELD(rw_flags), 0x80000001 },
 	{ "off", KIND(UNREGISTER), AT_PREP, -EINVAL, FIELD(off), 1 },
@@ -55,6 +56,7 @@ static const char *const names[NR_OPS] = {
 	[OP_SEND] = "SEND_ZC",
 	[OP_FILL] = "URING_CMD fill",
 	[OP_DRAIN] = "URING_CMD drain",
+	[OP_FUSED] = "FUSED_CMD",
 	[OP_PARK] = "READ_FIXED of an empty pipe",
 	[OP_FEED] = "bytes for the pipe",
 	[OP_CANCEL] = "ASYNC_CANCEL",
@@ -103,18 +105,22 @@ static const char *flag_words(u8 flags)
 const char *op_words(const struct op *op)
 {
 	static char text[320];
-	int n = snprintf(text, sizeof(text), "%s", names[op->kind]);
+	int n = snprintf(text, sizeof(text), "%s%s%s%s", op->secondary ? "  secondary " : "",
+			 op->alien ? "that cannot be one, " : op->plain ? "without ZC, " : "",
+			 names[op->kind], op->secondary ? ", not FIXED" : "");
 
 #define ADD(...) n += snprintf(text + n, sizeof(text) - n, __VA_ARGS__)
 	if (op->kind < NR_REQUESTS)
 		ADD(" on %s%s", op->fixed ? "registered " : "", files[op->file]);
-	if (op->kind == OP_REGISTER)
+	if (op->kind == OP_FUSED)
+		ADD(", %u secondaries", op->secondaries);
+	if (op->kind == OP_REGISTER || op->kind == OP_FUSED)
 		ADD(", buffer %u byte %u", op->buf, op->off);
 	else if (op->kind < NR_REQUESTS && op->kind != OP_UNREGISTER && op->file == FILE_LENDER)
 		ADD(", device's buffer %u byte %u", op->buf, op->off);
 	if (op->pick)
 		ADD(", any slot");
-	else
+	else if (op->kind != OP_FUSED && !op->secondary)
 		ADD(", slot %u", op->slot);
 	ADD(", addr %#llx len %u pos %llu%s", (unsigned long long)op->addr, op->len,
 	    (unsigned long long)op->pos, flag_words(op->flags));

@@ -21,6 +21,7 @@ enum op_kind {
 	OP_SEND,
 	OP_FILL,	/* command: from a buffer of the device into the slot's */
 	OP_DRAIN,	/* the other way */
+	OP_FUSED,	/* with the requests after it, which are its secondaries */
 	NR_REQUESTS,
 	/* what is done between batches */
 	OP_PARK = NR_REQUESTS,	/* READ_FIXED of an empty pipe: waits */
@@ -76,6 +77,10 @@ struct op {
 	u32 buf;
 	u32 off;
 	bool pick;
+	/* FUSED: how many secondaries it announces */
+	u32 secondaries;
+	/* READ, WRITE, SEND: a secondary; one that no secondary can be; SEND: not SEND_ZC */
+	bool secondary, alien, plain;
 
 	/* the model's answer */
 	int res;

@@ -96,7 +96,7 @@ static u64 numbers(const char *list, u64 nr)
 }
 
 struct chain {
-	struct op ops[6];
+	struct op ops[MODEL_CHAIN];
 	unsigned int nr;
 };
 
@@ -115,7 +115,7 @@ static u64 make_chain(struct seq *s, struct rng *r, struct op *op, struct chain 
 		rng_seed(&own, s->opts->seed, op->nr + i);
 		do {
 			gen_op(&own, &s->m, op->nr + i, next);
-		} while (next->kind >= NR_REQUESTS || next->pick);
+		} while (next->kind >= NR_REQUESTS || next->kind == OP_FUSED || next->pick);
 		follow(&own, next - 1, next);
 		if (!numbers(s->opts->skip, next->nr))
 			c->nr++;
@@ -127,11 +127,45 @@ static u64 make_chain(struct seq *s, struct rng *r, struct op *op, struct chain 
 	return n;
 }
 
+/* The same of a primary and its secondaries, of which one at most sends: they have no order. */
+static u64 make_fused(struct seq *s, struct rng *r, struct op *op, struct chain *c)
+{
+	static const u32 odd[] = { 0, 9, 256, 0x101, 0x80000001 };
+	unsigned int n = rng_range(r, 1, MODEL_CHAIN - 1);
+	bool sends = s->m.drains;
+
+	c->ops[0] = *op;
+	c->nr = 1;
+	c->ops[0].flags = gen_flags(r, &s->m, op, true, false, 0);
+	if (rng_chance(r, 2)) {
+		c->ops[0].secondaries = rng_pick(r, odd);
+		return 1;
+	}
+	for (unsigned int i = 1; i <= n; i++) {
+		struct op *next = &c->ops[c->nr];
+		struct rng own;
+
+		rng_seed(&own, s->opts->seed, op->nr + i);
+		do {
+			gen_secondary(&own, &s->m, op, op->nr + i, next);
+		} while (next->kind == OP_SEND && sends);
+		sends |= next->kind == OP_SEND;
+		if (!numbers(s->opts->skip, next->nr))
+			c->nr++;
+	}
+	c->ops[0].secondaries = c->nr - 1;
+	/* one that is missing */
+	if (c->nr < MODEL_CHAIN && rng_chance(r, 2))
+		c->ops[0].secondaries++;
+	return 1 + n;
+}
+
 static void add_chain(struct seq *s, struct chain *c)
 {
 	unsigned int i;
 
-	if (s->nr_batch + c->nr > MODEL_BATCH)
+	/* a primary's completion is to come after all others of its batch */
+	if (s->nr_batch + c->nr > MODEL_BATCH || c->ops[0].kind == OP_FUSED)
 		seq_flush(s);
 	for (i = 0; i < c->nr; i++)
 		place_write(s, &c->ops[i]);
@@ -162,7 +196,8 @@ static u64 step(struct seq *s, u64 nr)
 	rng_seed(&r, s->opts->seed, nr);
 	gen_op(&r, &s->m, nr, &op);
 	if (op.kind < NR_REQUESTS) {
-		u64 n = make_chain(s, &r, &op, &c);
+		u64 n = op.kind == OP_FUSED ? make_fused(s, &r, &op, &c) :
+					      make_chain(s, &r, &op, &c);
 
 		if (!numbers(s->opts->skip, nr))
 			add_chain(s, &c);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/io_uring_fused.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -57,6 +58,31 @@ void seq_fail(struct seq *s, const struct op *op, const char *fmt, ...)
 	_exit(1);
 }
 
+static void prep_fused(const struct op *op, struct io_uring_sqe *sqe, int fd)
+{
+	sqe->opcode = IORING_OP_FUSED_CMD;
+	sqe->fd = fd;
+	sqe->off = LEND_TEST_POS(op->buf, op->off);
+	sqe->len = op->len;
+	sqe->rw_flags = op->secondaries;
+}
+
+static void prep_secondary(const struct op *op, struct io_uring_sqe *sqe, int fd, u64 pos)
+{
+	if (op->kind == OP_READ)
+		sqe->opcode = op->alien ? IORING_OP_READ_FIXED : IORING_OP_READ;
+	else if (op->kind == OP_WRITE)
+		sqe->opcode = op->alien ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE;
+	else if (op->alien)
+		sqe->opcode = op->plain ? IORING_OP_SENDMSG : IORING_OP_FUSED_CMD;
+	else
+		sqe->opcode = op->plain ? IORING_OP_SEND : IORING_OP_SEND_ZC;
+	sqe->fd = fd;
+	sqe->addr = op->addr;
+	sqe->len = op->len;
+	sqe->off = op->kind == OP_SEND ? 0 : pos;
+}
+
 static void prep_fields(struct seq *s, const struct op *op, struct io_uring_sqe *sqe, int fd)
 {
 	const struct lend_move mv = {
@@ -67,7 +93,14 @@ static void prep_fields(struct seq *s, const struct op *op, struct io_uring_sqe 
 	/* of the lender, the position says which buffer */
 	u64 pos = op->file == FILE_LENDER ? LEND_TEST_POS(op->buf, op->off) : op->pos;
 
+	if (op->secondary) {
+		prep_secondary(op, sqe, fd, pos);
+		return;
+	}
 	switch (op->kind) {
+	case OP_FUSED:
+		prep_fused(op, sqe, fd);
+		break;
 	case OP_REGISTER:
 		lent_prep_register(sqe, fd, LEND_TEST_POS(op->buf, op->off), op->len, op->slot,
 				   op->pick ? IORING_LENT_BUF_PICK_SLOT : 0);
@@ -147,6 +180,18 @@ static struct op *find(struct seq *s, u64 nr)
 	return NULL;
 }
 
+/* Nobody uses its buffer any more; what is skipped is known to be done by that only. */
+static void after_all(struct seq *s, const struct op *primary, int res)
+{
+	for (unsigned int i = 0; i < s->nr_batch; i++) {
+		const struct op *op = &s->batch[i];
+
+		if (op->secondary && ((op->cqe && !op->done) || (res >= 0 && op->notif)))
+			seq_fail(s, primary, "%s, before that of operation %llu", res_str(res),
+				 (unsigned long long)op->nr);
+	}
+}
+
 static void take_cqe(struct seq *s, const struct done *done)
 {
 	struct op *op = find(s, done->data & ~RING_NOTIF);
@@ -162,6 +207,8 @@ static void take_cqe(struct seq *s, const struct done *done)
 	if (notif || op->done || !op->cqe)
 		seq_fail(s, op, "a %s that was not to come: %s", notif ? "notification" : "CQE",
 			 res_str(done->res));
+	if (op->kind == OP_FUSED)
+		after_all(s, op, done->res);
 	op->done = true;
 	op->got = done->res;
 	op->got_flags = done->flags;
