@@ -426,10 +426,11 @@ static void model_fused(struct model *m, struct op *ops, unsigned int n)
 	for (unsigned int i = 1; i < n; i++) {
 		struct op *op = &ops[i];
 
-		if (ops[0].res < 0)
+		if (ops[0].res < 0) {
 			op->res = op->res ?: -ECANCELED;
-		else
-			op->res = issue[op->kind](m, op);
+			continue;
+		}
+		op->res = issue[op->kind](m, op);
 		op->cqe = !(op->flags & IOSQE_CQE_SKIP_SUCCESS) || op_failed(m, op);
 	}
 }

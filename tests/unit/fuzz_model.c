@@ -110,6 +110,53 @@ Test(fuzz_model, a_request_that_waits_holds_the_loan)
 	cr_assert_eq(m.buf[1].released, 1);
 }
 
+static struct op secondary(enum op_kind kind, u64 addr, u32 len)
+{
+	return (struct op){ .kind = kind, .secondary = true, .file = FILE_NULL, .addr = addr, .len = len };
+}
+
+Test(fuzz_model, secondaries_have_a_buffer_of_their_own)
+{
+	struct op ops[] = {
+		{ .kind = OP_FUSED, .buf = 1, .secondaries = 3 },
+		secondary(OP_WRITE, 4096, 1000), secondary(OP_WRITE, 4096, 1001),
+		secondary(OP_READ, 0, 1),
+	};
+
+	/* the slots are of no interest */
+	m.nr_slots = 0;
+	model_chain(&m, ops, 4);
+	cr_assert_eq(ops[0].res, 5096);
+	cr_assert_eq(ops[1].res, 1000);
+	cr_assert_eq(ops[2].res, -EFAULT);
+	cr_assert_eq(ops[3].res, -EFAULT);
+	cr_assert_eq(m.buf[1].lent, 1);
+	cr_assert_eq(m.buf[1].released, 1);
+}
+
+Test(fuzz_model, a_fused_command_that_is_refused_starts_nothing)
+{
+	for (unsigned int i = 0; i < 4; i++) {
+		static const int res[] = { -ECANCELED, -EINVAL, -EINVAL, -EBADF };
+		struct op ops[] = {
+			{ .kind = OP_FUSED, .buf = 1, .secondaries = 2 },
+			secondary(OP_WRITE, 0, 512), secondary(OP_WRITE, 0, 512),
+		};
+
+		ops[2].alien = i == 0;
+		ops[0].secondaries += i == 1;	/* one does not come */
+		ops[0].off = i == 2 ? 5096 : 0;
+		ops[0].file = i == 3 ? FILE_BAD : FILE_LENDER;
+		ops[1].flags = ops[2].flags = IOSQE_CQE_SKIP_SUCCESS;
+		model_chain(&m, ops, 3);
+		cr_assert_eq(ops[0].res, res[i], "case %u: %d", i, ops[0].res);
+		cr_assert_eq(ops[1].res, -ECANCELED);
+		cr_assert_eq(ops[2].res, i == 0 ? -EINVAL : -ECANCELED);
+		cr_assert(ops[1].cqe && ops[2].cqe);
+		cr_assert_eq(m.buf[1].lent, 0);
+	}
+}
+
 Test(fuzz_model, the_same_seed_draws_the_same)
 {
 	struct rng a, b;
