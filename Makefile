@@ -118,7 +118,7 @@ install: srv ## regbuf, its manual page and completion for bash to $(PREFIX) (PR
 
 fuzz: deps programs ## random operations in the guest, alone and in a crowd (OPS=10000000, SEED=, K=kasan)
 	$(Q)kernel/tree.sh build $(or $(K),kasan)
-	$(Q)tests/vm/guest --kernel $(or $(K),kasan) --timeout 86400 $(B)/tests/fuzz/fuzz --ops $(or $(OPS),10000000) $(if $(SEED),--seed $(SEED))
+	$(Q)K='$(or $(K),kasan)' $(if $(OPS),OPS='$(OPS)') $(if $(SEED),SEED='$(SEED)') tests/fuzz/long
 	$(Q)tests/vm/guest --kernel $(or $(K),kasan) --timeout 86400 $(B)/tests/fuzz/crowd --ops $(or $(OPS),10000000) $(if $(SEED),--seed $(SEED))
 
 torture: deps programs ## kill servers at random for MINUTES=10, on K=kasan, with SEED=n; LEAK=0: no kmemleak

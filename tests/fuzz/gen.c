@@ -240,13 +240,13 @@ static const struct {
 	[OP_EXIT]	= { 0, gen_other },
 };
 
-static enum op_kind gen_kind(struct rng *r)
+static enum op_kind gen_kind(struct rng *r, u64 nr)
 {
 	u32 at = rng_below(r, 1000);
 	unsigned int kind = 0;
 
-	/* a ring's end takes as long as a thousand others */
-	if (rng_below(r, 3000) == 0)
+	/* a ring's end takes as long as some thousand others: often in short runs only */
+	if (rng_below(r, nr < GEN_SHORT ? 3000 : 30000) == 0)
 		return OP_EXIT;
 
 	while (at >= kinds[kind].weight)
@@ -266,7 +266,7 @@ void gen_op(struct rng *r, const struct model *m, u64 nr, struct op *op)
 	memset(op, 0, sizeof(*op));
 	op->nr = nr;
 	do {
-		op->kind = gen_kind(r);
+		op->kind = gen_kind(r, nr);
 	} while (op->kind == OP_SEND && m->drains);
 	kinds[op->kind].gen(r, m, op);
 	if (op->kind < NR_REQUESTS && rng_chance(r, 10))

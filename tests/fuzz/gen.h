@@ -9,6 +9,7 @@
 #include "rng.h"
 
 #define GEN_MOVE_MAX	8192	/* bytes that a request moves, but for whole buffers */
+#define GEN_SHORT	10000	/* operations */
 #define GEN_FILE_LEN	(1U << 20)	/* of a file that reads come from */
 
 /* Operation @nr, given the state of things.  Without flags that make a chain. */
