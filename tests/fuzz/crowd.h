@@ -19,6 +19,7 @@
 #define CROWD_THREADS	8	/* of one process, at most */
 #define CROWD_LOG	48
 #define CROWD_HANG_MS	90000	/* nobody may do nothing for so long */
+#define CROWD_NOTICE_MS	150000	/* so long at least for what is wrong on purpose */
 #define CROWD_DISK	"lend-crowd"
 
 enum crowd_member {

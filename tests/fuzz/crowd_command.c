@@ -64,22 +64,22 @@ int ctl_command(enum crowd_kind kind, u32 cmd_op, const struct ublksrv_ctrl_cmd 
 {
 	int fd = open("/dev/ublk-control", O_RDWR | O_CLOEXEC), res = 0;
 	u64 end = now_ms() + CROWD_HANG_MS;
+	bool again = false;
 	struct io_uring ring;
 
 	must(fd >= 0, "/dev/ublk-control: %s", strerror(errno));
 	ring_init(&ring, 8, IORING_SETUP_SQE128);
 	crowd_began(crowd_kind_name(kind), 0, cmd->dev_id, cmd->data[0]);
 	command_send(&ring, fd, cmd_op, cmd);
-	for (; !ended(&ring, ms, &res); ms = 500) {
+	for (; !ended(&ring, ms, &res); ms = 500, again = true) {
 		if (now_ms() > end)
 			crowd_fail("%s of device %u does not end", crowd_kind_name(kind),
 				   cmd->dev_id);
+		/* each time: what it waits for may have begun after the last */
 		if (impatient)
 			impatient();
-		/* second time: it was not that */
-		else
+		if (again || !impatient)
 			command_cancel(&ring);
-		impatient = NULL;
 	}
 	io_uring_queue_exit(&ring);
 	close(fd);

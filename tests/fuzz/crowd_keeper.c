@@ -154,9 +154,11 @@ static void storm(u64 *next)
 		member_kill(rng_below(&rng, MEMBER_OWNER));
 }
 
-static bool hangs_on_purpose(void)
+/* What is wrong on purpose may come late: a disk must be there to be read, for example. */
+static bool to_be_noticed(void)
 {
-	return crowd->wrong >= CROWD_WRONG_HANG && now_ms() < crowd->began + 60000;
+	return crowd->wrong && crowd->wrong != CROWD_WRONG_LOAN &&
+	       now_ms() < crowd->began + CROWD_NOTICE_MS;
 }
 
 /* @part of four of all that there is to do. */
@@ -166,7 +168,7 @@ static void run(const struct crowd_opts *o, unsigned int part)
 	u64 ops = (u64)o->ops * part / 4;
 
 	crowd->stop = 0;
-	while ((o->minutes ? now_ms() < end : ops_done() < ops) || hangs_on_purpose()) {
+	while ((o->minutes ? now_ms() < end : ops_done() < ops) || to_be_noticed()) {
 		look();
 		storm(&next);
 		sleep_ms(10);

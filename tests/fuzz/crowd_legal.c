@@ -40,6 +40,12 @@ static const struct legal {
 	[C_PARK_TIMEOUT] = { "LINK_TIMEOUT", 0, NONE, 1, { ETIME, ECANCELED, ENOENT, EALREADY, EINVAL } },
 	[C_CANCEL] = { "ASYNC_CANCEL", 0, MANY, 1, { ENOENT, EALREADY, ECANCELED } },
 
+	/* also if it was refused, or is one of a chain that broke, with all its secondaries */
+	[C_FUSED] = { "FUSED_CMD", LEN, LEN, 1, { ECANCELED } },
+	[C_FUSED_BAD] = { "FUSED_CMD that is wrong", 0, NONE, 1, { EINVAL, EIO, EOPNOTSUPP, ECANCELED } },
+	[C_FUSED_UBLK] = { "FUSED_CMD of a ublk request", 512, LEN, 512,
+			   { EINVAL, EBUSY, ECANCELED, EOPNOTSUPP } },
+
 	[C_UPDATE] = { "BUFFERS_UPDATE", 0, LEN, 1, { EBUSY, EINVAL, ENXIO, EINTR } },
 	[C_TABLE_DROP] = { "UNREGISTER_BUFFERS", 0, 0, 1, { ENXIO, EINTR } },
 	[C_TABLE_NEW] = { "REGISTER_BUFFERS", 0, 0, 1, { EBUSY } },

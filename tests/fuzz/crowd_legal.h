@@ -12,6 +12,7 @@ enum crowd_kind {
 	/* of a ring's requests */
 	C_REGISTER, C_REGISTER_BAD, C_REGISTER_ERROR, C_REGISTER_NOBODY, C_REGISTER_UBLK,
 	C_UNREGISTER, C_READ, C_WRITE, C_SEND, C_FILL, C_DRAIN, C_PARK, C_PARK_TIMEOUT, C_CANCEL,
+	C_FUSED, C_FUSED_BAD, C_FUSED_UBLK,
 	/* of a ring's table */
 	C_UPDATE, C_TABLE_DROP, C_TABLE_NEW, C_CLONE,
 	/* of a ublk server */

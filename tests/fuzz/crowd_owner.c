@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "crowd.h"
@@ -93,14 +95,34 @@ static int add(void)
 	return 0;
 }
 
+/* By a process of its own: if it has to wait, the owner goes on, and may stop it again. */
+static void stop_beside(int id)
+{
+	pid_t pid = fork();
+
+	must(pid >= 0, "fork: %s", strerror(errno));
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		raw_ctl_data(UBLK_U_CMD_STOP_DEV, id, 0, CROWD_HANG_MS / 2);
+		_exit(0);
+	}
+	if (!proc_other_gone(pid, PATIENCE_MS * 10))
+		kill(pid, SIGKILL);
+	/* one that is still there ends with the owner's other children */
+	waitpid(pid, NULL, WNOHANG);
+}
+
 /*
  * START_DEV looks for partitions, and without a server waits for the next one, if there
- * may be one, or for the end of the device.
+ * may be one, or for the end of the device.  One that had not begun to wait was not
+ * reached by the last STOP_DEV.
  */
 static void give_up_start(void)
 {
+	crowd_began("another process stops the device", 0, crowd->id, 0);
 	kill_server();
-	raw_ctl_data(UBLK_U_CMD_STOP_DEV, crowd->id, 0, CROWD_HANG_MS / 2);
+	stop_beside(crowd->id);
+	crowd_ended("another process stops the device", 0, crowd->id, 0);
 }
 
 static void start(int id)

@@ -19,8 +19,8 @@ const struct crowd_device *crowd_device(void);
 
 /*
  * Sends a control command and looks at its result.  After @ms it is not waited for any
- * longer: @impatient is called, or, without one, the command is cancelled, again and
- * again; it has to end then.
+ * longer: @impatient is called and the command is cancelled, again and again; it has to
+ * end then.
  */
 int ctl_command(enum crowd_kind kind, u32 cmd_op, const struct ublksrv_ctrl_cmd *cmd,
 		unsigned int ms, void (*impatient)(void));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What requests look like, and what is drawn how often. */
+#include <linux/io_uring_fused.h>
 #include <linux/ublk_cmd.h>
 #include <string.h>
 
@@ -227,6 +228,68 @@ static void prep_cancel(struct cring *c, struct rng *r, struct io_uring_sqe *sqe
 		sqe->cancel_flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL;
 	else
 		sqe->addr = 1 + rng_below(r, CRING_OPS);
+}
+
+/* What is borrowed, with the bits of what that may be. */
+static u64 borrow(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct cop *op)
+{
+	unsigned int b = rng_below(r, BUF_SINK);
+	u32 off = rng_chance(r, 40) ? 0 : PAGES(r, BUF_LEN / 4096);
+
+	if (c->files->cdev >= 0 && rng_chance(r, 30)) {
+		op->kind = C_FUSED_UBLK;
+		op->len = 65536;
+		sqe->fd = c->files->cdev;
+		sqe->off = raw_pos(0, rng_below(r, 8), rng_chance(r, 75) ? 0 : PAGES(r, 20));
+		return HELD_UBLK;
+	}
+	op->kind = rng_chance(r, 4) ? C_FUSED_BAD : C_FUSED;
+	op->len = BUF_LEN - off;
+	sqe->fd = c->files->lender;
+	sqe->off = LEND_TEST_POS(op->kind == C_FUSED_BAD ? BUF_ERROR : b, off);
+	return 1ULL << b;
+}
+
+void cring_prep_primary(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct cop *op,
+			unsigned int nr)
+{
+	*op = (struct cop){ .used = true };
+	sqe->opcode = IORING_OP_FUSED_CMD;
+	op->held = borrow(c, r, sqe, op);
+	sqe->rw_flags = nr;
+	if (rng_chance(r, 20))
+		sqe->flags |= IOSQE_ASYNC;
+	if (c->drains && rng_chance(r, 4))
+		sqe->flags |= IOSQE_IO_DRAIN;
+	/* and is refused */
+	if (rng_chance(r, 3)) {
+		op->kind = C_FUSED_BAD;
+		sqe->ioprio = 1;
+	}
+}
+
+void cring_prep_secondary(struct cring *c, struct rng *r, struct io_uring_sqe *sqe,
+			  const struct cop *primary, struct cop *op, unsigned int index)
+{
+	bool read = primary->held & ~((1ULL << BUF_MUTABLE) - 1);
+
+	if (primary->held < 1ULL << BUF_DEST || primary->held == HELD_UBLK || rng_chance(r, 5))
+		read = rng_chance(r, 50) && read;
+	*op = (struct cop){ .used = true, .secondary = true, .held = primary->held };
+	op->kind = read ? C_READ : C_WRITE;
+	op->file = !read;
+	op->addr = rng_chance(r, 30) ? 8 * rng_below(r, primary->len / 8) :
+				       PAGES(r, primary->len / 4096);
+	op->len = rng_chance(r, 30) ? 8 * rng_below(r, CRING_LEN / 8) : 512U << rng_below(r, 6);
+	/* a READ_FIXED cannot be one, and fails the others, too */
+	sqe->opcode = read ? rng_chance(r, 2) ? IORING_OP_READ_FIXED : IORING_OP_READ :
+			     IORING_OP_WRITE;
+	sqe->fd = !read ? c->mem : rng_chance(r, 70) ? c->files->source : c->files->disk;
+	sqe->addr = op->addr;
+	sqe->len = op->len;
+	sqe->off = read ? op->addr % 4096 + PAGES(r, 8) : (u64)index * CRING_LEN;
+	if (rng_chance(r, 20))
+		sqe->flags |= IOSQE_ASYNC;
 }
 
 static void some_flags(const struct cring *c, struct rng *r, struct io_uring_sqe *sqe,

@@ -88,14 +88,16 @@ static u64 any_held(const struct cring *c)
 
 static void check_bytes(struct cring *c, const struct cop *op, unsigned int index, int res)
 {
-	u64 held = op->slot < CRING_SLOTS ? c->held[op->slot] : 0;
+	u64 held = op->secondary ? op->held : op->slot < CRING_SLOTS ? c->held[op->slot] : 0;
 	ssize_t n = pread(c->mem, c->tmp, res, (u64)index * CRING_LEN);
 
 	must(n == res, "pread of %d bytes: %zd", res, n);
 	/* of user space: addresses count from the area */
 	if (!bytes_of_slot(c->tmp, res, held, op->addr))
-		crowd_fail("%d bytes that came from slot %u, addr %#llx, are of no buffer that it can have held (%#llx); the first: %#llx",
-			   res, op->slot, (unsigned long long)op->addr, (unsigned long long)held,
+		crowd_fail("%d bytes that came from %s %u, addr %#llx, are of no buffer that it can have held (%#llx); the first: %#llx",
+			   res, op->secondary ? "a fused command's buffer, request" : "slot",
+			   op->secondary ? index : op->slot, (unsigned long long)op->addr,
+			   (unsigned long long)held,
 			   *(unsigned long long *)c->tmp);
 }
 
@@ -223,6 +225,31 @@ static void one_sqe(struct cring *c, struct rng *r, bool skip, bool last)
 		    (u64)sqe->flags << 40 | (u64)op->slot << 32 | index, op->addr);
 }
 
+static void send_off(struct cring *c, struct io_uring_sqe *sqe, const struct cop *op,
+		     unsigned int index)
+{
+	sqe->user_data = 1 + index;
+	c->inflight++;
+	crowd_began(crowd_kind_name(op->kind), c->nr,
+		    (u64)sqe->flags << 40 | (u64)sqe->opcode << 32 | index, op->addr);
+}
+
+static void fused(struct cring *c, struct rng *r)
+{
+	unsigned int nr = rng_range(r, 1, CRING_SECONDARIES), index = free_op(c);
+	struct io_uring_sqe *sqe = ring_sqe(&c->ring);
+	struct cop *primary = &c->ops[index];
+
+	cring_prep_primary(c, r, sqe, primary, nr);
+	send_off(c, sqe, primary, index);
+	for (unsigned int i = 0; i < nr; i++) {
+		index = free_op(c);
+		sqe = ring_sqe(&c->ring);
+		cring_prep_secondary(c, r, sqe, primary, &c->ops[index], index);
+		send_off(c, sqe, &c->ops[index], index);
+	}
+}
+
 static bool has_room(const struct cring *c, unsigned int nr)
 {
 	return io_uring_sq_space_left(&c->ring) > nr && c->inflight + nr < CRING_OPS;
@@ -234,11 +261,15 @@ static bool has_room(const struct cring *c, unsigned int nr)
  */
 void cring_batch(struct cring *c, struct rng *r)
 {
-	bool skip = !c->drains && rng_chance(r, 12);
+	bool skip = !c->drains && rng_chance(r, 12), fuse;
 
 	pthread_mutex_lock(&c->lock);
+	fuse = !skip && rng_chance(r, 15) && has_room(c, 12 + CRING_SECONDARIES);
 	for (unsigned int n = rng_range(r, 1, 8); n && has_room(c, 2); n--)
-		one_sqe(c, r, skip, n == 1 || !has_room(c, 3));
+		one_sqe(c, r, skip, (n == 1 && !fuse) || !has_room(c, 3));
+	/* what was linked before it goes first */
+	if (fuse)
+		fused(c, r);
 	if (!skip && rng_chance(r, 5) && has_room(c, 2))
 		park(c, r, free_op(c));
 	ring_submit(&c->ring);

@@ -14,6 +14,7 @@
 #define CRING_OPS	48	/* in flight that complete in any case */
 #define CRING_SLOTS	12
 #define CRING_LEN	16384	/* of the longest request */
+#define CRING_SECONDARIES	4	/* at most */
 #define CRING_AREA	(1U << 17)
 
 /* The files that requests name; -1: there is none. */
@@ -30,6 +31,8 @@ struct cop {
 	u64 addr;
 	u32 len;
 	bool file;		/* wrote to its place in cring's file */
+	bool secondary;		/* of a fused command, which may have borrowed @held */
+	u64 held;
 };
 
 /* What a slot probably has, after what was submitted last: most requests are to fit. */
@@ -74,6 +77,14 @@ void cring_drain(struct cring *c);
 /* One random thing with the table, @other being one to clone from. */
 void cring_table(struct cring *c, struct cring *other, struct rng *r);
 
+/*
+ * A fused command: a primary, and @nr secondaries, each with its number @index.  All its
+ * SQEs are one behind the other, and in one submission.  Called with the lock.
+ */
+void cring_prep_primary(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct cop *op,
+			unsigned int nr);
+void cring_prep_secondary(struct cring *c, struct rng *r, struct io_uring_sqe *sqe,
+			  const struct cop *primary, struct cop *op, unsigned int index);
 /* Makes a random request, number @index or one that skips its CQE.  Called with the lock. */
 void cring_prep(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct cop *op,
 		unsigned int index);
