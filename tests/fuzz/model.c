@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See model.h; design.md's table of results, and the order in which they are found. */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include <liburing.h>
@@ -334,6 +335,9 @@ static int prep(struct model *m, struct op *op)
 	}
 	if (op->spoil && op->spoil->stage == AT_PREP)
 		return op->spoil->res;
+	/* SEND has a length with a sign, SEND_ZC has not */
+	if (op->plain && op->len > INT_MAX)
+		return -EINVAL;
 	if (op->kind == OP_REGISTER || op->kind == OP_FUSED || op->secondary)
 		return 0;
 	if (op->kind == OP_UNREGISTER)
