@@ -104,6 +104,9 @@ static void one_command(void)
 {
 	unsigned int draw = rng_below(&rng, 100);
 
+	/* most devices are to live long enough to be recovered by who may */
+	if (draw >= 77 && rng_chance(&rng, 80))
+		draw = 0;
 	if (draw < 12)
 		get(C_GET_INFO, UBLK_U_CMD_GET_DEV_INFO, sizeof(struct ublksrv_ctrl_dev_info));
 	else if (draw < 24)

@@ -131,12 +131,12 @@ static void start(int id)
 	ctl_simple(C_START, UBLK_U_CMD_START_DEV, id, owner.server, PATIENCE_MS, give_up_start);
 }
 
-/* Until the old server's file is closed by all who have it. */
+/* Until the old server's file is closed by all who have it, or if another has begun. */
 static int begin_recovery(int id)
 {
 	int res = -EBUSY;
 
-	for (unsigned int i = 0; i < 500 && res == -EBUSY; i++) {
+	for (unsigned int i = 0; i < 100 && res == -EBUSY; i++) {
 		res = ctl_simple(C_START_RECOVERY, UBLK_U_CMD_START_USER_RECOVERY, id, 0,
 				 PATIENCE_MS, NULL);
 		sleep_ms(res == -EBUSY ? 10 : 0);
@@ -146,9 +146,12 @@ static int begin_recovery(int id)
 
 static void recover(int id)
 {
+	int res;
+
 	kill_server();
 	look_on();
-	if (begin_recovery(id))
+	res = begin_recovery(id);
+	if (res && res != -EBUSY)
 		return;
 	start_server();
 	if (!ctl_simple(C_END_RECOVERY, UBLK_U_CMD_END_USER_RECOVERY, id, owner.server,
