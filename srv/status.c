@@ -62,10 +62,34 @@ int status_listen(u32 id)
 	return ret;
 }
 
+/*
+ * A socket with a time limit is not restarted by the kernel when the completion of
+ * an earlier control command interrupts it.
+ */
+static ssize_t status_recv(int sock, void *buf, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = recv(sock, buf, len, 0);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+static ssize_t status_send(int sock, const void *buf, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = send(sock, buf, len, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
 static void status_write(int sock, const char *text, size_t len)
 {
 	while (len) {
-		ssize_t n = send(sock, text, len, MSG_NOSIGNAL);
+		ssize_t n = status_send(sock, text, len);
 
 		if (n <= 0)
 			return;
@@ -87,7 +111,7 @@ void status_serve(int listener, void (*tell)(void *arg, enum status_form form, F
 		return;
 	status_timeout(sock, STATUS_SERVE_S);
 	if (!status_peer(sock, &cred) || (cred.uid != 0 && cred.uid != geteuid()) ||
-	    recv(sock, &form, 1, 0) != 1)
+	    status_recv(sock, &form, 1) != 1)
 		goto out;
 	out = open_memstream(&text, &len);
 	if (!out)
@@ -109,7 +133,7 @@ static char *status_read(int sock)
 
 	if (!out)
 		return NULL;
-	while ((n = recv(sock, buf, sizeof(buf), 0)) > 0)
+	while ((n = status_recv(sock, buf, sizeof(buf))) > 0)
 		fwrite(buf, 1, n, out);
 	if (fclose(out) || n < 0 || !len) {
 		free(text);
@@ -132,7 +156,7 @@ char *status_ask(u32 id, pid_t pid, enum status_form form)
 	/* refused, or somebody else: it is not a server of ours */
 	if (!connect(sock, (struct sockaddr *)&sa, salen) && status_peer(sock, &cred) &&
 	    cred.pid == pid) {
-		if (send(sock, &byte, 1, MSG_NOSIGNAL) == 1)
+		if (status_send(sock, &byte, 1) == 1)
 			text = status_read(sock);
 		if (!text)
 			log_warn("device %u: its server, process %d, does not answer: %s", id, pid,
