@@ -9,7 +9,6 @@
 #include "ctrl.h"
 #include "json.h"
 #include "log.h"
-#include "mode.h"
 #include "opts.h"
 #include "status.h"
 
@@ -39,15 +38,14 @@ static const char *list_state(unsigned int state)
 	return state < ARRAY_SIZE(names) ? names[state] : "unknown";
 }
 
-/* The mode whose flags the device has; the most special one wins. */
-static const char *list_mode(u64 flags)
+/* How data gets to and from the server: what the device itself knows of the mode. */
+static const char *list_data(u64 flags)
 {
-	const char *name = "copy";
-
-	for (const struct mode_ops *const *m = mode_list; *m; m++)
-		if ((*m)->ublk_flags && (flags & (*m)->ublk_flags) == (*m)->ublk_flags)
-			name = (*m)->name;
-	return name;
+	if (flags & UBLK_F_SUPPORT_ZERO_COPY)
+		return "zero-copy";
+	if (flags & UBLK_F_USER_COPY)
+		return "user-copy";
+	return flags & UBLK_F_NEED_GET_DATA ? "get-data" : "copy";
 }
 
 static void list_json(struct json *j, const struct ublksrv_ctrl_dev_info *info,
@@ -61,7 +59,7 @@ static void list_json(struct json *j, const struct ublksrv_ctrl_dev_info *info,
 	json_str(j, "node", node);
 	json_str(j, "state", list_state(info->state));
 	json_s64(j, "pid", info->ublksrv_pid);
-	json_str(j, "mode", list_mode(info->flags));
+	json_str(j, "data", list_data(info->flags));
 	json_u64(j, "queues", info->nr_hw_queues);
 	json_u64(j, "depth", info->queue_depth);
 	json_u64(j, "max_io", info->max_io_buf_bytes);
@@ -88,7 +86,7 @@ static void list_text(const struct ublksrv_ctrl_dev_info *info, const struct ubl
 	if (info->state == UBLK_S_DEV_LIVE)
 		printf("  pid %d", info->ublksrv_pid);
 	printf("  %s  %s  %u x %u  %" PRIu64 " bytes in blocks of %u\n",
-	       rest ? text : list_no_answer(info), list_mode(info->flags),
+	       rest ? text : list_no_answer(info), list_data(info->flags),
 	       info->nr_hw_queues, info->queue_depth,
 	       (u64)p->basic.dev_sectors << SECTOR_SHIFT, 1U << p->basic.logical_bs_shift);
 	if (rest)

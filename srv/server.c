@@ -58,8 +58,8 @@ static void server_tell(void *arg, enum status_form form, FILE *out)
 		server_tell_json(srv, out);
 		return;
 	}
-	/* One word, which list puts into its own line, then the target's lines. */
-	fprintf(out, "%s\n", t->ops->name);
+	/* What list puts into its own line, then the target's lines. */
+	fprintf(out, "%s, mode %s\n", t->ops->name, srv->mode->name);
 	if (t->ops->status_text)
 		t->ops->status_text(t, out);
 }
