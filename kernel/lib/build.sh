@@ -145,7 +145,8 @@ kmake_logged()
 kernel_make()
 {
 	local flavour=$1 fragment=$2 obj=$build/kernel-$1/obj
-	[ -d "$linux/.git" ] || series_apply
+	# build_kernel has let go of the tree's lock; the subshell ends with it, and the kernel's stays
+	[ -d "$linux/.git" ] || (lock tree; series_apply)
 	mkdir -p "$obj"
 	kmake O="$obj" KCONFIG_ALLCONFIG="$fragment" allnoconfig > "$obj/config.log" 2>&1 ||
 		{ cat "$obj/config.log" >&2; die "configuring failed"; }
