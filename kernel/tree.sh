@@ -23,7 +23,7 @@ usage()
 	  save [--force]    write the commits of build/linux back to kernel/ and uapi/
 	  check [--checkpatch]  prove that apply and save agree with the repository
 	  send              write the complete series as mails to build/send
-	  build FLAVOUR     build release, kasan or lockdep into build/kernel-FLAVOUR
+	  build FLAVOUR     build release, kasan, lockdep or nofused into build/kernel-FLAVOUR
 	  headers           install the kernel's uapi headers into build/headers/include
 	REGBUF_BUILD names another directory than build/.
 	EOF
@@ -49,7 +49,7 @@ main()
 	save) series_save "$@" ;;
 	check) series_check_all "$@" ;;
 	send) series_send ;;
-	build) build_kernel "${1:?tree.sh: build what? release, kasan or lockdep}" ;;
+	build) build_kernel "${1:?tree.sh: build what? release, kasan, lockdep or nofused}" ;;
 	headers) build_headers ;;
 	*) usage >&2; die "no command '$command'" ;;
 	esac

@@ -15,7 +15,8 @@ flavour_fragments()
 	release) echo guest feature ;;
 	kasan) echo guest feature debug-kasan ;;
 	lockdep) echo guest feature debug-lockdep ;;
-	*) die "no kernel flavour '$1'; there are release, kasan and lockdep" ;;
+	nofused) echo guest feature without-fused ;;
+	*) die "no kernel flavour '$1'; there are release, kasan, lockdep and nofused" ;;
 	esac
 }
 

@@ -136,7 +136,7 @@ static void dies_and_is_replaced(const char *mode, const char *moment, const cha
 
 Test(fault, a_server_that_dies_is_replaced_and_nobody_notices)
 {
-	for (unsigned int m = 0; m < NR_MODES; m++) {
+	for (unsigned int m = 0; m < cli_modes(); m++) {
 		for (unsigned int n = 0; n < NR_MOMENTS; n++)
 			dies_and_is_replaced(mode_names[m], moments[n], "write");
 		dies_and_is_replaced(mode_names[m], moments[m % 3], "read");
@@ -170,7 +170,7 @@ static void dies_alone(const char *mode, const char *moment)
 
 Test(fault, a_server_that_dies_alone_fails_its_clients_at_once)
 {
-	for (unsigned int m = 0; m < NR_MODES; m++) {
+	for (unsigned int m = 0; m < cli_modes(); m++) {
 		for (unsigned int n = 0; n < NR_MOMENTS; n++)
 			dies_alone(mode_names[m], moments[n]);
 	}
@@ -180,7 +180,7 @@ Test(fault, a_server_that_dies_alone_fails_its_clients_at_once)
 /* V8: what a backend did not deliver is never taken for data. */
 Test(fault, short_results_are_completed_or_are_errors)
 {
-	for (unsigned int m = 0; m < NR_MODES; m++) {
+	for (unsigned int m = 0; m < cli_modes(); m++) {
 		for (unsigned int every = 1; every < 4; every++) {
 			char text[8];
 			int id;
@@ -211,7 +211,7 @@ Test(fault, short_results_are_completed_or_are_errors)
 
 Test(fault, an_error_of_one_leg_is_not_seen)
 {
-	for (unsigned int m = 0; m < NR_MODES; m++) {
+	for (unsigned int m = 0; m < cli_modes(); m++) {
 		for (unsigned int l = 0; l < 2; l++) {
 			int id = add(mode_names[m], CLI("--fault", "error", "--fault-leg", l ? "1" : "0",
 						   "--fault-every", "3"));
@@ -229,7 +229,7 @@ Test(fault, an_error_of_one_leg_is_not_seen)
 
 Test(fault, an_error_of_all_legs_is_the_clients)
 {
-	for (unsigned int m = 0; m < NR_MODES; m++) {
+	for (unsigned int m = 0; m < cli_modes(); m++) {
 		int id = add(mode_names[m], CLI("--fault", "error", "--fault-errno", "28", "--fault-op",
 					   "write"));
 
@@ -244,7 +244,7 @@ Test(fault, an_error_of_all_legs_is_the_clients)
 /* Requests that wait for a slow leg do not make others wait, nor del. */
 Test(fault, a_slow_request_holds_up_nobody)
 {
-	for (unsigned int m = 0; m < NR_MODES; m++) {
+	for (unsigned int m = 0; m < cli_modes(); m++) {
 		int id = add(mode_names[m], CLI("--fault", "delay", "--fault-delay", "1500",
 					   "--fault-op", "write", "--fault-to", "1048576"));
 		struct client *slow = client_start(&(struct client_job){ .id = id,

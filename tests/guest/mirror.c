@@ -169,7 +169,7 @@ static void legs_have_what_was_written(const char *mode, unsigned int nr)
 Test(mirror, all_legs_have_what_was_written)
 {
 	srandom(1);
-	for (unsigned int m = 0; m < NR_MODES; m++) {
+	for (unsigned int m = 0; m < cli_modes(); m++) {
 		legs_have_what_was_written(mode_names[m], 2);
 		legs_have_what_was_written(mode_names[m], 3);
 	}
@@ -197,7 +197,7 @@ static void zero_and_discard(int dev, const char *what, bool must_offer)
 
 Test(mirror, zeroes_and_discards_reach_all_legs)
 {
-	for (unsigned int m = 0; m < NR_MODES; m++) {
+	for (unsigned int m = 0; m < cli_modes(); m++) {
 		int id = add(mode_names[m], 2, NULL), dev = open_dev(id);
 
 		zero_and_discard(dev, mode_names[m], false);
@@ -240,7 +240,7 @@ static void write_survives(const char *mode, unsigned int bad, unsigned int nr)
 Test(mirror, a_write_survives_a_leg_that_fails)
 {
 	srandom(2);
-	for (unsigned int m = 0; m < NR_MODES; m++) {
+	for (unsigned int m = 0; m < cli_modes(); m++) {
 		write_survives(mode_names[m], 0, 2);
 		write_survives(mode_names[m], 1, 2);
 		write_survives(mode_names[m], 1, 3);
@@ -318,7 +318,7 @@ static void read_is_retried(const char *mode, unsigned int nr)
 
 Test(mirror, a_read_that_fails_is_done_on_another_leg)
 {
-	for (unsigned int m = 0; m < NR_MODES; m++) {
+	for (unsigned int m = 0; m < cli_modes(); m++) {
 		read_is_retried(mode_names[m], 2);
 		read_is_retried(mode_names[m], 3);
 	}
@@ -326,7 +326,7 @@ Test(mirror, a_read_that_fails_is_done_on_another_leg)
 
 Test(mirror, with_no_good_leg_left_it_is_an_error_and_no_hang)
 {
-	for (unsigned int m = 0; m < NR_MODES; m++) {
+	for (unsigned int m = 0; m < cli_modes(); m++) {
 		struct null_disk opts[2] = { { .badblocks = "+4096-4103" },
 					     { .badblocks = "+4096-4103" } };
 		int id = add(mode_names[m], 2, opts), dev = open_dev(id);
@@ -402,7 +402,7 @@ Test(mirror, a_server_that_is_killed_leaves_no_hang_and_no_device)
 
 	srandom(3);
 	for (unsigned int round = 0; round < 3; round++) {
-		for (unsigned int m = 0; m < NR_MODES; m++)
+		for (unsigned int m = 0; m < cli_modes(); m++)
 			failed += killed(mode_names[m], 10 + 25 * round);
 	}
 	must(failed, "every server was killed too late");
@@ -440,7 +440,7 @@ Test(mirror, what_cannot_be_is_refused_and_nothing_is_left)
 	unlink("/tmp/link");
 	must(!symlink("/tmp/a", "/tmp/link"), "symlink: %s", strerror(errno));
 
-	for (unsigned int m = 0; m < NR_MODES; m++) {
+	for (unsigned int m = 0; m < cli_modes(); m++) {
 		const char *mode = mode_names[m];
 
 		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/tmp/none"), 1, "/tmp/none",
@@ -473,7 +473,7 @@ Test(mirror, a_mounted_leg_is_refused)
 	must(!system(cmd), "%s failed", cmd);
 	must(!mkdir("/tmp/mnt", 0700) || errno == EEXIST, "/tmp/mnt: %s", strerror(errno));
 	must(!mount(disk, "/tmp/mnt", "ext4", 0, NULL), "mount: %s", strerror(errno));
-	for (unsigned int m = 0; m < NR_MODES; m++)
+	for (unsigned int m = 0; m < cli_modes(); m++)
 		refused(MIRROR(mode_names[m], "-l", disk, "-l", other), 1, "mounted", "a mounted leg");
 	must(!umount("/tmp/mnt"), "umount: %s", strerror(errno));
 }
@@ -484,7 +484,7 @@ Test(mirror, without_the_right_it_is_refused)
 
 	make_file("/tmp/a", 1 << 20);
 	make_file("/tmp/b", 1 << 20);
-	for (unsigned int m = 0; m < NR_MODES; m++) {
+	for (unsigned int m = 0; m < cli_modes(); m++) {
 		cli_run_weak(&c, MIRROR(mode_names[m], "-l", "/tmp/a", "-l", "/tmp/b"));
 		must(c.status == 1 && strstr(c.err, "root"), "%s: status %d: %s", mode_names[m],
 		     c.status, c.err);
@@ -514,7 +514,7 @@ Test(mirror, a_flush_reaches_every_leg)
 	const struct null_disk opts[3] = { { .cache_mb = 1 }, { .cache_mb = 1 },
 					   { .cache_mb = 1 } };
 
-	for (unsigned int m = 0; m < NR_MODES; m++) {
+	for (unsigned int m = 0; m < cli_modes(); m++) {
 		int id = add(mode_names[m], 3, opts), dev = open_dev(id);
 		unsigned long before[3];
 
@@ -603,7 +603,7 @@ Test(mirror, the_coarsest_leg_decides_the_blocks)
 {
 	const struct null_disk opts[2] = { { .block = 512 }, { .block = 4096 } };
 
-	for (unsigned int m = 0; m < NR_MODES; m++) {
+	for (unsigned int m = 0; m < cli_modes(); m++) {
 		int id = add(mode_names[m], 2, opts), dev = open_dev(id);
 
 		cr_assert_eq(block, 4096, "%s: blocks of %u", mode_names[m], block);
@@ -634,7 +634,7 @@ Test(mirror, files_are_legs_too)
 {
 	static const char *const paths[2] = { "/tmp/leg-a", "/tmp/leg-b" };
 
-	for (unsigned int m = 0; m < NR_MODES; m++) {
+	for (unsigned int m = 0; m < cli_modes(); m++) {
 		int id, dev;
 
 		for (unsigned int i = 0; i < 2; i++) {
@@ -669,7 +669,7 @@ Test(mirror, files_are_legs_too)
 Test(mirror, devices_come_and_go)
 {
 	for (unsigned int i = 0; i < 12; i++) {
-		int id = add(mode_names[i % NR_MODES], 2, NULL), dev = open_dev(id);
+		int id = add(mode_names[i % cli_modes()], 2, NULL), dev = open_dev(id);
 
 		write_random(dev, 3);
 		close(dev);

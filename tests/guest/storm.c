@@ -195,7 +195,7 @@ static void choose(struct device *d)
 {
 	static const char *const faults[NR_FAULTS] = { "", "slow ", "dying " };
 
-	*d = (struct device){ .inner = rnd(2), .mode = mode_names[rnd(NR_MODES)],
+	*d = (struct device){ .inner = rnd(2), .mode = mode_names[rnd(cli_modes())],
 			      .recovery = rnd(NR_RECOVERIES),
 			      .fault = rnd(2) ? NO_FAULT : SLOW + rnd(2) };
 	snprintf(d->name, sizeof(d->name), "seed %u, kill %u: %s%s, %s, %s", storm.seed,

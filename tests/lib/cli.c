@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/io_uring_fused.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "mode.h"
+#include "ring.h"
 #include "ublkraw.h"
 
 #define CLI_MS	30000
@@ -139,6 +142,16 @@ void cli_run(struct cli *c, const char *const *args)
 void cli_run_weak(struct cli *c, const char *const *args)
 {
 	run(c, args, true);
+}
+
+unsigned int cli_modes(void)
+{
+	bool fused = ring_knows(IORING_OP_FUSED_CMD);
+	unsigned int nr = 0;
+
+	while (mode_list[nr] && (fused || !mode_list[nr]->needs_fused))
+		nr++;
+	return nr;
 }
 
 int cli_add(const char *const *args)

@@ -40,6 +40,9 @@ void cli_run(struct cli *c, const char *const *args);
 void cli_run_weak(struct cli *c, const char *const *args);
 #define CLI(...)	((const char *const[]){ __VA_ARGS__, NULL })
 
+/* How many of mode_names[] this kernel can do: modes that need fused commands are the last. */
+unsigned int cli_modes(void);
+
 /* Must succeed.  Returns the id of the device that it made. */
 int cli_add(const char *const *args);
 void cli_del(int id);
