@@ -6,9 +6,11 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_alg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lender.h"
@@ -259,6 +261,65 @@ Test(lend_ranges, a_buffer_split_in_two_halves_ends)
 Test(lend_ranges, every_range_of_a_loop_device)
 {
 	all_layouts_on_disk(disk_loop(file_mem(4 << 20), O_DIRECT), "loop");
+}
+
+/* Each write to it gives the four bytes that the next read gets. */
+static int hash_open(void)
+{
+	const struct sockaddr_alg name = { .salg_family = AF_ALG, .salg_type = "hash",
+					   .salg_name = "crc32c" };
+	int alg = socket(AF_ALG, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), fd;
+
+	need(alg >= 0, "no kernel with CONFIG_CRYPTO_USER_API_HASH");
+	need(!bind(alg, (const struct sockaddr *)&name, sizeof(name)), "no crc32c in the kernel");
+	fd = accept4(alg, NULL, NULL, SOCK_CLOEXEC);
+	must(fd >= 0, "accept: %s", strerror(errno));
+	close(alg);
+	return fd;
+}
+
+static u32 hash_read(int fd)
+{
+	u32 hash;
+
+	must(read(fd, &hash, sizeof(hash)) == sizeof(hash), "no hash: %s", strerror(errno));
+	return hash;
+}
+
+/*
+ * Hashing goes by segments: while the iterator says that bytes are left it takes as many
+ * as there are, and it takes them whole.  So each range here ends with a segment.
+ */
+static void hash_ranges(const struct layout *l, int fd, u32 end)
+{
+	for (u32 off = 0; off < end; off += SECTOR / 2) {
+		u32 len = end - off, hash;
+
+		must(write(fd, before + off, len) == len, "write: %s", strerror(errno));
+		hash = hash_read(fd);
+		res_is(rw_fixed(&ring, IORING_OP_WRITE_FIXED, fd, off, len, 0, 0), len,
+		       "%s: hash %u bytes from %u", l->name, len, off);
+		cr_assert_eq(hash_read(fd), hash, "%s: %u bytes from %u", l->name, len, off);
+	}
+}
+
+Test(lend_ranges, a_hash_gets_every_segment)
+{
+	int fd = hash_open();
+
+	for (unsigned int n = 0; n < NR_LAYOUTS; n++) {
+		const struct layout *l = &layouts[n];
+		long end = -(long)l->skip - l->from;
+
+		lend(l);
+		for (unsigned int s = 0; s < l->nr_segs; s++) {
+			end += l->segs[s].len;
+			if (end > 0 && end <= l->len)
+				hash_ranges(l, fd, end);
+		}
+		unlend(l);
+	}
+	close(fd);
 }
 
 /* Coarse, and not on sectors: sockets and commands have no blocks. */
