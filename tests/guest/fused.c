@@ -357,6 +357,53 @@ Test(fused, a_chain_goes_on_when_the_buffer_is_back)
 	not_lent("chain that failed");
 }
 
+static void timeout_behind(const struct __kernel_timespec *when)
+{
+	struct io_uring_sqe *sqe = ring_sqe(&ring);
+
+	sqe->opcode = IORING_OP_LINK_TIMEOUT;
+	sqe->fd = -1;
+	sqe->addr = (unsigned long)when;
+	sqe->len = 1;
+	sqe->user_data = 6;
+}
+
+Test(fused, a_timeout_linked_to_it_cancels_nothing)
+{
+	const struct __kernel_timespec soon = { .tv_nsec = 20000000 }, late = { .tv_sec = 600 };
+	struct outcome o;
+	struct done done;
+	int fds[2];
+	u8 byte = 7;
+
+	must(!pipe(fds), "pipe: %s", strerror(errno));
+	primary(lender, 1, 1);
+	secondary(IORING_OP_READ, fds[0], 0, 1, -1, 0)->flags = IOSQE_IO_LINK;
+	timeout_behind(&soon);
+	ring_submit(&ring);
+	must(ring_next(&ring, &done, SOON_MS) && done.data == 6, "no timeout");
+	res_is(done.res, -ENOENT, "timeout");
+	must(!ring_next(&ring, &done, NEVER_MS), "%llu ended with the timeout",
+	     (unsigned long long)done.data);
+	must(write(fds[1], &byte, 1) == 1, "pipe");
+	reap(&o, 2);
+	res_is(o.res[0], 1, "read");
+	res_is(o.primary, LEN, "primary");
+	lender_released(lender, 1, 1, SOON_MS);
+
+	must(write(fds[1], &byte, 1) == 1, "pipe");
+	primary(lender, 1, 1);
+	secondary(IORING_OP_READ, fds[0], 0, 1, -1, 0)->flags = IOSQE_IO_LINK;
+	timeout_behind(&late);
+	run(&o, 3);
+	res_is(o.res[0], 1, "read in time");
+	res_is(o.primary, LEN, "primary in time");
+	res_is(o.res[6], -ECANCELED, "timeout that has not come");
+	lender_released(lender, 1, 2, SOON_MS);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 Test(fused, it_may_be_asynchronous_and_drained)
 {
 	static const u8 flags[] = { 0, IOSQE_ASYNC };

@@ -33,6 +33,7 @@
  * buffer; all start at once and run in parallel.  IOSQE_BUFFER_SELECT and
  * IOSQE_IO_DRAIN are not for them.  A link flag of the last secondary is the
  * primary's: what is linked behind starts when the buffer has been given back.
+ * A LINK_TIMEOUT there cancels nothing, -ENOENT; secondaries can be cancelled.
  *
  * CQE of the primary: comes after those of its secondaries and says that nobody
  * uses the buffer any more, also not for SEND_ZC.  res is the number of bytes
