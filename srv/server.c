@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ctrl.h"
@@ -34,6 +35,15 @@ void server_queue_event(struct server *srv, enum queue_event event)
 		_exit(1);
 }
 
+/* What all threads have run, those that have ended too. */
+static u64 server_cpu_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (u64)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
 static void server_tell_json(struct server *srv, FILE *out)
 {
 	struct target *t = srv->target;
@@ -44,6 +54,7 @@ static void server_tell_json(struct server *srv, FILE *out)
 	json_str(&j, "target", t->ops->name);
 	json_str(&j, "mode", srv->mode->name);
 	json_s64(&j, "since", srv->since);
+	json_u64(&j, "cpu_us", server_cpu_us());
 	if (t->ops->status_json)
 		t->ops->status_json(t, &j);
 	json_close(&j, '}');
