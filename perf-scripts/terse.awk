@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # A line of fio's terse output, version 3, to one of bench's raw.csv: awk -F';' -v id=... -v rw=read|write
-# -v server='MS-BEFORE MS-AFTER' -f terse.awk
+# -v server='US-BEFORE US-AFTER' -f terse.awk
 function percentile(want,   i, p)
 {
 	for (i = first + 12; i < first + 32; i++) {
@@ -17,5 +17,5 @@ function percentile(want,   i, p)
 	ios = iops * ms / 1000
 	client = $88 + $89
 	printf "%s,%d,%.1f,%d,%d,%.1f,%.1f,%.3f,%.3f\n", id, iops, bw / 1024, percentile(50), percentile(99),
-		100 * (s[2] - s[1]) / ms, client, (s[2] - s[1]) * 1000 / ios, client * ms * 10 / ios
+		(s[2] - s[1]) / 10 / ms, client, (s[2] - s[1]) / ios, client * ms * 10 / ios
 }
