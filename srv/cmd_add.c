@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <sys/sysinfo.h>
 
 #include "caps.h"
 #include "cmd.h"
@@ -24,6 +26,7 @@ struct add_conf {
 	bool foreground;
 	bool recovery, reissue;
 	bool json;
+	bool force;
 };
 
 #define TYPE_OPT \
@@ -75,6 +78,8 @@ static const struct opt recover_opts[] = {
 	MODE_OPT,
 	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = (1U << 20) - 1,
 	  .offset = offsetof(struct add_conf, id), .help = "the device /dev/ublkbID" },
+	{ .name = "force", .type = OPT_FLAG, .offset = offsetof(struct add_conf, force),
+	  .help = "as another target, or with other legs, than it was made" },
 	PACE_OPT,
 	FOREGROUND_OPT,
 	JSON_OPT,
@@ -169,6 +174,35 @@ static int add_check_kernel(const char *cmd, const struct mode_ops *mode, u32 re
 	return ret;
 }
 
+/* MemAvailable, in bytes; all there is in the world when nobody says */
+static u64 add_memory(void)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	u64 kib, found = UINT64_MAX;
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %" SCNu64 " kB", &kib) == 1)
+			found = kib << 10;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* The buffers of all tags come by and by, as requests do: there must be memory for them. */
+static int add_check_memory(const char *cmd, const struct launch *l)
+{
+	unsigned int nr_queues = min_u64(l->nr_queues, get_nprocs());
+	u64 need = (u64)nr_queues * l->depth * l->max_io, have = add_memory();
+
+	if (!l->mode->has_bufs || need <= have)
+		return 0;
+	log_err("%s: %u x %u buffers of %u bytes, for every request of mode %s, are %" PRIu64 " MiB, and %" PRIu64
+		" MiB of memory are available; right is a smaller --depth or --max-io, or mode register or get-data",
+		cmd, nr_queues, l->depth, l->max_io, l->mode->name, need >> 20, have >> 20);
+	return -ENOMEM;
+}
+
 static int add_parse(int argc, char **argv, const struct opt *opts, struct add_conf *conf,
 		     struct target *t)
 {
@@ -198,6 +232,7 @@ static int add_run(const char *cmd, struct target *t, const struct add_conf *con
 		.foreground = conf->foreground,
 		.use_syslog = !conf->foreground,
 		.json = conf->json,
+		.force = conf->force,
 	};
 
 	for (struct target *i = t; i; i = i->inner)
@@ -206,6 +241,8 @@ static int add_run(const char *cmd, struct target *t, const struct add_conf *con
 		l.flags |= UBLK_F_USER_RECOVERY;
 	if (conf->reissue)
 		l.flags |= UBLK_F_USER_RECOVERY_REISSUE;
+	if (!recover && add_check_memory(cmd, &l))
+		return 1;
 	if (add_check_kernel(cmd, l.mode, recover ? conf->id : UINT32_MAX) || t->ops->open(t))
 		return 1;
 	return launch_run(&l);

@@ -235,23 +235,33 @@ static int launch_start(struct launch *l, int sock, int pid)
 	return -status;
 }
 
+/* Of a device that is not ours nobody knows. */
+static bool launch_is_made_of_others(const struct launch *l, u64 srv_flags)
+{
+	return srv_flags >> 48 == LAUNCH_MAGIC && ((srv_flags ^ l->nonce) >> 24 & LAUNCH_PART);
+}
+
 /* Is it a device that can be recovered, and made for what it will get? */
 static int launch_check_recover(struct launch *l, const struct ublksrv_ctrl_dev_info *info,
 				const struct ublk_params *p)
 {
 	u64 size = p->basic.dev_sectors << SECTOR_SHIFT;
-	u64 data_flags = UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_USER_COPY | UBLK_F_NEED_GET_DATA;
+	char names[128];
 
 	if (!(info->flags & UBLK_F_USER_RECOVERY))
 		log_err("device %u: it was not made with --recovery", l->id);
-	else if ((info->flags & data_flags) != l->mode->ublk_flags)
-		log_err("device %u: it was made in another mode than %s; 'regbuf list' tells which",
-			l->id, l->mode->name);
-	else if (size != l->target->lim.size ||
+	else if ((info->flags & MODE_DATA_FLAGS) != l->mode->ublk_flags) {
+		mode_names_of(info->flags, names, sizeof(names));
+		log_err("device %u: it was made in another mode than %s; right is one of %s",
+			l->id, l->mode->name, names);
+	} else if (size != l->target->lim.size ||
 		 1U << p->basic.logical_bs_shift != l->target->lim.lbs)
 		log_err("device %u: it has %" PRIu64 " bytes in blocks of %u, the legs %" PRIu64 " in blocks of %u",
 			l->id, size, 1U << p->basic.logical_bs_shift,
 			l->target->lim.size, l->target->lim.lbs);
+	else if (!l->force && launch_is_made_of_others(l, info->ublksrv_flags))
+		log_err("device %u: it was made as another target, or of other legs; --force takes these nevertheless",
+			l->id);
 	else
 		return 0;
 	return -EINVAL;
@@ -405,14 +415,19 @@ static int launch_serve(struct launch *l, int sock)
 	return server_run(&srv);
 }
 
-/* What makes a device ours: "rb" and what no other launch has. */
 static int launch_make_nonce(struct launch *l)
 {
+	const struct target *t = l->target;
+	u64 made_of;
+
+	while (t->inner)
+		t = t->inner;
+	made_of = legs_identity(t->ops->name, t->legs, t->nr_legs) & LAUNCH_PART;
 	if (getrandom(&l->nonce, sizeof(l->nonce), 0) != sizeof(l->nonce)) {
 		log_err("getrandom: %s", strerror(errno));
 		return -errno;
 	}
-	l->nonce = LAUNCH_MAGIC << 48 | l->nonce >> 16;
+	l->nonce = LAUNCH_MAGIC << 48 | made_of << 24 | (l->nonce & LAUNCH_PART);
 	return 0;
 }
 

@@ -23,8 +23,13 @@
 #include "server.h"
 #include "types.h"
 
-/* The upper 16 bits of ublksrv_flags of every device of regbuf's: "rb". */
+/*
+ * ublksrv_flags of every device of regbuf's, which the driver keeps: "rb" in the
+ * upper 16 bits, then what it is made of, legs_identity(), and then what no
+ * other launch has, 24 bits of each.
+ */
 #define LAUNCH_MAGIC	0x7262ULL
+#define LAUNCH_PART	0xffffffULL
 
 enum launch_type {
 	LAUNCH_DEVICE,	/* to the server: id, nr_queues, depth, max_io */
@@ -51,6 +56,7 @@ int launch_recv(int sock, struct launch_msg *msg);
  * On the stack of the command.
  * @id: UINT32_MAX for the first free one
  * @recover: the device exists, its server died
+ * @force: and may get legs that it was not made of
  */
 struct launch {
 	const struct mode_ops *mode;
@@ -62,6 +68,7 @@ struct launch {
 	u64 nonce;		/* set by launch_run() */
 	u64 flags;		/* UBLK_F_* beside the mode's */
 	bool recover;
+	bool force;
 	enum pace_policy pace;
 	bool foreground;
 	bool use_syslog;

@@ -5,6 +5,7 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -204,6 +205,16 @@ void patience_init(struct patience *p, unsigned int ms)
 	p->until = leg_now_ms() + ms;
 }
 
+/* Symbolic links are left: /dev/mapper/x says more than /dev/dm-0. */
+static char *leg_absolute(const char *path)
+{
+	char *cwd = *path == '/' ? NULL : getcwd(NULL, 0), *absolute;
+	int n = asprintf(&absolute, "%s%s%s", cwd ? cwd : "", cwd ? "/" : "", path);
+
+	free(cwd);
+	return n < 0 ? NULL : absolute;
+}
+
 int leg_open(struct leg *leg, const char *path, const struct patience *p)
 {
 	struct stat st;
@@ -225,6 +236,10 @@ int leg_open(struct leg *leg, const char *path, const struct patience *p)
 		log_err("leg %s: neither a file nor a block device", path);
 		return -EINVAL;
 	}
+	if (!ret) {
+		leg->absolute = leg_absolute(path);
+		ret = leg->absolute ? 0 : -ENOMEM;
+	}
 	if (ret)
 		leg_close(leg);
 	return ret;
@@ -235,6 +250,31 @@ void leg_close(struct leg *leg)
 	if (leg->fd >= 0)
 		close(leg->fd);
 	leg->fd = -1;
+	free(leg->absolute);
+	leg->absolute = NULL;
+}
+
+/* FNV-1a */
+static u32 leg_hash(const void *data, size_t len)
+{
+	const u8 *byte = data;
+	u32 hash = 2166136261U;
+
+	while (len--)
+		hash = (hash ^ *byte++) * 16777619U;
+	return hash;
+}
+
+u32 legs_identity(const char *target, const struct leg *legs, unsigned int nr)
+{
+	u32 sum = leg_hash(target, strlen(target));
+
+	for (unsigned int i = 0; i < nr; i++) {
+		const u64 words[] = { legs[i].is_blk, legs[i].dev, legs[i].ino };
+
+		sum += leg_hash(words, sizeof(words));
+	}
+	return sum;
 }
 
 bool leg_same(const char *a, const char *b)
@@ -253,8 +293,8 @@ static int legs_check_paths(const struct strlist *paths)
 	for (unsigned int i = 0; i < paths->nr; i++) {
 		for (unsigned int j = 0; j < i; j++) {
 			if (leg_same(paths->v[i], paths->v[j])) {
-				log_err("leg %s: used twice (it is %s); legs must be different",
-					paths->v[i], paths->v[j]);
+				log_err("leg %s: used twice, legs %u and %u are the same; they must be different",
+					paths->v[i], j + 1, i + 1);
 				return -EINVAL;
 			}
 		}

@@ -18,6 +18,7 @@
  */
 struct leg {
 	const char *path;	/* argv's */
+	char *absolute;		/* the same for who is elsewhere; malloc'ed, leg_close() frees it */
 	int fd;			/* -1: not open */
 	bool is_blk;
 	bool direct;		/* false: the file system has no O_DIRECT */
@@ -45,6 +46,12 @@ void patience_init(struct patience *p, unsigned int ms);
  */
 int leg_open(struct leg *leg, const char *path, const struct patience *p);
 void leg_close(struct leg *leg);
+
+/*
+ * A hash of @target's name and of what its open legs are, in whatever order: the
+ * same as long as they are the same files or devices, by whatever names.
+ */
+u32 legs_identity(const char *target, const struct leg *legs, unsigned int nr);
 
 /* Are two names one leg?  Neither needs to be open; false when in doubt. */
 bool leg_same(const char *a, const char *b);

@@ -28,12 +28,23 @@ static void usage(FILE *out)
 	fprintf(out, "\n'regbuf COMMAND --help' tells the options of a command, 'regbuf --version' the version.\n");
 }
 
+static int command_run(int argc, char **argv)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(argv[0], commands[i].name))
+			return commands[i].run(argc, argv);
+	log_err("%s: no such command; 'regbuf --help' lists them", argv[0]);
+	return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 2) {
 		usage(stderr);
 		return EXIT_USAGE;
 	}
+	if (!strcmp(argv[1], "help") && argc > 2)
+		return command_run(2, (char *[]){ argv[2], "--help", NULL });
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
 		usage(stdout);
 		return 0;
@@ -42,9 +53,5 @@ int main(int argc, char **argv)
 		printf("regbuf %s\n", REGBUF_VERSION);
 		return 0;
 	}
-	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
-		if (!strcmp(argv[1], commands[i].name))
-			return commands[i].run(argc - 1, argv + 1);
-	log_err("%s: no such command; 'regbuf --help' lists them", argv[1]);
-	return EXIT_USAGE;
+	return command_run(argc - 1, argv + 1);
 }

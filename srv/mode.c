@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "caps.h"
@@ -40,6 +41,16 @@ const struct mode_ops *mode_find(const char *name)
 		if (!strcmp((*m)->name, name))
 			return *m;
 	return NULL;
+}
+
+void mode_names_of(u64 ublk_flags, char *names, size_t len)
+{
+	size_t used = 0;
+
+	*names = '\0';
+	for (const struct mode_ops *const *m = mode_list; *m && used < len; m++)
+		if (((*m)->ublk_flags & MODE_DATA_FLAGS) == (ublk_flags & MODE_DATA_FLAGS))
+			used += snprintf(names + used, len - used, "%s%s", used ? ", " : "", (*m)->name);
 }
 
 int mode_check(const struct mode_ops *mode, const struct caps *caps, const char **missing)

@@ -30,6 +30,8 @@ struct mode_ops {
 	 */
 	bool snapshots;
 
+	bool has_bufs;		/* memory of the server's for each tag, of max_io bytes */
+
 	/* SQEs of one request, beside one per step; and of each step, beside its own. */
 	unsigned int extra_sqes;
 	unsigned int sqes_per_step;
@@ -82,6 +84,10 @@ extern const struct mode_ops *const mode_list[];	/* NULL-terminated */
 extern const char *const mode_names[];			/* the same, for options */
 
 const struct mode_ops *mode_find(const char *name);
+
+/* All modes whose devices have these of MODE_DATA_FLAGS: their names, with ", " between. */
+#define MODE_DATA_FLAGS	(UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_USER_COPY | UBLK_F_NEED_GET_DATA)
+void mode_names_of(u64 ublk_flags, char *names, size_t len);
 
 /*
  * Does this kernel have what the mode needs?  0, or -EOPNOTSUPP; *missing then

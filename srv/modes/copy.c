@@ -20,6 +20,7 @@ const struct mode_ops mode_copy = {
 	.name		= "copy",
 	.summary	= "the kernel copies every byte into and out of the server",
 	.snapshots	= true,
+	.has_bufs	= true,
 	.init		= copy_init,
 	.deinit		= bufs_deinit,
 	.issue		= bufs_issue,

@@ -29,7 +29,7 @@ static int loop_check(const struct target *t)
 
 	if (conf->legs.nr == 1)
 		return 0;
-	log_err("add: target loop takes one --leg PATH, here are %u", conf->legs.nr);
+	log_err("target loop takes one --leg PATH, here are %u", conf->legs.nr);
 	return -EINVAL;
 }
 
@@ -80,7 +80,7 @@ static void loop_status_text(struct target *t, FILE *out)
 {
 	const struct leg *leg = &t->legs[0];
 
-	fprintf(out, "  leg 0  %s%s\n", leg->path, leg->direct ? "" : "  (through the page cache)");
+	fprintf(out, "  leg 0  %s%s\n", leg->absolute, leg->direct ? "" : "  (through the page cache)");
 }
 
 const struct target_ops target_loop = {

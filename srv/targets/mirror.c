@@ -78,7 +78,7 @@ static int mirror_check(const struct target *t)
 
 	if (conf->legs.nr >= 2)
 		return 0;
-	log_err("add: target mirror takes two --leg PATH or more, here are %u", conf->legs.nr);
+	log_err("target mirror takes two --leg PATH or more, here are %u", conf->legs.nr);
 	return -EINVAL;
 }
 
@@ -173,7 +173,7 @@ static void mirror_drop(struct target *t, unsigned int leg, const struct io *io,
 	ml->dropped_at = time(NULL);
 	atomic_fetch_and_explicit(&m->live, ~(1U << leg), memory_order_acq_rel);
 	log_warn("mirror: leg %s is dropped: %s of %u bytes at sector %" PRIu64 ": %s",
-		 t->legs[leg].path, mirror_op_names[s->op], io->len, ml->dropped_sector,
+		 t->legs[leg].absolute, mirror_op_names[s->op], io->len, ml->dropped_sector,
 		 strerror(-s->res));
 }
 
@@ -293,7 +293,7 @@ static void mirror_status_text(struct target *t, FILE *out)
 
 	pthread_mutex_lock(&m->lock);
 	for (unsigned int i = 0; i < t->nr_legs; i++) {
-		fprintf(out, "  leg %u  %s  ", i, t->legs[i].path);
+		fprintf(out, "  leg %u  %s  ", i, t->legs[i].absolute);
 		mirror_leg_text(&t->legs[i], &m->legs[i], out);
 	}
 	pthread_mutex_unlock(&m->lock);

@@ -22,6 +22,7 @@
 #include "ublkraw.h"
 
 #define MB		32
+#define OTHER		DISK_NULL_PREFIX "other"
 #define PATIENCE_MS	10000	/* of recover */
 #define MNT		"/tmp/recover-mnt"
 #define HELD		DISK_NULL_PREFIX "held"	/* a disk that can be made to hold I/O */
@@ -179,6 +180,40 @@ Test(recover, is_refused_while_the_server_lives)
 	     out.status, out.err);
 	must(is_live(&id), "state %d", raw_dev_state(id));
 	cli_del(id);
+}
+
+/* What recover() is given here is wrong, and says so. */
+static void recover_fails(const char *const *args, const char *why, const char *what)
+{
+	static struct cli out;
+
+	cli_run(&out, args);
+	must(out.status == 1 && strstr(out.err, why), "%s: status %d: %s", what, out.status, out.err);
+}
+
+/* The same legs in another order are the same; what was not said in vain is that others may be taken. */
+Test(recover, takes_what_the_device_was_made_of)
+{
+	static struct cli out;
+	char other[64];
+	int id = add_mirror();
+
+	disk_null(OTHER, &(struct null_disk){ .mb = MB }, -1);
+	snprintf(other, sizeof(other), "%s", disk_null_path(OTHER));
+	proc_kill_other(server_of(id));
+	recover_fails(CLI("recover", "-n", id_text(id), "-t", "loop", "-m", "register", "-l", legs[0]),
+		      "made as another target, or of other legs; --force", "another target");
+	recover_fails(CLI("recover", "-n", id_text(id), "-t", "mirror", "-m", "register", "-l", legs[0], "-l", other),
+		      "made as another target, or of other legs; --force", "another leg");
+	recover_fails(CLI("recover", "-n", id_text(id), "-t", "mirror", "-m", "copy", "-l", legs[0], "-l", legs[1]),
+		      "right is one of register, register-chain", "another mode");
+	cli_run(&out, CLI("recover", "-n", id_text(id), "-t", "mirror", "-m", "register", "-l", legs[1], "-l", legs[0]));
+	must(!out.status, "legs the other way round: status %d: %s", out.status, out.err);
+	proc_kill_other(server_of(id));
+	cli_run(&out, CLI("recover", "-n", id_text(id), "--force", "-t", "mirror", "-m", "register", "-l", legs[0], "-l", other));
+	must(!out.status, "--force: status %d: %s", out.status, out.err);
+	cli_del(id);
+	cli_nothing_left("recovered with another leg");
 }
 
 /* A file system: files are written, read, renamed, while the server is killed. */

@@ -111,6 +111,43 @@ Test(legs, the_same_file_under_two_names_is_refused)
 	expect_refused(&paths, 0, -EINVAL, "used twice");
 }
 
+/* of two legs, for a mirror */
+static u32 identity(const char *first, const char *second)
+{
+	struct strlist paths = { 2, { first, second } };
+	u32 id;
+
+	cr_assert_eq(legs_open(legs, &paths, MIB, 0, &lim), 0);
+	id = legs_identity("mirror", legs, 2);
+	legs_close(legs, 2);
+	return id;
+}
+
+Test(legs, are_the_same_by_what_they_are)
+{
+	u32 id = identity(a, b);
+	char dotted[80];
+
+	snprintf(dotted, sizeof(dotted), "%s/./a", dir);
+	cr_assert_eq(identity(b, a), id);
+	cr_assert_eq(identity(dotted, b), id);
+	cr_assert_neq(identity(a, c), id);
+	cr_assert_neq(legs_identity("loop", legs, 0), legs_identity("mirror", legs, 0));
+}
+
+Test(legs, are_told_with_their_whole_path)
+{
+	struct strlist paths = { 2, { "a", b } };
+	char want[80];
+
+	snprintf(want, sizeof(want), "%s/a", dir);
+	cr_assert_eq(chdir(dir), 0);
+	cr_assert_eq(legs_open(legs, &paths, 0, 0, &lim), 0);
+	cr_assert_str_eq(legs[0].absolute, want);
+	cr_assert_str_eq(legs[1].absolute, b);
+	legs_close(legs, 2);
+}
+
 Test(legs, different_sizes_are_refused)
 {
 	struct strlist paths = { 2, { a, c } };
