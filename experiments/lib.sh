@@ -5,17 +5,18 @@
 #   COST_CSV=FILE  take instructions from an earlier build/cost.csv instead of counting again
 
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck disable=SC2034 # for host.sh
 name=${here##*/}
 top=$(cd "$here/../.." && pwd)
-build=${REGBUF_BUILD:-$top/build}
+# shellcheck source=perf-scripts/host.sh
+. "$top/perf-scripts/host.sh"
 out=$build/experiments/$name
-
-die() { printf '%s: error: %s\n' "$name" "$*" >&2; exit 1; }
 
 # begin ARGUMENTS: nothing is left of an earlier run, and one at a time in a tree
 begin()
 {
-	[ $# -eq 0 ] || { echo "$name: error: '$1': there are no arguments; see ${here#"$top"/}/README.md" >&2; exit 2; }
+	help_if_asked "$@"
+	[ $# -eq 0 ] || wrong "'$1': there are no arguments; see ${here#"$top"/}/README.md"
 	mkdir -p "$build/experiments"
 	exec 8> "$build/experiments/lock"
 	flock -n 8 || die "another experiment is under way in $build; wait, or use REGBUF_BUILD=DIR"
@@ -24,32 +25,30 @@ begin()
 	"$top/scripts/install-deps"
 }
 
-# cost CELL...: instructions per I/O in $out/cost.csv
-cost()
+# chosen CELL...: of $COST_CSV only these
+chosen()
 {
-	local from=$build/cost.csv
-	if [ -n "${COST_CSV:-}" ]; then
-		[ -f "$COST_CSV" ] || die "COST_CSV=$COST_CSV: no such file"
-		from=$COST_CSV
-	else
-		"$top/perf-scripts/cost" "$@"
-	fi
+	[ -f "$COST_CSV" ] || die "COST_CSV=$COST_CSV: no such file"
 	awk -F, -v cells="$*" '
 		BEGIN { n = split(cells, c, " "); for (i = 1; i <= n; i++) want[c[i]] }
-		NR == 1 { print; next }
+		NR == 1 { if ($6 != "kinsn") { print "there are no instructions, but " $6 > "/dev/stderr"; exit 1 } print; next }
 		($1 ":" $2 ":" $3) in want { print; got[$1 ":" $2 ":" $3] }
 		END { for (k in want) if (!(k in got)) { print "there is no figure of " k > "/dev/stderr"; exit 1 } }
-	' "$from" > "$out/cost.csv" || die "$from lacks cells"
+	' "$COST_CSV" || die "COST_CSV=$COST_CSV is not enough"
 }
 
-# bench CELL...: time, in $out/$1.csv; variables as perf-scripts/bench takes them
-bench()
+# cost NAME CELL...: instructions per I/O in $out/NAME.csv; variables as perf-scripts/cost takes them
+cost()
 {
-	local as=$1
-	shift
-	"$top/perf-scripts/bench" "$@"
-	cp "$build/bench.csv" "$out/$as.csv"
+	if [ -n "${COST_CSV:-}" ]; then
+		chosen "${@:2}" > "$out/$1.csv"
+	else
+		CSV=$out/$1.csv "$top/perf-scripts/cost" "${@:2}"
+	fi
 }
+
+# bench NAME CELL...: time, in $out/NAME.csv; variables as perf-scripts/bench takes them
+bench() { CSV=$out/$1.csv "$top/perf-scripts/bench" "${@:2}"; }
 
 # plot SCRIPT CSV: CSV's plot
 plot()
@@ -57,9 +56,12 @@ plot()
 	gnuplot -e "csv='$out/$2.csv'; svg='$out/$2.svg'" "$top/experiments/$1" || die "gnuplot failed on $2.csv"
 }
 
-# finish: what came out, and where it is
+# finish NAME...: what came out, and where it is
 finish()
 {
-	if [ -n "${KEEP:-}" ]; then cp "$out"/*.csv "$out"/*.svg "$here/"; fi
+	local n
+	if [ -n "${KEEP:-}" ]; then
+		for n; do cp "$out/$n.csv" "$out/$n.svg" "$here/"; done
+	fi
 	printf '\nfigures and plot: %s%s\n' "${out#"$top"/}" "${KEEP:+, and ${here#"$top"/}}"
 }

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# What the measurements have in common outside of the guest (guest.sh is for inside): which cells there are, what a
+# variable may be, the guest, and what the figures were made on.  Sourced, with $top and $name set by who wants others.
+
+: "${top:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}" "${name:=${0##*/}}"
+build=${REGBUF_BUILD:-$top/build}
+out=$build/$name
+
+# The modes of the server, and what does without it: the backend itself, the kernel's own drivers and NBD.
+cell_modes='copy|user-copy|get-data|register|register-chain|fused|fused-n'
+cell_served="null:0:($cell_modes)|loop:1:($cell_modes)|mirror:[234]:($cell_modes)"
+cell_peers='kloop:1:-|md:[234]:-|nbd:[01]:-'
+# shellcheck disable=SC2034 # theirs
+cell_re="(raw:0:-|$cell_served|$cell_peers)"
+cell_form=TARGET:LEGS:MODE
+cell_example='raw:0:-, null:0:copy, loop:1:register, mirror:2:user-copy, md:2:-'
+
+die() { printf '%s: error: %s\n' "$name" "$*" >&2; exit 1; }
+wrong() { printf '%s: error: %s\n' "$name" "$*" >&2; exit 2; }
+
+# help_if_asked ARGUMENT...: the head of the program, and the end
+help_if_asked()
+{
+	local arg
+	for arg; do
+		case $arg in
+		-h | --help) sed -n '3,/^set /{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
+		esac
+	done
+}
+
+# number NAME VALUE LEAST MOST
+number()
+{
+	if [[ ! $2 =~ ^[0-9]{1,7}$ ]] || [ "$2" -lt "$3" ] || [ "$2" -gt "$4" ]; then
+		wrong "$1='$2': right is a number from $3 to $4"
+	fi
+}
+
+# some NAME VALUES CHOICE...: each of the values is one of the choices
+some()
+{
+	local value
+	for value in $2; do
+		[[ " ${*:3} " == *" $value "* ]] || wrong "$1='$2': '$value' is none of ${*:3}"
+	done
+}
+
+check_pace() { some PACE "${PACE:-auto}" auto normal batch; }
+
+# check_cells CELL...
+check_cells()
+{
+	local cell
+	for cell; do
+		[[ $cell =~ ^$cell_re$ ]] || wrong "'$cell' is no cell; right is $cell_form, like $cell_example (legs of a mirror 2 to 4)"
+	done
+}
+
+# check_work CELL...: the same with what is done there
+check_work()
+{
+	cell_re="$cell_re:(4k|64k|512k):(write|read)" cell_form=$cell_form:BS:RW
+	cell_example=${cell_example//,/:4k:write,}:4k:write
+	check_cells "$@"
+}
+
+# prepare WHAT: what is to be measured, and an empty place for the results
+prepare()
+{
+	rm -rf "$out"
+	mkdir -p "$out"
+	"$top/kernel/tree.sh" build release
+	make -s -C "$top" "$1"
+}
+
+# in_guest OPTION... COMMAND...: tests/vm/guest with $out as $RESULTS, where the command leaves a file "done" at its end
+in_guest()
+{
+	"$top/tests/vm/guest" --share "$out" --append 'null_blk.nr_devices=0' "$@" || die 'the guest failed'
+	[ -s "$out/done" ] || die "the guest did not come to its end; its console is in $out/console.log"
+}
+
+# made_on ACCELERATION CPUS: what a figure belongs to.  The kernel's key names source, configuration and compiler.
+made_on()
+{
+	printf 'Linux %s, kernel %s, %s, %s, %s CPU, %s, %s' "$(cat "$out/uname")" "$(cut -c 1-8 "$build/kernel-release/key")" "$1" \
+		"$(qemu-system-x86_64 --version | sed -n '1s/ version / /; 1s/ (.*//p')" "$2" "$(fio --version)" "$(date +%F)"
+}
+
+# settings NAME...: those of the variables that are set, as for a command line
+settings()
+{
+	local v
+	for v; do
+		[ -z "${!v:-}" ] || printf '%s=%q ' "$v" "${!v}"
+	done
+}
