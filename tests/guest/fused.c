@@ -242,13 +242,30 @@ Test(fused, a_secondary_that_is_refused_fails_the_whole)
 		res_is(o.res[0], -ECANCELED, "opcode %u: the other", ops[i]);
 		res_is(o.res[1], -EINVAL, "opcode %u", ops[i]);
 	}
+	/* what would have the pages longer than the primary, or as iovecs */
+	for (unsigned int i = 0; i < 2; i++) {
+		struct io_uring_sqe *sqe;
+
+		primary(lender, 0, 1);
+		sqe = secondary(i ? IORING_OP_SEND : IORING_OP_RECV, file, 0, 512, 0, 0);
+		if (i)
+			sqe->msg_flags = MSG_ZEROCOPY;
+		else
+			sqe->ioprio = RING_RECVSEND_BUNDLE;
+		run(&o, 2);
+		res_is(o.primary, -ECANCELED, "%s", i ? "MSG_ZEROCOPY" : "bundle");
+		res_is(o.res[0], -EINVAL, "%s", i ? "MSG_ZEROCOPY" : "bundle");
+	}
 	for (unsigned int i = 0; i < 3; i++) {
 		static const u8 flags[] = { IOSQE_BUFFER_SELECT, IOSQE_IO_DRAIN, IOSQE_IO_LINK };
 
 		primary(lender, 0, 2);
 		secondary(IORING_OP_READ, file, 0, 512, 0, 0)->flags = flags[i];
 		secondary(IORING_OP_READ, file, 0, 512, 0, 1);
-		run(&o, 3);
+		/* no chain of the refused one's making */
+		secondary(IORING_OP_NOP, -1, 0, 0, 0, 5);
+		run(&o, 4);
+		res_is(o.res[5], 0, "flag %u: what comes behind", flags[i]);
 		res_is(o.primary, -ECANCELED, "flag %u", flags[i]);
 		res_is(o.res[0], -EINVAL, "flag %u", flags[i]);
 		res_is(o.res[1], -ECANCELED, "flag %u: the other", flags[i]);
@@ -349,12 +366,22 @@ Test(fused, a_chain_goes_on_when_the_buffer_is_back)
 	secondary(IORING_OP_WRITE, file, 0, 512, 0, 1)->flags = IOSQE_IO_LINK;
 	secondary(IORING_OP_NOP, -1, 0, 0, 0, 5);
 	run(&o, 5);
+	cr_assert_eq(o.place, 3, "the primary came as number %u", o.place);
 	res_is(o.res[6], -EBADF, "head");
 	res_is(o.primary, -ECANCELED, "primary");
 	res_is(o.res[0], -ECANCELED, "first");
 	res_is(o.res[1], -ECANCELED, "second");
 	res_is(o.res[5], -ECANCELED, "behind");
 	not_lent("chain that failed");
+
+	/* and one whose members are then silent */
+	secondary(IORING_OP_READ, 999, 0, 1, 0, 6)->flags = IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
+	primary(lender, 0, 1);
+	secondary(IORING_OP_WRITE, file, 0, 512, 0, 0)->flags = IOSQE_IO_LINK;
+	secondary(IORING_OP_NOP, -1, 0, 0, 0, 5);
+	run(&o, 1);
+	res_is(o.res[6], -EBADF, "silent head");
+	not_lent("silent chain that failed");
 }
 
 static void timeout_behind(const struct __kernel_timespec *when)
@@ -429,6 +456,76 @@ Test(fused, it_may_be_asynchronous_and_drained)
 		res_is(o.res[5], 0, "drain %u", i);
 	}
 	lender_released_in(&ring, lender, 0, 10, SOON_MS);
+}
+
+/* Who sent what comes to @sock: its effective user. */
+static uid_t sender(int sock)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(struct ucred))];
+	} control;
+	struct iovec iov = { got, LEN };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
+	struct cmsghdr *c;
+
+	must(recvmsg(sock, &msg, 0) == 512, "recvmsg: %s", strerror(errno));
+	c = CMSG_FIRSTHDR(&msg);
+	must(c && c->cmsg_type == SCM_CREDENTIALS, "no credentials came");
+	return ((struct ucred *)CMSG_DATA(c))->uid;
+}
+
+/* A personality is that of the SQE that names it. */
+Test(fused, a_secondary_has_its_own_personality)
+{
+	int socks[2], one = 1, nobody;
+	struct outcome o;
+
+	must(!socketpair(AF_UNIX, SOCK_DGRAM, 0, socks), "socketpair: %s", strerror(errno));
+	must(!setsockopt(socks[1], SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)), "SO_PASSCRED");
+	must(!setresuid(65534, 65534, 0), "setresuid: %s", strerror(errno));
+	nobody = ring_register(&ring, IORING_REGISTER_PERSONALITY, NULL, 0);
+	must(!setresuid(0, 0, 0), "setresuid: %s", strerror(errno));
+	must(nobody > 0, "personality: %s", res_str(nobody));
+	for (unsigned int i = 0; i < 4; i++) {
+		struct io_uring_sqe *sqe = primary(lender, 0, 1);
+
+		sqe->personality = i & 1 ? nobody : 0;
+		sqe = secondary(IORING_OP_SEND, socks[0], 0, 512, 0, 0);
+		sqe->personality = i & 2 ? nobody : 0;
+		run(&o, 2);
+		res_is(o.primary, LEN, "case %u", i);
+		res_is(o.res[0], 512, "case %u", i);
+		cr_assert_eq(sender(socks[1]), i & 2 ? 65534 : 0, "case %u: somebody else sent it", i);
+	}
+}
+
+/* SQPOLL's thread takes eight SQEs of a ring at a time when it has several, and this is nine. */
+Test(fused, a_thread_with_two_rings_takes_it_as_a_whole)
+{
+	struct io_uring_params params = { .flags = IORING_SETUP_SQPOLL, .sq_thread_idle = 1000 };
+	struct io_uring other;
+	struct outcome o;
+
+	must(!io_uring_queue_init_params(8, &other, &params), "a ring with SQPOLL");
+	io_uring_queue_exit(&ring);
+	params = (struct io_uring_params){ .flags = IORING_SETUP_SQPOLL | IORING_SETUP_ATTACH_WQ,
+					   .sq_thread_idle = 1000, .wq_fd = other.ring_fd };
+	must(!io_uring_queue_init_params(64, &ring, &params), "a ring with its thread");
+	for (unsigned int round = 0; round < 16; round++) {
+		/* beginning anywhere in what is taken at a time */
+		for (unsigned int i = 0; i < round; i++)
+			secondary(IORING_OP_NOP, -1, 0, 0, 0, 0)->flags = IOSQE_CQE_SKIP_SUCCESS;
+		primary(lender, 0, 8);
+		for (unsigned int i = 0; i < 8; i++)
+			secondary(IORING_OP_WRITE, file, i * 512, 512, i * 512, i);
+		run(&o, 9);
+		res_is(o.primary, LEN, "behind %u others", round);
+		for (unsigned int i = 0; i < 8; i++)
+			res_is(o.res[i], 512, "behind %u others: %u", round, i);
+	}
+	io_uring_queue_exit(&other);
 }
 
 Test(fused, a_secondary_can_be_cancelled)

@@ -221,6 +221,39 @@ static struct client *start(enum client_op op, u32 seed)
 	return client_start(&(struct client_job){ .id = r.id, .op = op, .len = LEN, .seed = seed });
 }
 
+/*
+ * A server's buffer of which only the first bytes are there: whole blocks of them are
+ * the result, and the rest is read once more; less than a block is an error.
+ */
+Test(ublk_data, a_buffer_that_ends_early_gives_whole_blocks)
+{
+	static const u32 there[] = { 100, 511, 512, 612, 4195 };
+	u8 *whole, *mem = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	must(mem != MAP_FAILED && !mprotect(mem + 8192, 8192, PROT_NONE), "mmap: %s", strerror(errno));
+	raw_up(&r, &(struct raw_opt){ .flags = UBLK_F_CMD_IOCTL_ENCODE, .depth = 1 });
+	whole = r.bufs;
+	for (unsigned int i = 0; i < sizeof(there) / sizeof(there[0]); i++) {
+		struct client *c = start(CLIENT_READ, 0);
+		u32 part = there[i] & ~511;
+
+		raw_expect(&r, UBLK_IO_OP_READ, LEN);
+		r.bufs = mem + 8192 - there[i];
+		pat_fill(r.bufs, there[i], i, 0);
+		raw_commit(&r, 0, LEN);
+		r.bufs = whole;
+		if (part) {
+			raw_expect(&r, UBLK_IO_OP_READ, LEN - part);
+			pat_fill(whole, LEN - part, i, part);
+			raw_commit(&r, 0, LEN - part);
+		}
+		res_is(client_wait(c), part ? LEN : -EIO, "%u bytes", there[i]);
+		if (part)
+			pat_is(c->buf, LEN, i, 0, "%u bytes", there[i]);
+	}
+	raw_down(&r);
+}
+
 /* Moves slot 0 to or from buffer 0 of the lender, after @ms. */
 static void slow_move(u32 op, u32 ms)
 {

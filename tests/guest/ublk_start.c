@@ -148,6 +148,23 @@ Test(ublk_start, parameters_that_cannot_be_read_are_not_kept)
 	raw_down(&r);
 }
 
+/* A server that goes on fetching from a device that was stopped hears of it. */
+Test(ublk_start, a_stopped_device_takes_no_fetch)
+{
+	res_is(raw_add(&r, &(struct raw_opt){ 0 }), 0, "ADD_DEV");
+	raw_open(&r);
+	raw_fetch(&r, 0);
+	raw_fetch(&r, 1);
+	res_is(raw_ctl_data(UBLK_U_CMD_STOP_DEV, r.id, 0, SOON_MS), 0, "STOP_DEV");
+	raw_fetch(&r, 2);
+	while (r.ended[2] == RING_TIMEOUT)
+		must(raw_pump(&r, SOON_MS), "the fetch does not end");
+	res_is(r.ended[2], -ENODEV, "a fetch of a stopped device");
+	res_is(r.ended[0], UBLK_IO_RES_ABORT, "one that was there");
+	raw_close(&r);
+	device_gone();
+}
+
 /* A server that has sent START_DEV from a process of its own can be killed all the same. */
 Test(ublk_start, the_servers_own_process_may_start_it_and_die)
 {

@@ -17,6 +17,7 @@
 
 /* of later headers than liburing's */
 #define RING_REGISTER_CLONE_BUFFERS	30
+#define RING_RECVSEND_BUNDLE		(1U << 4)
 
 /* What no request completes with. */
 #define RING_TIMEOUT	(-100000)

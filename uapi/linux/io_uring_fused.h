@@ -30,14 +30,16 @@
  *
  * The secondaries are the SQEs that follow directly, in the same submission.
  * Each is one of READ, WRITE, SEND, RECV and SEND_ZC with addr = offset in the
- * buffer; all start at once and run in parallel.  IOSQE_BUFFER_SELECT and
- * IOSQE_IO_DRAIN are not for them.  A link flag of the last secondary is the
- * primary's: what is linked behind starts when the buffer has been given back.
- * A LINK_TIMEOUT there cancels nothing, -ENOENT; secondaries can be cancelled.
+ * buffer; all start at once and run in parallel.  IOSQE_BUFFER_SELECT,
+ * IOSQE_IO_DRAIN, IORING_RECVSEND_BUNDLE and, in SEND, MSG_ZEROCOPY are not for
+ * them: -EINVAL.  A link flag of the last secondary is the primary's: what is
+ * linked behind starts when the buffer has been given back.  A LINK_TIMEOUT there
+ * cancels nothing, -ENOENT; secondaries can be cancelled.
  *
  * CQE of the primary: comes after those of its secondaries and says that nobody
- * uses the buffer any more, also not for SEND_ZC.  res is the number of bytes
- * lent, or
+ * uses the buffer any more, also not for SEND_ZC.  (The notification of a SEND_ZC
+ * that has not been started may come behind it.)  res is the number of bytes lent,
+ * or
  *   -EBADF       fd is not an open file
  *   -EOPNOTSUPP  the file's driver lends no buffers
  *   -EINVAL      secondaries out of range or missing, reserved field set, or the
@@ -49,6 +51,12 @@
  * completes with the reason, the others with -ECANCELED.  What a secondary did
  * is in its own CQE only: -EFAULT for a range outside the buffer, or a direction
  * that the exporter does not allow.
+ *
+ * When rw_flags is out of range, or the kernel has no fused commands, nothing is a
+ * secondary: what follows is done by itself, with addr an address.  So is what is
+ * left of the secondaries when a submission ends between them: because fewer were
+ * submitted, or because memory ran out, which the result of io_uring_enter() tells.
+ * It is not to be submitted as it is, then.
  */
 #define IORING_OP_FUSED_CMD		194
 

@@ -86,7 +86,6 @@ int io_fused_begin(struct io_kiocb *req, const struct io_uring_sqe *sqe, int ret
 	fused->nr = nr;
 	if (ret)
 		io_fused_refuse(req, ret);
-	req->flags |= REQ_F_NEED_CLEANUP;
 	req->ctx->submit_state.fused = req;
 	return 0;
 }
@@ -151,7 +150,9 @@ struct io_kiocb *io_fused_add(struct io_kiocb *req, int ret)
 		if (!(primary->flags & REQ_F_FAIL))
 			io_fused_refuse(primary, -ECANCELED);
 	}
-	primary->flags |= req->flags & (REQ_F_LINK | REQ_F_HARDLINK);
+	/* another's was refused, and leads nowhere */
+	if (fused->nr_added + 1 == fused->nr)
+		primary->flags |= req->flags & (REQ_F_LINK | REQ_F_HARDLINK);
 	req->flags &= ~(REQ_F_LINK | REQ_F_HARDLINK);
 
 	/* newest first: io_fused() turns them round */
@@ -187,30 +188,22 @@ static int io_fused_sec_result(const struct io_kiocb *sec)
 	return sec->flags & REQ_F_FAIL ? sec->cqe.res : -ECANCELED;
 }
 
-/* The primary fails and has not started: before its CQE come its secondaries' */
+/*
+ * The primary fails and has not started, or a request of its chain before it has:
+ * before its CQE come its secondaries', if there is to be one.
+ */
 void io_fused_fail(struct io_kiocb *req)
 	__must_hold(&req->ctx->uring_lock)
 {
 	struct io_fused *fused = io_kiocb_to_cmd(req, struct io_fused);
+	io_req_flags_t skip = req->flags & REQ_F_CQE_SKIP;
 	struct io_kiocb *sec, *next;
 
 	for (sec = io_fused_take_secondaries(fused); sec; sec = next) {
 		next = sec->link;
 		sec->link = NULL;
 		io_req_defer_failed(sec, io_fused_sec_result(sec));
-	}
-}
-
-/* The same for a primary of a chain that failed before it: those have its result. */
-void io_fused_cleanup(struct io_kiocb *req)
-{
-	struct io_fused *fused = io_kiocb_to_cmd(req, struct io_fused);
-	struct io_kiocb *sec, *next;
-
-	for (sec = io_fused_take_secondaries(fused); sec; sec = next) {
-		next = sec->link;
-		sec->link = NULL;
-		io_req_task_queue_fail(sec, io_fused_sec_result(sec));
+		sec->flags |= skip;
 	}
 }
 
@@ -254,14 +247,14 @@ static int io_fused_borrow(struct io_fused *fused)
 }
 
 static void io_fused_start(struct io_fused *fused, struct io_kiocb *sec,
-			   unsigned int issue_flags)
+			   bool queue)
 {
 	struct io_tw_state ts = {};
 
 	refcount_inc(&fused->buf.refs);
 	sec->imu = io_lent_to_slot(&fused->buf);
 	sec->flags |= REQ_F_LENT_BUF;
-	if (issue_flags & IO_URING_F_UNLOCKED)
+	if (queue)
 		io_req_task_queue(sec);
 	else
 		io_req_task_submit(sec, &ts);
@@ -270,6 +263,8 @@ static void io_fused_start(struct io_fused *fused, struct io_kiocb *sec,
 int io_fused(struct io_kiocb *req, unsigned int issue_flags)
 {
 	struct io_fused *fused = io_kiocb_to_cmd(req, struct io_fused);
+	/* not from a worker, nor with the personality of the primary */
+	bool queue = issue_flags & IO_URING_F_UNLOCKED || req->flags & REQ_F_CREDS;
 	struct io_kiocb *sec, *next;
 	int ret;
 
@@ -278,11 +273,10 @@ int io_fused(struct io_kiocb *req, unsigned int issue_flags)
 		return ret;
 
 	io_req_set_res(req, fused->buf.len, 0);
-	req->flags &= ~REQ_F_NEED_CLEANUP;
 	for (sec = io_fused_take_secondaries(fused); sec; sec = next) {
 		next = sec->link;
 		sec->link = NULL;
-		io_fused_start(fused, sec, issue_flags);
+		io_fused_start(fused, sec, queue);
 	}
 	/* may complete it: nothing of it is to be touched after */
 	io_lent_buf_put(&fused->buf);

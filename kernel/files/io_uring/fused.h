@@ -10,7 +10,6 @@
 int io_fused_prep(struct io_kiocb *req, const struct io_uring_sqe *sqe);
 int io_fused(struct io_kiocb *req, unsigned int issue_flags);
 void io_fused_fail(struct io_kiocb *req);
-void io_fused_cleanup(struct io_kiocb *req);
 
 int io_fused_begin(struct io_kiocb *req, const struct io_uring_sqe *sqe, int ret);
 struct io_kiocb *io_fused_add(struct io_kiocb *req, int ret);
@@ -22,6 +21,14 @@ unsigned int io_fused_nr_secondaries(const struct io_kiocb *req);
 static inline bool io_fused_open(const struct io_ring_ctx *ctx)
 {
 	return ctx->submit_state.fused;
+}
+
+/* A primary completes with its chain, without having been issued. */
+static inline void io_fused_fail_link(struct io_kiocb *req)
+	__must_hold(&req->ctx->uring_lock)
+{
+	if (req->opcode == IORING_OP_FUSED_CMD)
+		io_fused_fail(req);
 }
 
 /*
@@ -75,6 +82,10 @@ static inline int io_fused_secondary_init(struct io_kiocb *req)
 static inline unsigned int io_fused_nr_secondaries(const struct io_kiocb *req)
 {
 	return 0;
+}
+
+static inline void io_fused_fail_link(struct io_kiocb *req)
+{
 }
 
 static inline bool io_fused_import(struct io_kiocb *req)

@@ -74,7 +74,8 @@ struct io_lent_buf {
  *
  * ->export_buf() returns a buffer of @len bytes, with a reference for the caller,
  * or an ERR_PTR, whose error goes to user space as it is, but for -EAGAIN, which
- * becomes -EBUSY.  It is called with the ring's lock held, may sleep, and must not
+ * becomes -EBUSY.  It is called in task context, with or without the ring's lock,
+ * and by several tasks at once, also for one cookie.  It may sleep, and must not
  * wait for anything that needs a request of the same ring to make progress.
  */
 struct io_export_args {
