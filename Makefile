@@ -43,7 +43,7 @@ help: ## this list
 	@printf '  %-15s %s\n' \
 		V=1 'show the commands' \
 		T=NAME 'test: one test program; T=NAME/PATTERN those of its tests' \
-		'K="release"' 'test, shell: on these kernels [release kasan lockdep; nofused]' \
+		'K="release"' 'test: on these kernels [release kasan lockdep; nofused]; shell, fuzz, torture: on this one' \
 		LEAK=1 'test: look for leaks too, on the KASAN kernel (slow)' \
 		LIMIT=SECONDS 'test: that one test program may take [900]' \
 		HERE=1 'test, demo: on this machine and its kernel, if that has the feature' \

@@ -12,10 +12,10 @@ log_every=30
 flavour_fragments()
 {
 	case $1 in
-	release) echo guest feature ;;
-	kasan) echo guest feature debug-kasan ;;
-	lockdep) echo guest feature debug-lockdep ;;
-	nofused) echo guest feature without-fused ;;
+	release) echo guest feature test ;;
+	kasan) echo guest feature test debug-kasan ;;
+	lockdep) echo guest feature test debug-lockdep ;;
+	nofused) echo guest feature test without-fused ;;
 	*) die "no kernel flavour '$1'; there are release, kasan, lockdep and nofused" ;;
 	esac
 }
