@@ -25,11 +25,12 @@ void ring_init(struct io_uring *ring, unsigned int entries, unsigned int flags)
 
 bool ring_knows(unsigned int opcode)
 {
-	struct io_uring_probe *probe = io_uring_get_probe();
-	bool knows = probe && io_uring_opcode_supported(probe, opcode);
+	/* asked once: a kernel does not learn */
+	static struct io_uring_probe *probe;
 
-	io_uring_free_probe(probe);
-	return knows;
+	if (!probe)
+		probe = io_uring_get_probe();
+	return probe && io_uring_opcode_supported(probe, opcode);
 }
 
 void ring_table(struct io_uring *ring, unsigned int nr)
