@@ -61,6 +61,14 @@ serve_nbd()
 	echo /dev/nbd0
 }
 
+# It leaves its socket behind, where the next one cannot listen.
+stop_nbdkit()
+{
+	kill "$1"
+	tail --pid="$1" -f /dev/null
+	rm -f "$work/nbd.sock"
+}
+
 # Without metadata, which null_blk would not keep; and so without a bitmap
 serve_md()
 {
@@ -99,7 +107,7 @@ unserve()
 	md) mdadm --stop --quiet "$2" ;;
 	nbd)
 		nbd-client -d "$2" > /dev/null
-		kill "$(cat "$work/nbdkit.pid")" ;;
+		stop_nbdkit "$(cat "$work/nbdkit.pid")" ;;
 	*) "$regbuf" del -a ;;
 	esac
 }
