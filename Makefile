@@ -36,6 +36,12 @@ say :=
 endif
 export V
 
+# What is no number is told before anything is built for it.
+not_numbers := $(foreach v,MINUTES OPS SEED,$(if $($v),$(if $(shell printf '%s' '$($v)' | grep -xE '[0-9]+'),,$v='$($v)')))
+ifneq ($(strip $(not_numbers)),)
+$(error $(strip $(not_numbers)): right is a number)
+endif
+
 help: ## this list
 	@printf 'make targets:\n'
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 18

@@ -10,6 +10,8 @@ name=${here##*/}
 top=$(cd "$here/../.." && pwd)
 # shellcheck source=perf-scripts/host.sh
 . "$top/perf-scripts/host.sh"
+# shellcheck disable=SC2034 # host.sh has it
+help_more=$top/experiments/lib.sh
 out=$build/experiments/$name
 
 # begin ARGUMENTS: nothing is left of an earlier run, and one at a time in a tree

@@ -19,13 +19,16 @@ cell_example='raw:0:-, null:0:copy, loop:1:register, mirror:2:user-copy, md:2:-'
 die() { printf '%s: error: %s\n' "$name" "$*" >&2; exit 1; }
 wrong() { printf '%s: error: %s\n' "$name" "$*" >&2; exit 2; }
 
-# help_if_asked ARGUMENT...: the head of the program, and the end
+# help_if_asked ARGUMENT...: the head of the program, and the end.  $help_more is a file whose variables, #   NAME=, it takes too
 help_if_asked()
 {
 	local arg
 	for arg; do
 		case $arg in
-		-h | --help) sed -n '3,/^set /{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
+		-h | --help)
+			sed -n '3,/^set /{/^#/s/^# \{0,1\}//p}' "$0"
+			[ -z "${help_more:-}" ] || sed -n 's/^# \(  [A-Z_]*=.*\)/\1/p' "$help_more"
+			exit 0 ;;
 		esac
 	done
 }

@@ -108,8 +108,9 @@ static void add_help(void)
 static void recover_help(void)
 {
 	printf("usage: regbuf recover -n ID -t TYPE [-m MODE] [options of the target]\n\n"
-	       "Gives a device, made with --recovery, whose server died a new server.  Mode and\n"
-	       "target are those that it was made with.  Waits until the old server is gone and has\n"
+	       "Gives a device, made with --recovery, whose server died a new server.  Target and\n"
+	       "legs are those that it was made with, the mode one that moves data the same way.\n"
+	       "Waits until the old server is gone and has\n"
 	       "let go of the legs, for at most 10 seconds.\n\n");
 	opts_help(stdout, recover_opts);
 	add_help_targets();

@@ -259,11 +259,16 @@ static int launch_check_recover(struct launch *l, const struct ublksrv_ctrl_dev_
 		log_err("device %u: it has %" PRIu64 " bytes in blocks of %u, the legs %" PRIu64 " in blocks of %u",
 			l->id, size, 1U << p->basic.logical_bs_shift,
 			l->target->lim.size, l->target->lim.lbs);
-	else if (!l->force && launch_is_made_of_others(l, info->ublksrv_flags))
+	else if (!launch_is_made_of_others(l, info->ublksrv_flags))
+		return 0;
+	else if (!l->force)
 		log_err("device %u: it was made as another target, or of other legs; --force takes these nevertheless",
 			l->id);
-	else
+	else {
+		log_warn("device %u: forced: the next recover has to be, too, with these legs; the ones it was made of are taken without it, and are stale",
+			 l->id);
 		return 0;
+	}
 	return -EINVAL;
 }
 

@@ -180,8 +180,8 @@ int opts_parse(int argc, char **argv, const struct opt_group *groups, unsigned i
 			return OPTS_HELP;
 		o = opt_find(groups, nr, argv[i], &base, &value);
 		if (!o) {
-			log_err("%s: %s: no such option; 'regbuf %s --help' lists them",
-				cmd, argv[i], cmd);
+			log_err("%s: %s: %s; 'regbuf %s --help' lists what there is", cmd, argv[i],
+				argv[i][0] == '-' ? "no such option here" : "no option, and nothing else is expected", cmd);
 			return -EINVAL;
 		}
 		if (o->type == OPT_FLAG && value) {
