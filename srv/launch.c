@@ -241,35 +241,46 @@ static bool launch_is_made_of_others(const struct launch *l, u64 srv_flags)
 	return srv_flags >> 48 == LAUNCH_MAGIC && ((srv_flags ^ l->nonce) >> 24 & LAUNCH_PART);
 }
 
+/* Is it what the device was made of, or is that to be taken all the same? */
+static int launch_check_made_of(const struct launch *l, u64 srv_flags)
+{
+	if (!launch_is_made_of_others(l, srv_flags))
+		return 0;
+	if (!l->force) {
+		log_err("device %u: it was made as another target, or of other legs; --force takes these nevertheless",
+			l->id);
+		return -EINVAL;
+	}
+	log_warn("device %u: forced: the next recover has to be, too, with these legs; the ones it was made of are taken without it, and are stale",
+		 l->id);
+	return 0;
+}
+
 /* Is it a device that can be recovered, and made for what it will get? */
-static int launch_check_recover(struct launch *l, const struct ublksrv_ctrl_dev_info *info,
+static int launch_check_recover(const struct launch *l, const struct ublksrv_ctrl_dev_info *info,
 				const struct ublk_params *p)
 {
+	const struct limits *lim = &l->target->lim;
 	u64 size = p->basic.dev_sectors << SECTOR_SHIFT;
+	u32 lbs = 1U << p->basic.logical_bs_shift;
 	char names[128];
 
-	if (!(info->flags & UBLK_F_USER_RECOVERY))
+	if (!(info->flags & UBLK_F_USER_RECOVERY)) {
 		log_err("device %u: it was not made with --recovery", l->id);
-	else if ((info->flags & MODE_DATA_FLAGS) != l->mode->ublk_flags) {
+		return -EINVAL;
+	}
+	if ((info->flags & MODE_DATA_FLAGS) != l->mode->ublk_flags) {
 		mode_names_of(info->flags, names, sizeof(names));
 		log_err("device %u: it was made in another mode than %s; right is one of %s",
 			l->id, l->mode->name, names);
-	} else if (size != l->target->lim.size ||
-		 1U << p->basic.logical_bs_shift != l->target->lim.lbs)
-		log_err("device %u: it has %" PRIu64 " bytes in blocks of %u, the legs %" PRIu64 " in blocks of %u",
-			l->id, size, 1U << p->basic.logical_bs_shift,
-			l->target->lim.size, l->target->lim.lbs);
-	else if (!launch_is_made_of_others(l, info->ublksrv_flags))
-		return 0;
-	else if (!l->force)
-		log_err("device %u: it was made as another target, or of other legs; --force takes these nevertheless",
-			l->id);
-	else {
-		log_warn("device %u: forced: the next recover has to be, too, with these legs; the ones it was made of are taken without it, and are stale",
-			 l->id);
-		return 0;
+		return -EINVAL;
 	}
-	return -EINVAL;
+	if (size != lim->size || lbs != lim->lbs) {
+		log_err("device %u: it has %" PRIu64 " bytes in blocks of %u, the legs %" PRIu64 " in blocks of %u",
+			l->id, size, lbs, lim->size, lim->lbs);
+		return -EINVAL;
+	}
+	return launch_check_made_of(l, info->ublksrv_flags);
 }
 
 /* The dead server's end takes its time: until then it is -EBUSY. */

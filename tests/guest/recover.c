@@ -212,6 +212,7 @@ Test(recover, takes_what_the_device_was_made_of)
 	proc_kill_other(server_of(id));
 	cli_run(&out, CLI("recover", "-n", id_text(id), "--force", "-t", "mirror", "-m", "register", "-l", legs[0], "-l", other));
 	must(!out.status, "--force: status %d: %s", out.status, out.err);
+	must(strstr(out.err, "the next recover has to be"), "--force, without a word: %s", out.err);
 	cli_del(id);
 	cli_nothing_left("recovered with another leg");
 }
