@@ -54,8 +54,49 @@ base_import()
 	rm -rf "$tree"
 }
 
+# base_adapt: where a later 6.12.y has changed lines that the series changes, kernel/adapt/VERSION.patch goes
+# back to what the series finds in the others.  Branch stock is Debian's source, base what the series applies to.
+base_adapt()
+{
+	local commit patch
+	commit=$(base_stock)
+	while read -r patch; do
+		commit=$(base_adapt_by "$commit" "$patch") || exit 1
+	done < <(base_adapts)
+	g -C "$(base_repo)" update-ref refs/heads/base "$commit"
+}
+
+base_stock()
+{
+	g -C "$(base_repo)" rev-parse -q --verify refs/heads/stock && return
+	# imported before there was a difference
+	g -C "$(base_repo)" update-ref refs/heads/stock refs/heads/base
+	g -C "$(base_repo)" rev-parse refs/heads/stock
+}
+
+# base_adapts: the names of those that are for $version, oldest first
+base_adapts()
+{
+	local name
+	find "$top/kernel/adapt" -name '*.patch' -printf '%f\n' 2> /dev/null | sort -V | while read -r name; do
+		[ "$(printf '%s\n' "${name%.patch}" "$version" | sort -V | head -n 1)" != "${name%.patch}" ] || echo "$name"
+	done
+}
+
+# base_adapt_by COMMIT NAME: prints the new commit
+base_adapt_by()
+{
+	GIT_DIR=$(base_repo)
+	GIT_INDEX_FILE=$scratch/adapt-index
+	export GIT_DIR GIT_INDEX_FILE
+	g read-tree "$1"
+	apply_patch "$1" "adapt/$2"
+	rm -f "$GIT_INDEX_FILE"
+}
+
 base_fetch()
 {
 	base_need
 	[ -d "$(base_repo)" ] || base_import "$(base_repo)"
+	base_adapt
 }

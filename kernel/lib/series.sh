@@ -83,16 +83,16 @@ apply_hook()
 	die "$patch does not apply to ${where:-the tree} of Linux $version"
 }
 
-# apply_patch PARENT PATCH FILE...: prints the new commit
+# apply_patch PARENT PATCH FILE...: prints the new commit; PATCH is a mail below kernel/
 apply_patch()
 {
 	local parent=$1 patch=$2 info=$scratch/info file
 	shift 2
 	for file; do add_overlay "$file"; done
 	g mailinfo -b --encoding=UTF-8 "$scratch/body" "$scratch/diff" \
-		< "$top/kernel/patches/$patch" > "$info"
-	grep -q '^Subject: .' "$info" || die "kernel/patches/$patch is not a mail of git format-patch"
-	apply_hook "$patch" "$scratch/diff"
+		< "$top/kernel/$patch" > "$info"
+	grep -q '^Subject: .' "$info" || die "kernel/$patch is not a mail of git format-patch"
+	apply_hook "${patch##*/}" "$scratch/diff"
 	{ sed -n 's/^Subject: //p' "$info"; echo; cat "$scratch/body"; } | g stripspace > "$scratch/message"
 	as_author "$(sed -n 's/^Author: //p' "$info")" "$(sed -n 's/^Email: //p' "$info")" \
 		  "$(sed -n 's/^Date: //p' "$info")" \
@@ -111,7 +111,7 @@ series_commit()
 	commit=$base
 	while read -r line; do
 		read -ra words <<< "$line"
-		commit=$(apply_patch "$commit" "${words[@]}") || exit 1
+		commit=$(apply_patch "$commit" "patches/${words[0]}" "${words[@]:1}") || exit 1
 	done < <(series_lines)
 	rm -f "$GIT_INDEX_FILE"
 	echo "$commit"
@@ -166,7 +166,7 @@ series_remember()
 # repo_hash: of everything in the repository that makes the kernel's tree
 repo_hash()
 {
-	(cd "$top" && find kernel/series kernel/patches kernel/files uapi/linux -type f 2>/dev/null |
+	(cd "$top" && find kernel/series kernel/patches kernel/adapt kernel/files uapi/linux -type f 2>/dev/null |
 		LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c 1-16)
 }
 

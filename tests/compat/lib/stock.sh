@@ -20,7 +20,7 @@ stock_build()
 	base_fetch
 	stock_fragment > "$fragment"
 	# shellcheck disable=SC2034 # kernel_key reads it
-	tree=$(g -C "$(base_repo)" rev-parse 'base^{tree}')
+	tree=$(g -C "$(base_repo)" rev-parse 'stock^{tree}')
 	key=$(kernel_key "$fragment")
 	if [ "$(cat "$out/key" 2>/dev/null)" = "$key" ]; then unlock; return; fi
 	mkdir -p "$out"
@@ -30,7 +30,7 @@ stock_build()
 		touch "$cache/$key"
 		say "kernel stock: restored from the cache"
 	else
-		compat_checkout "$(g -C "$(base_repo)" rev-parse base)"
+		compat_checkout "$(g -C "$(base_repo)" rev-parse stock)"
 		kernel_make stock "$fragment"
 		kernel_install "$out"
 		cache_put "$key" "$out/bzImage" "$out/System.map" "$out/config"
