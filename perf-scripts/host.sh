@@ -11,7 +11,6 @@ out=$build/$name
 cell_modes='copy|user-copy|get-data|register|register-chain|fused|fused-n'
 cell_served="null:0:($cell_modes)|loop:1:($cell_modes)|mirror:[234]:($cell_modes)"
 cell_peers='kloop:1:-|md:[234]:-|nbd:[01]:-'
-# shellcheck disable=SC2034 # theirs
 cell_re="(raw:0:-|$cell_served|$cell_peers)"
 cell_form=TARGET:LEGS:MODE
 cell_example='raw:0:-, null:0:copy, loop:1:register, mirror:2:user-copy, md:2:-'

@@ -194,9 +194,12 @@ static u64 add_memory(void)
 static int add_check_memory(const char *cmd, const struct launch *l)
 {
 	unsigned int nr_queues = min_u64(l->nr_queues, get_nprocs());
-	u64 need = (u64)nr_queues * l->depth * l->max_io, have = add_memory();
+	u64 need = (u64)nr_queues * l->depth * l->max_io, have;
 
-	if (!l->mode->has_bufs || need <= have)
+	if (!l->mode->has_bufs)
+		return 0;
+	have = add_memory();
+	if (need <= have)
 		return 0;
 	log_err("%s: %u x %u buffers of %u bytes, for every request of mode %s, are %" PRIu64 " MiB, and %" PRIu64
 		" MiB of memory are available; right is a smaller --depth or --max-io, or mode register or get-data",

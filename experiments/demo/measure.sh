@@ -9,6 +9,7 @@ measure_bs='4k 64k 512k'
 measure_rw='write read'
 measure_disk0='regbuf-demo0'
 measure_disk1='regbuf-demo1'
+measure_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # A disk that does nothing, so that the path to it is what is measured.
 null_disk()
@@ -57,25 +58,11 @@ measure_cell()
 	}' <<< "$line" >> "$RESULTS/demo-raw.csv"
 }
 
+# Medians, least and most of each cell's rounds; medians.awk has a column for legs too
 measure_summary()
 {
-	awk -F, '
-	function median(s,   v, n, i, j, t) {
-		n = split(s, v, " ")
-		for (i = 2; i <= n; i++)
-			for (j = i; j > 1 && v[j] + 0 < v[j - 1] + 0; j--) { t = v[j]; v[j] = v[j - 1]; v[j - 1] = t }
-		return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
-	}
-	function least(s,   v, n, i, x) { n = split(s, v, " "); x = v[1] + 0; for (i = 2; i <= n; i++) if (v[i] + 0 < x) x = v[i] + 0; return x }
-	function most(s,   v, n, i, x) { n = split(s, v, " "); x = v[1] + 0; for (i = 2; i <= n; i++) if (v[i] + 0 > x) x = v[i] + 0; return x }
-	NR == 1 { print "target,mode,bs,rw,mib_s,server_cpu,client_cpu,mib_s_min,mib_s_max"; next }
-	{
-		k = $1 "," $2 "," $3 "," $4
-		if (!(k in bw)) order[++n] = k
-		bw[k] = bw[k] " " $6; srv[k] = srv[k] " " $7; cli[k] = cli[k] " " $8
-	}
-	END { for (i = 1; i <= n; i++) { k = order[i]; printf "%s,%.1f,%.1f,%.1f,%.1f,%.1f\n", k, median(bw[k]), median(srv[k]), median(cli[k]), least(bw[k]), most(bw[k]) } }
-	' "$RESULTS/demo-raw.csv" > "$RESULTS/demo.csv"
+	awk 'BEGIN { FS = OFS = "," } { $1 = $1 "," (NR == 1 ? "legs" : $1 == "loop" ? 1 : 2); print }' "$RESULTS/demo-raw.csv" |
+		awk -f "$measure_dir/../../perf-scripts/medians.awk" > "$RESULTS/demo.csv"
 }
 
 measure_table()
@@ -85,7 +72,7 @@ measure_table()
 	printf 'alike: rounds of the two overlap, and say nothing of which is faster\n'
 	[ "${REGBUF_ACCEL:-}" != tcg ] || printf 'emulated: how long it takes says little, least of all at 4k; make cost counts instructions\n'
 	echo
-	awk -F, 'NR > 1 { k = $1 "," $3 "," $4; v[k "," $2] = $5; s[k "," $2] = $6; c[k "," $2] = $7; lo[k "," $2] = $8; hi[k "," $2] = $9; if (!(k in seen)) { seen[k] = 1; order[++n] = k } }
+	awk -F, 'NR > 1 { k = $1 "," $4 "," $5; v[k "," $3] = $7; lo[k "," $3] = $8; hi[k "," $3] = $9; s[k "," $3] = $10; c[k "," $3] = $13; if (!(k in seen)) { seen[k] = 1; order[++n] = k } }
 	END {
 		printf "%-7s %-5s %-6s %22s %9s %20s %20s\n", "", "", "", "MiB/s", "", "server CPU", "client CPU"
 		printf "%-7s %-5s %-6s %10s %11s %9s %9s %10s %9s %10s\n", "target", "size", "", "copy", "register", "ratio", "copy", "register", "copy", "register"

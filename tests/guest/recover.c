@@ -191,7 +191,7 @@ static void recover_fails(const char *const *args, const char *why, const char *
 	must(out.status == 1 && strstr(out.err, why), "%s: status %d: %s", what, out.status, out.err);
 }
 
-/* The same legs in another order are the same; what was not said in vain is that others may be taken. */
+/* The same legs in another order are the same; --force takes others, and says what follows. */
 Test(recover, takes_what_the_device_was_made_of)
 {
 	static struct cli out;
