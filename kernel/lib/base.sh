@@ -2,43 +2,74 @@
 # shellcheck shell=bash
 # The base: Debian's linux-source-6.12, whatever 6.12.y apt offers, imported
 # once as a bare repository of one commit, build/base-<version>.git.
+# REGBUF_BASE=FILE.deb: that package, which need not be installed, instead of the installed one.
 
 base_package="linux-source-6.12"
 base_tarball=/usr/src/$base_package.tar.xz
 
-# base_version: the upstream version of the installed package
+# base_version: the upstream version of the package
 base_version()
 {
 	local v
+	if [ -n "${REGBUF_BASE:-}" ]; then
+		base_file_version
+		return
+	fi
 	# shellcheck disable=SC2016 # dpkg's own format
 	v=$(dpkg-query -W -f '${Version}' $base_package 2>/dev/null) || v=
 	[ -n "$v" ] && [ -f $base_tarball ] || return 1
 	echo "${v%%-*}"
 }
 
+# base_file_version: of REGBUF_BASE, whose name Debian makes of package and version
+base_file_version()
+{
+	local v=${REGBUF_BASE##*/}
+	if [[ ! $v =~ ^${base_package}_[0-9][^_]*_all\.deb$ ]] || [ ! -f "$REGBUF_BASE" ]; then
+		die "REGBUF_BASE=$REGBUF_BASE: right is a package file, ${base_package}_VERSION_all.deb"
+	fi
+	v=${v#"${base_package}_"}
+	echo "${v%%[-_]*}"
+}
+
+# base_source: prints the package's tarball of Linux
+base_source()
+{
+	if [ -n "${REGBUF_BASE:-}" ]; then
+		dpkg-deb --fsys-tarfile "$REGBUF_BASE" | tar -xO "./usr/src/$base_package.tar.xz"
+	else
+		cat "$base_tarball"
+	fi
+}
+
 base_repo() { echo "$build/base-$version.git"; }
 
-base_told=
+# base_tell: another version than the tested one is said once in a build directory; every command of make comes here
+base_tell()
+{
+	[ "$(cat "$build/base-told" 2>/dev/null)" != "$version $tested" ] || return 0
+	say "the base is Linux $version, the series was last tested on $tested; that is fine as long as its patches apply"
+	echo "$version $tested" > "$build/base-told"
+}
+
 # base_need: sets $version, installs the package when it is missing
 base_need()
 {
 	version=$(base_version) || {
+		[ -z "${REGBUF_BASE:-}" ] || exit 1
 		"$top/scripts/install-deps" $base_package
 		version=$(base_version) || die "$base_package is not installed; 'apt-get install $base_package' does it"
 	}
-	[ -z "$base_told" ] || return 0
-	base_told=y
 	tested=$(cat "$top/kernel/BASE")
-	[ "$version" = "$tested" ] ||
-		say "base is $version; the series was tested on $tested, going on with $version"
+	[ "$version" = "$tested" ] || base_tell
 }
 
 base_import()
 {
 	local repo=$1 tree=$scratch/unpacked commit
-	say "unpacking $base_tarball"
+	say "unpacking ${REGBUF_BASE:-$base_tarball}"
 	mkdir "$tree"
-	tar -xf $base_tarball --strip-components=1 -C "$tree"
+	base_source | tar -xJ --strip-components=1 -C "$tree"
 	say "importing Linux $version"
 	rm -rf "$repo.tmp"
 	g init -q --bare "$repo.tmp"
