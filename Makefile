@@ -114,6 +114,9 @@ check-kernel: ## the kernel's tools on each patch: checkpatch, sparse, kernel-do
 bases: ## the series on every 6.12.y that Debian 12 and 13 have (ARGS=--help)
 	$(Q)tests/compat/bases $(ARGS)
 
+newbase: deps ## the newest 6.12.y of Debian's archive: does the series fit, does it serve, what to change (ARGS=--apply)
+	$(Q)tests/compat/newbase $(ARGS)
+
 deb: ## Debian packages of the patched kernel, build/deb (CONFIG=debian, local, guest or a file)
 	$(Q)scripts/deb $(or $(CONFIG),debian)
 
@@ -166,6 +169,6 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libfuzz.a $(B)/libtest.a $(B)/libregbuf.a
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: allocations bars bases bench check-kernel clean cost deb demo deps fuzz headers help here install kernel kernel-kasan kernel-lockdep liburing-tests perf programs shell srv test torture FORCE
+.PHONY: allocations bars bases bench check-kernel clean cost deb demo deps fuzz headers help here install kernel kernel-kasan kernel-lockdep liburing-tests newbase perf programs shell srv test torture FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
