@@ -134,10 +134,9 @@ series_save()
 	say "saved $(series_lines | wc -l) patches and $(overlay_files | wc -l) new files"
 }
 
-# On another base the mails' line numbers and blob names differ, nothing else may.
+# The mails have the line numbers and blob names of the base that they were saved on, which need not be this one.
 check_neutral()
 {
-	[ "$version" != "$tested" ] || return 0
 	sed -i -e 's/^index [0-9a-f]*\.\.[0-9a-f]*/index/' -e 's/^@@ [^@]* @@/@@/' "$1"/kernel/patches/*
 }
 
@@ -173,7 +172,7 @@ series_check_all()
 	[ -n "$(series_lines)" ] || return 0
 	commit=$(series_commit)
 	series_round_trip "$commit"
-	say "$(series_lines | wc -l) patches apply to Linux $version, and save gives them back byte for byte"
+	say "$(series_lines | wc -l) patches apply to Linux $version, and save gives them back"
 	[ "${1:-}" != --checkpatch ] || check_style "$commit"
 }
 
