@@ -161,7 +161,7 @@ check_style()
 	g -C "$(base_repo)" format-patch -q -N --no-signature -o "$dir" "base..$1"
 	[ -d "$linux/scripts" ] || die "--checkpatch needs build/linux; 'kernel/tree.sh apply' makes it"
 	"$linux/scripts/checkpatch.pl" --no-tree --root="$linux" --terse --show-types --quiet \
-		--ignore MISSING_SIGN_OFF,FILE_PATH_CHANGES,COMMIT_LOG_LONG_LINE "$dir"/*.patch
+		--ignore MISSING_SIGN_OFF,FILE_PATH_CHANGES,COMMIT_LOG_LONG_LINE,UNKNOWN_COMMIT_ID "$dir"/*.patch
 }
 
 series_check_all()
