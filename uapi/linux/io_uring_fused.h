@@ -40,12 +40,14 @@
  * uses the buffer any more, also not for SEND_ZC.  (The notification of a SEND_ZC
  * that has not been started may come behind it.)  res is the number of bytes lent,
  * or
- *   -EBADF       fd is not an open file
+ *   -EBADF       fd is not an open file, or not open for what the buffer allows,
+ *                see io_uring_lend.h
  *   -EOPNOTSUPP  the file's driver lends no buffers
  *   -EINVAL      secondaries out of range or missing, reserved field set, or the
  *                exporter knows no such cookie or length
  *   -ECANCELED   one of the secondaries was refused, or an earlier request of
  *                the chain failed
+ *   -EIO         the exporter's driver is broken, the kernel's log says how
  *   or an error of the exporter's own.
  * If it is an error no secondary has been started: one that was refused
  * completes with the reason, the others with -ECANCELED.  What a secondary did

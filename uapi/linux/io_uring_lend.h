@@ -33,12 +33,16 @@
  *   ioprio, addr, addr3, splice_fd_in and the padding must be 0
  *
  * CQE: res is the number of bytes lent, above 0, or
- *   -EBADF       fd is not an open file
+ *   -EBADF       fd is not an open file, or not open for what the buffer allows:
+ *                for reading if its bytes may be read, for writing if they may
+ *                be written to
  *   -EOPNOTSUPP  the file's driver lends no buffers
- *   -EINVAL      slot out of range, no table, unknown flag, reserved field set,
- *                or the exporter knows no such cookie or length
+ *   -EINVAL      slot out of range, no table or one that is being unregistered,
+ *                unknown flag, reserved field set, or the exporter knows no
+ *                such cookie or length
  *   -EBUSY       the slot is occupied, by whatever
  *   -ENFILE      no empty slot to pick
+ *   -EIO         the exporter's driver is broken, the kernel's log says how
  *   or an error of the exporter's own.
  * With IORING_LENT_BUF_PICK_SLOT, flags is IORING_CQE_F_BUFFER, and the slot is
  * flags >> IORING_CQE_BUFFER_SHIFT.

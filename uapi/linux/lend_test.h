@@ -44,11 +44,12 @@ struct lend_test_seg {
  * @nr_segs: number of segments, 0 removes the buffer
  * @segs: address of @nr_segs struct lend_test_seg
  * @dir: LEND_TEST_SOURCE, LEND_TEST_DEST or both
- * @error: 0, or the errno (positive) that lending the buffer fails with
+ * @error: 0, or the errno (positive) that lending the buffer fails with; also one
+ *	that the kernel knows only, which no driver may return
  * @skip: bytes of the first segment that stand before the buffer's first byte:
  *	the lent buffer then starts inside a segment, and pread(2)'s offset 0 is
  *	that byte
- * @resv: must be 0
+ * @fault: 0, or LEND_TEST_FAULT_*: what a broken driver would lend
  */
 struct lend_test_setup {
 	__u32 index;
@@ -57,8 +58,23 @@ struct lend_test_setup {
 	__u32 dir;
 	__u32 error;
 	__u32 skip;
-	__u32 resv;
+	__u32 fault;
 };
+
+/*
+ * Faults.  Each loan is counted in lent, and in released when it comes back, but
+ * for LEND_TEST_FAULT_NULL, with which nothing is lent.
+ */
+#define LEND_TEST_FAULT_NULL	1	/* no buffer and no error */
+#define LEND_TEST_FAULT_EMPTY	2	/* a length of 0 */
+#define LEND_TEST_FAULT_HUGE	3	/* a length of INT_MAX + 1 */
+#define LEND_TEST_FAULT_LONGER	4	/* a byte more than asked for */
+#define LEND_TEST_FAULT_NO_BVEC	5	/* no segments */
+#define LEND_TEST_FAULT_NO_SEGS	6	/* the number of segments is 0 */
+#define LEND_TEST_FAULT_OFFSET	7	/* begins behind its first segment */
+#define LEND_TEST_FAULT_NO_DIR	8	/* for no direction */
+#define LEND_TEST_FAULT_DIR	9	/* for a direction that does not exist */
+#define LEND_TEST_FAULTS	10
 
 /**
  * struct lend_test_stats - argument of LEND_TEST_STATS

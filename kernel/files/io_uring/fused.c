@@ -227,10 +227,9 @@ static int io_fused_borrow(struct io_fused *fused)
 
 	if (!fused->file->f_op->export_buf)
 		return -EOPNOTSUPP;
-	buf = fused->file->f_op->export_buf(fused->file, &args);
-	/* io_uring's own meaning of -EAGAIN is not the exporter's */
+	buf = io_lent_buf_borrow(fused->file, &args);
 	if (IS_ERR(buf))
-		return buf == ERR_PTR(-EAGAIN) ? -EBUSY : PTR_ERR(buf);
+		return PTR_ERR(buf);
 
 	fused->lent = buf;
 	fused->buf = (struct io_lent_buf) {

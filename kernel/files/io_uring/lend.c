@@ -22,6 +22,8 @@
 #include <linux/fs.h>
 #include <linux/bvec.h>
 #include <linux/nospec.h>
+#include <linux/printk.h>
+#include <linux/security.h>
 #include <linux/io_uring.h>
 
 #include <uapi/linux/io_uring.h>
@@ -88,12 +90,99 @@ static int io_lend_find_slot(struct io_kiocb *req)
 	struct io_ring_ctx *ctx = req->ctx;
 	unsigned int index;
 
+	/* the end of the wait would take it away again */
+	if (unlikely(io_table_going(ctx)))
+		return -EINVAL;
 	if (lend->flags & IORING_LENT_BUF_PICK_SLOT)
 		return io_lend_pick_slot(ctx);
 	if (req->buf_index >= ctx->nr_user_bufs)
 		return -EINVAL;
 	index = array_index_nospec(req->buf_index, ctx->nr_user_bufs);
 	return io_lend_slot_empty(ctx, index) ? index : -EBUSY;
+}
+
+/* An exporter's error, as user space and the rest of io_uring may see it */
+static int io_lend_error(const struct file *file, int err)
+{
+	/* io_uring's own meaning of -EAGAIN is not the exporter's */
+	if (err == -EAGAIN)
+		return -EBUSY;
+	/* the last one of user space's, but for MIPS's EDQUOT */
+	if (likely(err >= -EHWPOISON || err == -EDQUOT))
+		return err;
+	pr_err_ratelimited("io_uring: %ps() returned %d, which is no errno for user space\n",
+			   file->f_op->export_buf, err);
+	return -EIO;
+}
+
+/* Why @buf, lent to who asked for @len bytes, is not to be used; or NULL */
+static const char *io_lend_fault(const struct io_lent_buf *buf, u32 len)
+{
+	if (!buf)
+		return "nothing, NULL";
+	if (!buf->release)
+		return "a buffer without release()";
+	if (!buf->bvec || !buf->nr_bvecs)
+		return "a buffer without segments";
+	if (buf->offset >= buf->bvec->bv_len)
+		return "a buffer that begins behind its first segment";
+	if (!buf->len || buf->len > INT_MAX)
+		return "a buffer of 0 bytes, or of more than INT_MAX";
+	if (len && buf->len > len)
+		return "more bytes than asked for";
+	if (!buf->dir || buf->dir & ~(IO_LENT_SOURCE | IO_LENT_DEST))
+		return "a buffer for no direction, or for an unknown one";
+	return NULL;
+}
+
+/* Reading what is lent is reading @file, and writing to it is writing to @file. */
+static int io_lend_permission(struct file *file, u8 dir)
+{
+	int mask = 0;
+
+	if (dir & IO_LENT_SOURCE) {
+		if (unlikely(!(file->f_mode & FMODE_READ)))
+			return -EBADF;
+		mask |= MAY_READ;
+	}
+	if (dir & IO_LENT_DEST) {
+		if (unlikely(!(file->f_mode & FMODE_WRITE)))
+			return -EBADF;
+		mask |= MAY_WRITE;
+	}
+	return security_file_permission(file, mask);
+}
+
+/*
+ * Borrows a buffer of @file, which must have ->export_buf(), with a reference for
+ * the caller.  What comes from an exporter is looked at here, and nowhere else.
+ * Returns ERR_PTR(-EIO) for an exporter that breaks its contract, ERR_PTR(-EBADF)
+ * for a file that is not open for what may be done with the buffer.
+ */
+struct io_lent_buf *io_lent_buf_borrow(struct file *file,
+				       const struct io_export_args *args)
+{
+	struct io_lent_buf *buf;
+	const char *fault;
+	int ret;
+
+	buf = file->f_op->export_buf(file, args);
+	if (IS_ERR(buf))
+		return ERR_PTR(io_lend_error(file, PTR_ERR(buf)));
+
+	fault = io_lend_fault(buf, args->len);
+	if (unlikely(fault)) {
+		pr_err_ratelimited("io_uring: %ps() lent %s\n",
+				   file->f_op->export_buf, fault);
+		ret = -EIO;
+	} else {
+		ret = io_lend_permission(file, buf->dir);
+		if (likely(!ret))
+			return buf;
+	}
+	if (buf && buf->release)
+		io_lent_buf_put(buf);
+	return ERR_PTR(ret);
 }
 
 /* Returns the slot or -errno; *len is set on success only. */
@@ -114,10 +203,9 @@ static int io_lend_install(struct io_kiocb *req, unsigned int *len)
 	index = io_lend_find_slot(req);
 	if (index < 0)
 		return index;
-	buf = req->file->f_op->export_buf(req->file, &args);
-	/* io_uring's own meaning of -EAGAIN is not the exporter's */
+	buf = io_lent_buf_borrow(req->file, &args);
 	if (IS_ERR(buf))
-		return buf == ERR_PTR(-EAGAIN) ? -EBUSY : PTR_ERR(buf);
+		return PTR_ERR(buf);
 
 	/* the slot's reference is the one that the exporter has counted */
 	*len = buf->len;
@@ -274,6 +362,14 @@ int io_import_lent(int ddir, struct iov_iter *iter, const struct io_lent_buf *bu
 	return 0;
 }
 
+/* May a request that begins now use what is in @slot? */
+static bool io_slot_usable(const struct io_ring_ctx *ctx,
+			   const struct io_mapped_ubuf *slot)
+{
+	return io_slot_is_lent(slot) ||
+	       (slot != &dummy_ubuf && !io_table_going(ctx));
+}
+
 static void io_fixed_buf_take(struct io_kiocb *req, struct io_mapped_ubuf *slot)
 	__must_hold(&req->ctx->uring_lock)
 {
@@ -289,7 +385,8 @@ static void io_fixed_buf_take(struct io_kiocb *req, struct io_mapped_ubuf *slot)
 /*
  * At prep: sets req->imu to the slot's buffer if it is one of user space, or to
  * NULL if the slot's buffer is to be looked up at issue.
- * Returns 0, or -EFAULT if there is no such slot.
+ * Returns 0, or -EFAULT if there is no such slot, or its buffer is being
+ * unregistered.
  */
 int io_fixed_buf_prep(struct io_kiocb *req, unsigned int index)
 	__must_hold(&req->ctx->uring_lock)
@@ -302,16 +399,20 @@ int io_fixed_buf_prep(struct io_kiocb *req, unsigned int index)
 	index = array_index_nospec(index, ctx->nr_user_bufs);
 	slot = ctx->user_bufs[index];
 	req->imu = NULL;
-	if (slot != &dummy_ubuf && !io_slot_is_lent(slot))
+	if (slot != &dummy_ubuf && !io_slot_is_lent(slot)) {
+		if (unlikely(io_table_going(ctx)))
+			return -EFAULT;
 		io_fixed_buf_take(req, slot);
+	}
 	return 0;
 }
 
 /*
  * At issue, if req->imu is still NULL: sets it to what is in the slot now, and
  * takes a reference, which is dropped when the request is cleaned up.
- * Returns 0, or -EFAULT if there is no such slot or it is empty: req->imu is then
- * the empty buffer, from which any import fails.
+ * Returns 0, or -EFAULT if there is no such slot, it is empty, or its buffer is
+ * being unregistered: req->imu is then the empty buffer, from which any import
+ * fails.
  */
 int io_fixed_buf_issue(struct io_kiocb *req, unsigned int index,
 		       unsigned int issue_flags)
@@ -322,7 +423,7 @@ int io_fixed_buf_issue(struct io_kiocb *req, unsigned int index,
 	io_ring_submit_lock(ctx, issue_flags);
 	if (likely(index < ctx->nr_user_bufs)) {
 		index = array_index_nospec(index, ctx->nr_user_bufs);
-		if (likely(!io_lend_slot_empty(ctx, index)))
+		if (likely(io_slot_usable(ctx, ctx->user_bufs[index])))
 			io_fixed_buf_take(req, ctx->user_bufs[index]);
 	}
 	io_ring_submit_unlock(ctx, issue_flags);

@@ -5,6 +5,8 @@
 #include <linux/io_uring_types.h>
 #include <linux/io_uring/lend.h>
 
+#include "rsrc.h"
+
 /*
  * A slot of ctx->user_bufs, and likewise req->imu, is one of
  *   &dummy_ubuf                    empty
@@ -30,11 +32,31 @@ static inline struct io_mapped_ubuf *io_lent_to_slot(struct io_lent_buf *buf)
 	return (struct io_mapped_ubuf *)((unsigned long)buf + IO_SLOT_LENT);
 }
 
+/*
+ * The table is being unregistered, which waits for the requests that use its
+ * buffers of user space.  New ones do not get these, or the wait might not end.
+ */
+static inline bool io_table_going(const struct io_ring_ctx *ctx)
+{
+	return ctx->buf_data && ctx->buf_data->quiesce;
+}
+
+/*
+ * A module that is removed is not freed before all RCU readers of that moment are
+ * done, so the last instructions of ->release() run also when what it has dropped
+ * was the last that kept its module.
+ */
 static inline void io_lent_buf_put(struct io_lent_buf *buf)
 {
-	if (refcount_dec_and_test(&buf->refs))
+	if (refcount_dec_and_test(&buf->refs)) {
+		rcu_read_lock();
 		buf->release(buf);
+		rcu_read_unlock();
+	}
 }
+
+struct io_lent_buf *io_lent_buf_borrow(struct file *file,
+				       const struct io_export_args *args);
 
 int io_lent_buf_register_prep(struct io_kiocb *req, const struct io_uring_sqe *sqe);
 int io_lent_buf_register(struct io_kiocb *req, unsigned int issue_flags);

@@ -31,6 +31,7 @@ struct lend_buf {
 	u32		dir;
 	u32		error;
 	u32		skip;
+	u32		fault;		/* LEND_TEST_FAULT_* */
 	size_t		len;		/* without skip */
 	unsigned int	nr_bvecs;
 	struct bio_vec	bvec[] __counted_by(nr_bvecs);
@@ -107,6 +108,7 @@ static struct lend_buf *lend_buf_new(const struct lend_test_setup *setup,
 	buf->dir = setup->dir;
 	buf->error = setup->error;
 	buf->skip = setup->skip;
+	buf->fault = setup->fault;
 
 	for (i = 0; i < setup->nr_segs; i++) {
 		const struct lend_test_seg *seg = &segs[i];
@@ -212,6 +214,37 @@ static void lend_fill(struct io_lent_buf *out, const struct lend_buf *buf,
 	refcount_set(&out->refs, 1);
 }
 
+/* Makes of @out what a broken driver would lend. */
+static void lend_break(struct io_lent_buf *out, u32 fault)
+{
+	switch (fault) {
+	case LEND_TEST_FAULT_EMPTY:
+		out->len = 0;
+		break;
+	case LEND_TEST_FAULT_HUGE:
+		out->len = INT_MAX + 1U;
+		break;
+	case LEND_TEST_FAULT_LONGER:
+		out->len++;
+		break;
+	case LEND_TEST_FAULT_NO_BVEC:
+		out->bvec = NULL;
+		break;
+	case LEND_TEST_FAULT_NO_SEGS:
+		out->nr_bvecs = 0;
+		break;
+	case LEND_TEST_FAULT_OFFSET:
+		out->offset = out->bvec->bv_len;
+		break;
+	case LEND_TEST_FAULT_NO_DIR:
+		out->dir = 0;
+		break;
+	case LEND_TEST_FAULT_DIR:
+		out->dir |= 0x80;
+		break;
+	}
+}
+
 static struct io_lent_buf *lend_test_export(struct file *filp,
 					    const struct io_export_args *args)
 {
@@ -226,7 +259,7 @@ static struct io_lent_buf *lend_test_export(struct file *filp,
 		return ERR_CAST(buf);
 
 	ret = -(int)buf->error;
-	if (ret)
+	if (ret || buf->fault == LEND_TEST_FAULT_NULL)
 		goto fail;
 	ret = -EINVAL;
 	if (off >= buf->len || args->len > buf->len - off)
@@ -237,6 +270,7 @@ static struct io_lent_buf *lend_test_export(struct file *filp,
 		goto fail;
 
 	lend_fill(&loan->out, buf, off, args->len ?: buf->len - off);
+	lend_break(&loan->out, buf->fault);
 	loan->index = index;
 	loan->buf = buf;
 	loan->file = file;
@@ -275,14 +309,13 @@ static long lend_test_setup(struct lend_file *file, void __user *arg)
 	if (copy_from_user(&setup, arg, sizeof(setup)))
 		return -EFAULT;
 	if (setup.index >= LEND_TEST_BUFS || setup.nr_segs > LEND_TEST_SEGS ||
-	    setup.resv || setup.error > MAX_ERRNO ||
+	    setup.fault >= LEND_TEST_FAULTS || setup.error > MAX_ERRNO ||
 	    setup.dir & ~(LEND_TEST_SOURCE | LEND_TEST_DEST))
 		return -EINVAL;
 	setup.index = array_index_nospec(setup.index, LEND_TEST_BUFS);
 	if (!setup.nr_segs)
 		return lend_file_replace(file, setup.index, NULL);
-	/* not those that mean something to io_uring */
-	if (!setup.dir || setup.error >= ERESTARTSYS)
+	if (!setup.dir)
 		return -EINVAL;
 
 	segs = memdup_array_user(u64_to_user_ptr(setup.segs), setup.nr_segs,

@@ -51,7 +51,8 @@ struct file;
  *
  * @release runs in task context, with or without the ring's lock, from whichever
  * task drops the last reference: one that submits or reaps, a kworker at ring
- * exit, an io_uring worker.  It must not sleep, nor call back into io_uring.
+ * exit, an io_uring worker.  It is an RCU reader, and must not sleep, nor call back
+ * into io_uring.
  * When it is called io_uring has forgotten the buffer, which may then be freed or
  * lent again.  The buffer keeps nothing of the driver alive, neither file nor
  * module: whoever lends must hold what @release will need.
@@ -77,6 +78,16 @@ struct io_lent_buf {
  * becomes -EBUSY.  It is called in task context, with or without the ring's lock,
  * and by several tasks at once, also for one cookie.  It may sleep, and must not
  * wait for anything that needs a request of the same ring to make progress.
+ *
+ * The file must be open for what @dir of the buffer allows: for reading with
+ * %IO_LENT_SOURCE, for writing with %IO_LENT_DEST.  Otherwise the buffer is given
+ * back, and user space gets -EBADF.  The driver need not look, nor for security
+ * modules: they are asked as for read(2) and write(2) of the file.
+ *
+ * Whatever else it returns is a bug of the driver: NULL, an error that is none for
+ * user space, or a buffer that is longer than asked for or not as &struct
+ * io_lent_buf says.  The log names the driver, the buffer is given back, and user
+ * space gets -EIO.
  */
 struct io_export_args {
 	u64	cookie;
