@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A server that is the last in a mount namespace, in which a file system on its own
+ * device is mounted.  Its end unmounts that, and so waits for I/O that nobody serves
+ * any more: without recovery it ends all the same, with recovery when the device is
+ * deleted.  It does not matter how the server moves data, nor which ring it has.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pattern.h"
+#include "proc.h"
+#include "tmpfile.h"
+#include "ublkraw.h"
+
+#define SIZE	(64U << 20)
+#define DIRTY	(16U << 20)
+#define LEN	16384
+#define END_MS	5000	/* the server's end without recovery */
+#define DEL_MS	3000
+#define POINT	"/tmp/ublk-mount"
+
+struct shared {
+	volatile int live;	/* the device may be mounted */
+	volatile int dirty;	/* it is, and has data that was not written yet */
+	volatile int lend;	/* the next requests are to be lent, and kept */
+	volatile int lent;
+};
+
+static struct shared *sh;
+static struct raw r;
+
+static void setup(void)
+{
+	raw_need();
+	raw_sweep();
+	sh = shared_alloc(sizeof(*sh));
+	must(!mkdir(POINT, 0700) || errno == EEXIST, "%s: %s", POINT, strerror(errno));
+}
+
+TestSuite(ublk_mount, .init = setup, .fini = raw_sweep, .timeout = 120);
+
+static void mount_it(void)
+{
+	static u8 page[65536];
+	char dev[32];
+	int fd;
+
+	snprintf(dev, sizeof(dev), "/dev/ublkb%d", r.id);
+	must(!mount(dev, POINT, "ext4", 0, NULL), "mounting %s: %s", dev, strerror(errno));
+	fd = open(POINT "/file", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	must(fd >= 0, "a file: %s", strerror(errno));
+	for (u32 off = 0; off < DIRTY; off += sizeof(page)) {
+		pat_fill(page, sizeof(page), 1, off);
+		file_write(fd, page, sizeof(page), off);
+	}
+	close(fd);
+	sh->dirty = 1;
+}
+
+/* A process of the server's namespace that leaves it as soon as it has mounted. */
+static void mounter(void)
+{
+	check_in_child();
+	while (!sh->live)
+		sleep_ms(5);
+	mount_it();
+	_exit(0);
+}
+
+static void serve(unsigned int tag)
+{
+	if (!sh->lend || raw_op(&r, tag) > UBLK_IO_OP_WRITE ||
+	    !(r.opt.flags & UBLK_F_SUPPORT_ZERO_COPY)) {
+		raw_serve(&r, tag);
+		return;
+	}
+	raw_lend(&r, tag, 0, 0, tag);
+	sh->lent++;
+}
+
+static void server(void *arg)
+{
+	must(!unshare(CLONE_NEWNS) && !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL),
+	     "a mount namespace: %s", strerror(errno));
+	if (!fork())
+		mounter();
+	raw_open(&r);
+	raw_fetch_all(&r);
+	for (;;) {
+		int tag = raw_request(&r, 5);
+
+		if (tag >= 0)
+			serve(tag);
+	}
+}
+
+static bool is_dirty(void *arg)
+{
+	return sh->dirty;
+}
+
+static bool has_lent(void *arg)
+{
+	return sh->lent;
+}
+
+/* A file system, made on the disk before there is a device. */
+static void make_fs(void)
+{
+	char path[] = "/tmp/ublk-fs-XXXXXX", cmd[128];
+	int fd = mkstemp(path);
+
+	must(fd >= 0 && !ftruncate(fd, SIZE), "%s: %s", path, strerror(errno));
+	snprintf(cmd, sizeof(cmd), "mkfs.ext4 -q -F %s", path);
+	must(!system(cmd), "%s", cmd);
+	file_read(fd, r.mem, SIZE, 0);
+	close(fd);
+	unlink(path);
+}
+
+static pid_t up(const struct raw_opt *opt)
+{
+	pid_t pid;
+
+	memset(sh, 0, sizeof(*sh));
+	res_is(raw_add(&r, opt), 0, "ADD_DEV");
+	make_fs();
+	pid = proc_start(server, NULL);
+	res_is(raw_ctl_data(UBLK_U_CMD_START_DEV, r.id, pid, SOON_MS), 0, "START_DEV");
+	sh->live = 1;
+	must(wait_until(is_dirty, NULL, 3 * SOON_MS), "the file system is not mounted");
+	return pid;
+}
+
+/* Killed with dirty data, and, if @lend, with a request that is lent. */
+static void killed(const struct raw_opt *opt, bool lend, const char *what)
+{
+	pid_t pid = up(opt);
+	struct client *c = NULL;
+
+	if (lend) {
+		sh->lend = 1;
+		c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_READ, .len = LEN });
+		must(wait_until(has_lent, NULL, SOON_MS), "%s: nothing is lent", what);
+	}
+	proc_signal(pid);
+	if (opt->flags & UBLK_F_USER_RECOVERY) {
+		must(!proc_gone(pid, NEVER_MS), "%s: dirty data was not waited for", what);
+		res_is(raw_del(r.id, DEL_MS), 0, "%s: DEL_DEV", what);
+	}
+	must(proc_gone(pid, END_MS), "%s: the server's end does not end", what);
+	if (c)
+		must(client_done(c, END_MS), "%s: the request has not ended", what);
+	if (!(opt->flags & UBLK_F_USER_RECOVERY))
+		res_is(raw_del(r.id, DEL_MS), 0, "%s: DEL_DEV", what);
+	raw_is_gone(r.id, END_MS);
+}
+
+#define DEFER	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN)
+
+static void all_rings(u64 flags, bool lend, const char *what)
+{
+	static const u32 rings[] = { 0, DEFER };
+
+	for (unsigned int i = 0; i < 2; i++) {
+		const struct raw_opt opt = {
+			.flags = flags, .depth = 8, .size = SIZE, .ring_flags = rings[i],
+		};
+
+		killed(&opt, lend, what);
+	}
+}
+
+Test(ublk_mount, a_server_that_copies_ends)
+{
+	all_rings(UBLK_F_CMD_IOCTL_ENCODE, false, "copy");
+	all_rings(UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_USER_COPY, false, "user copy");
+}
+
+Test(ublk_mount, a_server_that_has_lent_ends)
+{
+	all_rings(RAW_ZC, false, "zero copy");
+	all_rings(RAW_ZC, true, "zero copy, with a request lent");
+}
+
+Test(ublk_mount, with_recovery_deleting_ends_it)
+{
+	all_rings(UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_USER_RECOVERY, false, "copy, recovery");
+	all_rings(RAW_ZC | UBLK_F_USER_RECOVERY, true, "zero copy, recovery");
+	all_rings(RAW_ZC | UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE, true,
+		  "zero copy, reissue");
+}
