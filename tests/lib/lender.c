@@ -9,12 +9,17 @@
 
 #include "lender.h"
 
-int lender_open(void)
+int lender_open_for(int access)
 {
-	int fd = open("/dev/lend_test", O_RDWR | O_CLOEXEC);
+	int fd = open("/dev/lend_test", access | O_CLOEXEC);
 
 	need(fd >= 0, "/dev/lend_test: %s", strerror(errno));
 	return fd;
+}
+
+int lender_open(void)
+{
+	return lender_open_for(O_RDWR);
 }
 
 int lender_try_setup(int fd, unsigned int index, const struct lend_spec *spec)
@@ -26,6 +31,7 @@ int lender_try_setup(int fd, unsigned int index, const struct lend_spec *spec)
 		.dir		= spec->dir ?: LEND_BOTH,
 		.error		= spec->error,
 		.skip		= spec->skip,
+		.fault		= spec->fault,
 	};
 
 	return ioctl(fd, LEND_TEST_SETUP, &setup) ? -errno : 0;

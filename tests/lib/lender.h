@@ -19,9 +19,12 @@ struct lend_spec {
 	u32 dir;	/* 0: both directions */
 	u32 error;
 	u32 skip;
+	u32 fault;	/* LEND_TEST_FAULT_* */
 };
 
 int lender_open(void);
+/* @access: O_RDONLY, O_WRONLY or O_RDWR */
+int lender_open_for(int access);
 /* Returns 0 or -errno; lender_setup() ends the test instead. */
 int lender_try_setup(int fd, unsigned int index, const struct lend_spec *spec);
 void lender_setup(int fd, unsigned int index, const struct lend_spec *spec);

@@ -69,7 +69,7 @@ Test(abi, lend_test_setup_layout)
 	cr_assert_eq(offsetof(struct lend_test_setup, dir), 16);
 	cr_assert_eq(offsetof(struct lend_test_setup, error), 20);
 	cr_assert_eq(offsetof(struct lend_test_setup, skip), 24);
-	cr_assert_eq(offsetof(struct lend_test_setup, resv), 28);
+	cr_assert_eq(offsetof(struct lend_test_setup, fault), 28);
 }
 
 Test(abi, lend_test_stats_layout)
