@@ -5,6 +5,8 @@
  */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -271,17 +273,17 @@ Test(lend_release, when_a_mixed_table_is_unregistered_under_io)
 }
 
 /* A read that never ends, on a registered file: it holds back nothing that is lent. */
-static void pend_on_registered_file(int pipe_fd)
+static void pend_on_registered_file(struct io_uring *r, int pipe_fd)
 {
 	static u8 byte;
 	struct io_uring_sqe *sqe;
 
-	res_is(io_uring_register_files(&ring, &pipe_fd, 1), 0, "registering a pipe");
-	sqe = ring_sqe(&ring);
+	res_is(io_uring_register_files(r, &pipe_fd, 1), 0, "registering a pipe");
+	sqe = ring_sqe(r);
 	io_uring_prep_read(sqe, 0, &byte, 1, 0);
 	sqe->flags = IOSQE_FIXED_FILE;
 	sqe->user_data = 99;
-	ring_submit(&ring);
+	ring_submit(r);
 }
 
 Test(lend_release, is_not_held_back_by_a_pending_request)
@@ -290,7 +292,7 @@ Test(lend_release, is_not_held_back_by_a_pending_request)
 	struct done done;
 
 	must(!pipe(fds), "pipe: %s", strerror(errno));
-	pend_on_registered_file(fds[0]);
+	pend_on_registered_file(&ring, fds[0]);
 	for (unsigned int i = 0; i < 10; i++) {
 		lend(&ring, 0);
 		res_is(rw_fixed(&ring, IORING_OP_WRITE_FIXED, file, 0, LEN, 0, 0), LEN, "write");
@@ -304,6 +306,162 @@ Test(lend_release, is_not_held_back_by_a_pending_request)
 	must(write(fds[1], "", 1) == 1 && ring_next(&ring, &done, SOON_MS) && done.data == 99,
 	     "the read is still there");
 	res_is(done.res, 1, "the read");
+}
+
+/*
+ * A table that is being unregistered: slot 0 and 1 are lent, 2 is user space's, and a
+ * request on a registered file lets a thread wait in IORING_UNREGISTER_BUFFERS.
+ */
+struct going {
+	struct io_uring ring;
+	pthread_t thread;
+	int pipe[2];
+	int file;
+	u8 *user;
+	volatile int ret;	/* of the call, RING_TIMEOUT until then */
+};
+
+static void *unregister_thread(void *arg)
+{
+	struct going *g = arg;
+
+	g->ret = ring_register(&g->ring, IORING_UNREGISTER_BUFFERS, NULL, 0);
+	return NULL;
+}
+
+static int user_io(struct going *g)
+{
+	return rw_fixed(&g->ring, IORING_OP_WRITE_FIXED, g->file, (uintptr_t)g->user, 4096, 0, 2);
+}
+
+static void lent_io_works(struct going *g, unsigned int slot, const char *what)
+{
+	struct lend_move m = { .op = LEND_TEST_CMD_DRAIN, .index = 1, .len = LEN, .slot = slot };
+
+	res_is(rw_fixed(&g->ring, IORING_OP_WRITE_FIXED, g->file, 0, LEN, 0, slot), LEN,
+	       "%s: a write", what);
+	file_read(g->file, buf, LEN, 0);
+	pat_is(buf, LEN, 1, 0, "%s: the file", what);
+	res_is(rw_fixed(&g->ring, IORING_OP_READ_FIXED, g->file, 0, LEN, 0, slot), LEN,
+	       "%s: a read", what);
+	res_is(lender_move(&g->ring, lender, &m), LEN, "%s: a command", what);
+	drained_is(1, 1, what);
+}
+
+static void table_starts_to_go(struct going *g, u32 ring_flags)
+{
+	struct iovec iov = { .iov_base = page_alloc(4096), .iov_len = 4096 };
+	u64 end = now_ms() + SOON_MS;
+
+	ring_init(&g->ring, 64, ring_flags);
+	ring_table(&g->ring, 8);
+	g->file = file_mem(LEN);
+	g->user = iov.iov_base;
+	lend(&g->ring, 0);
+	lend(&g->ring, 1);
+	res_is(ring_update(&g->ring, 2, &iov, NULL, 1), 1, "user buffer");
+	must(!pipe(g->pipe), "pipe: %s", strerror(errno));
+	pend_on_registered_file(&g->ring, g->pipe[0]);
+	res_is(user_io(g), 4096, "a user buffer before");
+
+	g->ret = RING_TIMEOUT;
+	must(!pthread_create(&g->thread, NULL, unregister_thread, g), "thread");
+	/* it waits when new requests do not get buffers of user space any more */
+	while (user_io(g) == 4096 && now_ms() < end)
+		sleep_ms(1);
+	res_is(user_io(g), -EFAULT, "a user buffer while the table goes");
+	res_is(g->ret, RING_TIMEOUT, "it waits");
+}
+
+static void table_is_gone(struct going *g)
+{
+	struct done done;
+
+	must(write(g->pipe[1], "", 1) == 1, "ending the read");
+	must(ring_next(&g->ring, &done, SOON_MS) && done.data == 99, "the read is still there");
+	must(!pthread_join(g->thread, NULL), "the thread");
+	res_is(g->ret, 0, "unregister the table");
+	res_is(lent_register(&g->ring, lender, LEND_TEST_POS(0, 0), 0, 0), -EINVAL, "no table");
+	io_uring_queue_exit(&g->ring);
+}
+
+static const u32 table_rings[] = { 0, IORING_SETUP_SQPOLL };
+#define NR_TABLE_RINGS	(sizeof(table_rings) / sizeof(table_rings[0]))
+
+Test(lend_release, while_a_table_of_both_kinds_waits_to_be_unregistered)
+{
+	for (unsigned int i = 0; i < NR_TABLE_RINGS; i++) {
+		struct going g;
+
+		table_starts_to_go(&g, table_rings[i]);
+		lent_io_works(&g, 0, "the table goes");
+		lender_is(lender, 0, i * 2 + 2, i * 2, "ring flags %#x", table_rings[i]);
+		res_is(lent_unregister(&g.ring, 0), 0, "giving back");
+		lender_is(lender, 0, i * 2 + 2, i * 2 + 1, "ring flags %#x", table_rings[i]);
+		res_is(lent_unregister(&g.ring, 0), -EINVAL, "a slot that is empty by now");
+		res_is(lent_unregister(&g.ring, 2), -EBUSY, "a slot of user space's");
+		res_is(rw_fixed(&g.ring, IORING_OP_WRITE_FIXED, g.file, 0, LEN, 0, 0), -EFAULT,
+		       "I/O on it");
+		lent_io_works(&g, 1, "the other slot");
+		table_is_gone(&g);
+		lender_released(lender, 0, i * 2 + 2, SOON_MS);
+	}
+}
+
+Test(lend_release, nothing_new_comes_into_a_table_that_waits_to_be_unregistered)
+{
+	struct iovec iov = { .iov_base = page_alloc(4096), .iov_len = 4096 };
+
+	for (unsigned int i = 0; i < NR_TABLE_RINGS; i++) {
+		struct {
+			u32 src_fd, flags, pad[6];
+		} clone = {};
+		struct io_uring other;
+		struct going g;
+
+		ring_init(&other, 8, 0);
+		table_starts_to_go(&g, table_rings[i]);
+		res_is(lent_register(&g.ring, lender, LEND_TEST_POS(0, 0), 0, 5), -EINVAL, "lend");
+		res_is(lent_register_pick(&g.ring, lender, LEND_TEST_POS(0, 0), 0), -EINVAL,
+		       "pick a slot");
+		lender_is(lender, 0, i * 2 + 2, i * 2, "nothing more was lent");
+		res_is(ring_update(&g.ring, 4, &iov, NULL, 1), -EINVAL, "update");
+		res_is(io_uring_register_buffers(&g.ring, &iov, 1), -EBUSY, "a second table");
+		res_is(ring_register(&g.ring, IORING_UNREGISTER_BUFFERS, NULL, 0), -ENXIO,
+		       "unregister once more");
+		clone.src_fd = g.ring.ring_fd;
+		res_is(ring_register(&other, RING_REGISTER_CLONE_BUFFERS, &clone, 1), -ENXIO, "clone");
+		io_uring_queue_exit(&other);
+		table_is_gone(&g);
+		lender_released(lender, 0, i * 2 + 2, SOON_MS);
+	}
+}
+
+static void interrupt(int signal)
+{
+}
+
+Test(lend_release, a_table_whose_end_is_interrupted_is_as_before)
+{
+	const struct sigaction act = { .sa_handler = interrupt };
+
+	must(!sigaction(SIGUSR1, &act, NULL), "sigaction");
+	for (unsigned int i = 0; i < NR_TABLE_RINGS; i++) {
+		struct going g;
+
+		table_starts_to_go(&g, table_rings[i]);
+		must(!pthread_kill(g.thread, SIGUSR1) && !pthread_join(g.thread, NULL), "signal");
+		res_is(g.ret, -EINTR, "the call");
+		res_is(user_io(&g), 4096, "the user buffer");
+		lent_io_works(&g, 0, "interrupted");
+		res_is(lent_unregister(&g.ring, 1), 0, "giving back");
+		lend(&g.ring, 3);
+		lent_io_works(&g, 3, "lent after it");
+		res_is(lent_unregister(&g.ring, 3), 0, "giving back");
+		must(!pthread_create(&g.thread, NULL, unregister_thread, &g), "thread");
+		table_is_gone(&g);
+		lender_released(lender, 0, i * 3 + 3, SOON_MS);
+	}
 }
 
 /* The buffer, not a descriptor, keeps alive what was lent. */
