@@ -428,7 +428,7 @@ Test(lend_errors, the_exporters_own_errors_are_passed_on)
 {
 	static const int errors[] = {
 		EPERM, ENOENT, EIO, ENXIO, ENOMEM, EACCES, EFAULT, EBUSY, EINVAL,
-		ENOSPC, EOPNOTSUPP, ESTALE, 511,
+		ENOSPC, EOPNOTSUPP, ESTALE, ECANCELED, EHWPOISON,
 	};
 	const struct lend_test_seg seg = { .len = 4096 };
 	unsigned int nr = sizeof(errors) / sizeof(errors[0]);
@@ -453,6 +453,70 @@ Test(lend_errors, the_exporters_own_errors_are_passed_on)
 	res_is(lent_register(&ring, lender, buf0(512), BUF_LEN, 0), -EINVAL, "past the end");
 	res_is(lent_register(&ring, lender, buf0(512), 0xffffffff, 0), -EINVAL, "wraps");
 	res_is(lent_register(&ring, lender, buf0(0), 0, 0), BUF_LEN, "the slot stayed empty");
+}
+
+/* The kernel's log from now on. */
+static int log_from_now(void)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	need(fd >= 0 && lseek(fd, 0, SEEK_END) >= 0, "/dev/kmsg: %s", strerror(errno));
+	return fd;
+}
+
+/* The log has become a line with @what since then; closes it. */
+static void log_says(int fd, const char *what)
+{
+	static char line[8192];
+	bool found = false;
+	ssize_t len;
+
+	while (!found && ((len = read(fd, line, sizeof(line) - 1)) > 0 || errno == EPIPE)) {
+		line[len > 0 ? len : 0] = '\0';
+		found = strstr(line, what);
+	}
+	close(fd);
+	cr_assert(found, "the kernel's log does not say '%s'", what);
+}
+
+static void broken(const struct lend_spec *spec, const char *name, unsigned int nr)
+{
+	/* a part of it, so that the bytes behind that are there */
+	lender_setup(lender, 1, spec);
+	res_is(lent_register(&ring, lender, LEND_TEST_POS(1, 0), 512, 0), -EIO, "%s %u: lend", name,
+	       nr);
+	res_is(lent_register_pick(&ring, lender, LEND_TEST_POS(1, 0), 512), -EIO, "%s %u: pick",
+	       name, nr);
+	res_is(rw_fixed(&ring, IORING_OP_WRITE_FIXED, file, 0, 512, 0, 0), -EFAULT,
+	       "%s %u: the slot stayed empty", name, nr);
+}
+
+Test(lend_errors, an_exporter_that_returns_what_is_no_error_gets_eio)
+{
+	/* the kernel's own: ERESTARTSYS, EPROBE_DEFER, EIOCBQUEUED; io_uring's IOU_REQUEUE */
+	static const u32 errors[] = { 134, 511, 512, 517, 529, 530, 3072, 4095 };
+	const struct lend_test_seg seg = { .len = 4096 };
+	int log = log_from_now();
+
+	for (unsigned int i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		broken(&(struct lend_spec){ .segs = &seg, .nr_segs = 1, .error = errors[i] }, "error",
+		       errors[i]);
+	lender_is(lender, 1, 0, 0, "nothing was lent");
+	log_says(log, "lend_test_export() returned -");
+}
+
+Test(lend_errors, an_exporter_that_lends_a_broken_buffer_gets_it_back)
+{
+	const struct lend_test_seg seg = { .len = 4096 };
+	int log = log_from_now();
+
+	for (u32 fault = LEND_TEST_FAULT_NULL; fault < LEND_TEST_FAULTS; fault++) {
+		broken(&(struct lend_spec){ .segs = &seg, .nr_segs = 1, .fault = fault }, "fault",
+		       fault);
+		lender_is(lender, 1, (fault - 1) * 2, (fault - 1) * 2, "fault %u", fault);
+	}
+	log_says(log, "lend_test_export() lent ");
+	res_is(lent_register(&ring, lender, buf0(0), 0, 0), BUF_LEN, "another buffer of the same");
 }
 
 /* Opcodes from 6.12's last to our first, and after our last. */
