@@ -5,6 +5,7 @@
  */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -167,4 +168,37 @@ Test(lend_direction, user_buffers_have_both)
 	res_is(rw_fixed(&ring, IORING_OP_READ_FIXED, file, (uintptr_t)iov.iov_base, LEN, 0, 2), LEN,
 	       "read");
 	pat_is(iov.iov_base, LEN, 4, 0, "read back");
+}
+
+/* As for read(2) and write(2): whoever has less of the file gets no more by lending. */
+Test(lend_direction, a_file_lends_only_what_it_is_open_for)
+{
+	static const struct {
+		int access;
+		u32 allows;
+	} modes[] = {
+		{ O_RDONLY, LEND_TEST_SOURCE },
+		{ O_WRONLY, LEND_TEST_DEST },
+		{ O_RDWR, LEND_BOTH },
+	};
+	const struct lend_test_seg seg = { .len = LEN };
+
+	for (unsigned int i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		int fd = lender_open_for(modes[i].access);
+		unsigned int lent = 0;
+
+		for (u32 dir = LEND_TEST_SOURCE; dir <= LEND_BOTH; dir++) {
+			int want = dir & ~modes[i].allows ? -EBADF : LEN;
+
+			lender_setup(fd, 0, &(struct lend_spec){ .segs = &seg, .nr_segs = 1,
+							      .dir = dir });
+			res_is(lent_register(&ring, fd, LEND_TEST_POS(0, 0), 0, 2), want,
+			       "access mode %d, direction %u", modes[i].access, dir);
+			res_is(lent_unregister(&ring, 2), want < 0 ? -EINVAL : 0, "its slot");
+			lent++;
+			lender_is(fd, 0, lent, lent, "access mode %d, direction %u", modes[i].access,
+				  dir);
+		}
+		close(fd);
+	}
 }

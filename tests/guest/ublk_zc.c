@@ -444,6 +444,65 @@ Test(ublk_zc, pages_are_used_in_the_requests_direction_only)
 	raw_down(&r);
 }
 
+Test(ublk_zc, a_device_open_for_reading_lends_the_pages_of_writes_only)
+{
+	struct raw_opt opt = zc;
+	int file = file_mem(LEN);
+	struct client *c;
+	unsigned int tag;
+
+	opt.read_only = true;
+	raw_up(&r, &opt);
+	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_READ, .len = LEN });
+	tag = raw_expect(&r, UBLK_IO_OP_READ, LEN);
+	res_is(raw_lend(&r, tag, 0, 0, 0), -EBADF, "REGISTER of a read");
+	res_is(raw_rw(&r, IORING_OP_READ_FIXED, file, 0, LEN, 0, 0), -EFAULT, "the slot is empty");
+	raw_commit(&r, tag, -EIO);
+	res_is(client_wait(c), -EIO, "the read");
+
+	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_WRITE, .len = LEN,
+					       .seed = 5 });
+	tag = raw_expect(&r, UBLK_IO_OP_WRITE, LEN);
+	res_is(raw_lend(&r, tag, 0, 0, 0), LEN, "REGISTER of a write");
+	res_is(raw_rw(&r, IORING_OP_WRITE_FIXED, file, 0, LEN, 0, 0), LEN, "WRITE_FIXED");
+	res_is(raw_unlend(&r, 0), 0, "UNREGISTER");
+	raw_commit(&r, tag, LEN);
+	res_is(client_wait(c), LEN, "the write");
+	file_read(file, r.mem, LEN, 0);
+	pat_is(r.mem, LEN, 5, 0, "what was written");
+	raw_down(&r);
+}
+
+Test(ublk_zc, a_device_open_for_writing_lends_the_pages_of_reads_only)
+{
+	u8 *buf = page_alloc(LEN);
+	struct raw_opt opt = zc;
+	int file = file_mem(LEN), tag;
+	struct client *c;
+
+	opt.write_only = true;
+	pat_fill(buf, LEN, 6, 0);
+	file_write(file, buf, LEN, 0);
+	raw_up(&r, &opt);
+	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_WRITE, .len = LEN });
+	tag = raw_request(&r, SOON_MS);
+	cr_assert_geq(tag, 0, "no request came");
+	res_is(raw_lend(&r, tag, 0, 0, 0), -EBADF, "REGISTER of a write");
+	raw_commit(&r, tag, -EIO);
+	res_is(client_wait(c), -EIO, "the write");
+
+	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_READ, .len = LEN });
+	tag = raw_request(&r, SOON_MS);
+	cr_assert_geq(tag, 0, "no request came");
+	res_is(raw_lend(&r, tag, 0, 0, 0), LEN, "REGISTER of a read");
+	res_is(raw_rw(&r, IORING_OP_READ_FIXED, file, 0, LEN, 0, 0), LEN, "READ_FIXED");
+	res_is(raw_unlend(&r, 0), 0, "UNREGISTER");
+	raw_commit(&r, tag, LEN);
+	res_is(client_wait(c), LEN, "the read");
+	pat_is(c->buf, LEN, 6, 0, "what was read");
+	raw_down(&r);
+}
+
 Test(ublk_zc, pread_and_pwrite_work_beside_it)
 {
 	u8 *buf = page_alloc(LEN);

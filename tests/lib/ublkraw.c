@@ -237,10 +237,20 @@ static bool can_open(void *arg)
 {
 	struct raw *r = arg;
 	char path[32];
+	int access = r->opt.read_only ? O_RDONLY : r->opt.write_only ? O_WRONLY : O_RDWR;
 
 	snprintf(path, sizeof(path), "/dev/ublkc%d", r->id);
-	r->cdev = open(path, O_RDWR | O_CLOEXEC);
+	r->cdev = open(path, access | O_CLOEXEC);
 	return r->cdev >= 0;
+}
+
+static void map_iods(struct raw *r)
+{
+	r->iods = mmap(NULL, r->iods_size, PROT_READ, MAP_SHARED | MAP_POPULATE, r->cdev,
+		       UBLKSRV_CMD_BUF_OFFSET);
+	must(r->iods != MAP_FAILED, "mapping the requests of %d: %s", r->id, strerror(errno));
+	/* a child's mapping would keep the device open */
+	madvise((void *)r->iods, r->iods_size, MADV_DONTFORK);
 }
 
 void raw_open(struct raw *r)
@@ -249,11 +259,9 @@ void raw_open(struct raw *r)
 
 	must(wait_until(can_open, r, SOON_MS), "/dev/ublkc%d: %s", r->id, strerror(errno));
 	r->iods_size = (size + 4095) / 4096 * 4096;
-	r->iods = mmap(NULL, r->iods_size, PROT_READ, MAP_SHARED | MAP_POPULATE, r->cdev,
-		       UBLKSRV_CMD_BUF_OFFSET);
-	must(r->iods != MAP_FAILED, "mapping the requests of %d: %s", r->id, strerror(errno));
-	/* a child's mapping would keep the device open */
-	madvise((void *)r->iods, r->iods_size, MADV_DONTFORK);
+	r->iods = NULL;
+	if (!r->opt.write_only)
+		map_iods(r);
 	r->bufs = page_alloc((size_t)r->opt.depth * r->opt.max_io);
 	ring_init(&r->ring, 256, r->opt.ring_flags);
 	live = r;
@@ -271,7 +279,8 @@ void raw_close_file(struct raw *r)
 {
 	if (r->cdev < 0)
 		return;
-	munmap((void *)r->iods, r->iods_size);
+	if (r->iods)
+		munmap((void *)r->iods, r->iods_size);
 	close(r->cdev);
 	r->cdev = -1;
 }
@@ -520,8 +529,13 @@ static void move_data(struct raw *r, unsigned int tag)
 
 void raw_serve(struct raw *r, unsigned int tag)
 {
-	u32 len = raw_len(r, tag);
+	u32 len;
 
+	if (!r->iods) {
+		raw_commit(r, tag, -EIO);
+		return;
+	}
+	len = raw_len(r, tag);
 	switch (raw_op(r, tag)) {
 	case UBLK_IO_OP_READ:
 	case UBLK_IO_OP_WRITE:
