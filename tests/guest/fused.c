@@ -6,6 +6,7 @@
  */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/io_uring_fused.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -596,5 +597,60 @@ Test(fused, a_process_that_is_killed_gives_the_buffer_back)
 		     (unsigned long long)nr);
 		proc_kill(pid);
 		lender_released(lender, 1, nr, SOON_MS);
+	}
+}
+
+static void not_borrowed(int fd, unsigned int index, int why, const char *what, unsigned int nr)
+{
+	struct outcome o;
+
+	primary(fd, index, 2)->len = 512;
+	secondary(IORING_OP_WRITE, file, 0, 512, 0, 0);
+	secondary(IORING_OP_READ, file, 0, 512, 0, 1);
+	run(&o, 3);
+	res_is(o.primary, why, "%s %u: primary", what, nr);
+	res_is(o.res[0], -ECANCELED, "%s %u: write", what, nr);
+	res_is(o.res[1], -ECANCELED, "%s %u: read", what, nr);
+}
+
+Test(fused, what_a_broken_exporter_returns_is_refused)
+{
+	static const u32 errors[] = { 511, 512, 529, 3072, 4095 };
+	const struct lend_test_seg seg = { .len = 4096 };
+
+	for (unsigned int i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		lender_setup(lender, 1, &(struct lend_spec){ .segs = &seg, .nr_segs = 1,
+							  .error = errors[i] });
+		not_borrowed(lender, 1, -EIO, "error", errors[i]);
+	}
+	for (u32 fault = LEND_TEST_FAULT_NULL; fault < LEND_TEST_FAULTS; fault++) {
+		lender_setup(lender, 1, &(struct lend_spec){ .segs = &seg, .nr_segs = 1,
+							  .fault = fault });
+		not_borrowed(lender, 1, -EIO, "fault", fault);
+		lender_is(lender, 1, fault - 1, fault - 1, "fault %u", fault);
+	}
+}
+
+Test(fused, a_file_lends_only_what_it_is_open_for)
+{
+	static const int modes[] = { O_RDONLY, O_WRONLY };
+	const struct lend_test_seg seg = { .len = 4096 };
+
+	for (unsigned int i = 0; i < 2; i++) {
+		u32 allows = modes[i] == O_RDONLY ? LEND_TEST_SOURCE : LEND_TEST_DEST;
+		int fd = lender_open_for(modes[i]);
+		struct outcome o;
+
+		lender_setup(fd, 1, &(struct lend_spec){ .segs = &seg, .nr_segs = 1,
+						      .dir = LEND_BOTH & ~allows });
+		not_borrowed(fd, 1, -EBADF, "access mode", modes[i]);
+		lender_is(fd, 1, 1, 1, "access mode %d", modes[i]);
+		lender_setup(fd, 1, &(struct lend_spec){ .segs = &seg, .nr_segs = 1, .dir = allows });
+		primary(fd, 1, 1);
+		secondary(modes[i] == O_RDONLY ? IORING_OP_WRITE : IORING_OP_READ, file, 0, 4096, 0, 0);
+		run(&o, 2);
+		res_is(o.primary, 4096, "primary, access mode %d", modes[i]);
+		res_is(o.res[0], 4096, "secondary, access mode %d", modes[i]);
+		close(fd);
 	}
 }
