@@ -622,3 +622,49 @@ Test(lend_order, a_send_that_waits_keeps_the_buffer)
 	lender_released_in(&ring, lender, 1, 1, SOON_MS);
 	io_uring_queue_exit(&ring);
 }
+
+/* As in 6.12: what is in the slot when a request is prepared, not when it is issued. */
+static void user_buffer_at_prep(u32 ring_flags, bool gone)
+{
+	struct iovec iov[2];
+	struct io_uring ring;
+	int file = file_mem(PART), fds[2], res[2];
+	struct io_uring_sqe *sqe;
+	u8 byte;
+
+	for (u32 i = 0; i < 2; i++) {
+		iov[i] = (struct iovec){ .iov_base = page_alloc(PART), .iov_len = PART };
+		pat_fill(iov[i].iov_base, PART, 1 + i, 0);
+	}
+	must(!pipe(fds), "pipe: %s", strerror(errno));
+	ring_init(&ring, 8, ring_flags);
+	ring_table(&ring, 2);
+	res_is(ring_update(&ring, 1, iov, NULL, 1), 1, "user buffer");
+	sqe = ring_sqe(&ring);
+	io_uring_prep_read(sqe, fds[0], &byte, 1, 0);
+	sqe->flags = IOSQE_IO_LINK;
+	sqe = ring_sqe(&ring);
+	prep_rw_fixed(sqe, IORING_OP_WRITE_FIXED, file, (uintptr_t)iov[0].iov_base, PART, 0, 1);
+	sqe->user_data = 1;
+	ring_submit(&ring);
+	/* SQPOLL's thread has to have prepared both */
+	sleep_ms(NEVER_MS);
+	if (gone)
+		iov[1] = (struct iovec){};
+	res_is(ring_update(&ring, 1, &iov[1], NULL, 1), 1, "another one in its slot");
+	must(write(fds[1], "", 1) == 1, "letting the chain go");
+	ring_reap(&ring, res, 2);
+	res_is(res[0], 1, "the read");
+	res_is(res[1], PART, "the write, ring flags %#x, gone %d", ring_flags, gone);
+	file_read(file, buf, PART, 0);
+	pat_is(buf, PART, 1, 0, "the buffer of prep");
+	io_uring_queue_exit(&ring);
+}
+
+Test(lend_order, a_buffer_of_user_space_is_the_one_that_was_there_at_prep)
+{
+	for (unsigned int i = 0; i < NR_RINGS; i++) {
+		user_buffer_at_prep(rings[i].flags, false);
+		user_buffer_at_prep(rings[i].flags, true);
+	}
+}
