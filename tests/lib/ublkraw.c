@@ -531,7 +531,8 @@ void raw_serve(struct raw *r, unsigned int tag)
 {
 	u32 len;
 
-	if (!r->iods) {
+	/* half of what is to be done it is not allowed to do */
+	if (r->opt.read_only || r->opt.write_only) {
 		raw_commit(r, tag, -EIO);
 		return;
 	}

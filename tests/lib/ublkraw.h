@@ -120,7 +120,7 @@ int raw_unlend(struct raw *r, unsigned int slot);
 /* READ_FIXED or WRITE_FIXED, while requests may come. */
 int raw_rw(struct raw *r, int op, int fd, u64 addr, u32 len, u64 pos, unsigned int slot);
 void raw_commit(struct raw *r, unsigned int tag, int32_t result);
-/* Copies between the request and @mem, and commits; without iods, an error. */
+/* Copies between the request and @mem, and commits; read_only and write_only: an error. */
 void raw_serve(struct raw *r, unsigned int tag);
 /* The same for all that come, until none has come for @ms. */
 void raw_serve_all(struct raw *r, unsigned int ms);
