@@ -145,7 +145,7 @@ kmake_logged()
 
 kernel_make()
 {
-	local flavour=$1 fragment=$2 obj=$build/kernel-$1/obj
+	local flavour=$1 fragment=$2 obj=$build/kernel-$1/obj targets=(bzImage)
 	# build_kernel has let go of the tree's lock; the subshell ends with it, and the kernel's stays
 	[ -d "$linux/.git" ] || (lock tree; series_apply)
 	mkdir -p "$obj"
@@ -153,7 +153,8 @@ kernel_make()
 		{ cat "$obj/config.log" >&2; die "configuring failed"; }
 	check_config "$fragment" "$obj/.config"
 	say "kernel $flavour: building Linux $version with $(nproc) processors, about 5 minutes when nothing is built yet"
-	kmake_logged "$obj/build.log" "kernel $flavour" O="$obj" -j"$(nproc)" bzImage
+	grep -q '^CONFIG_MODULES=y' "$obj/.config" && targets+=(modules)
+	kmake_logged "$obj/build.log" "kernel $flavour" O="$obj" -j"$(nproc)" "${targets[@]}"
 }
 
 # cache_put KEY FILE...: keeps the files; the oldest entries go
@@ -170,11 +171,17 @@ cache_put()
 		sort -rn | awk -v keep=$cache_entries 'NR > keep { print $2 }' | xargs -r rm -rf
 }
 
+# kernel_files: what a built kernel consists of, in its directory
+kernel_files=(bzImage System.map config modules)
+
 kernel_install()
 {
 	local obj=$1/obj
 	cp "$obj/arch/x86/boot/bzImage" "$obj/System.map" "$1/"
 	cp "$obj/.config" "$1/config"
+	rm -rf "$1/modules"
+	mkdir "$1/modules"
+	find "$obj" -name '*.ko' -exec cp -t "$1/modules" {} +
 }
 
 build_kernel()
@@ -192,14 +199,15 @@ build_kernel()
 	mkdir -p "$out"
 	rm -f "$out/key"
 	if [ -f "$cache/$key/bzImage" ]; then
-		cp "$cache/$key"/* "$out/"
+		rm -rf "$out/modules"
+		cp -r "$cache/$key"/* "$out/"
 		touch "$cache/$key"
 		say "kernel $flavour: restored from the cache"
 	else
 		kernel_make "$flavour" "$fragment"
 		kernel_install "$out"
 		[ "$(tree_state)" = "$tree" ] || die "build/linux changed during the build; run it again"
-		cache_put "$key" "$out/bzImage" "$out/System.map" "$out/config"
+		cache_put "$key" "${kernel_files[@]/#/$out/}"
 	fi
 	echo "$key" > "$out/key"
 }

@@ -26,14 +26,15 @@ stock_build()
 	mkdir -p "$out"
 	rm -f "$out/key"
 	if [ -f "$cache/$key/bzImage" ]; then
-		cp "$cache/$key"/* "$out/"
+		rm -rf "$out/modules"
+		cp -r "$cache/$key"/* "$out/"
 		touch "$cache/$key"
 		say "kernel stock: restored from the cache"
 	else
 		compat_checkout "$(g -C "$(base_repo)" rev-parse stock)"
 		kernel_make stock "$fragment"
 		kernel_install "$out"
-		cache_put "$key" "$out/bzImage" "$out/System.map" "$out/config"
+		cache_put "$key" "${kernel_files[@]/#/$out/}"
 	fi
 	echo "$key" > "$out/key"
 	unlock
