@@ -94,7 +94,7 @@ static int launch_set_params(struct launch *l, struct ctrl *c)
 
 	if (l->recover)
 		return 0;
-	limits_to_params(&l->target->lim, l->max_io, l->mode->needs_lend, &params);
+	limits_to_params(&l->target->lim, l->max_io, l->mode->lends, &params);
 	ret = ctrl_set_params(c, l->id, &params);
 	if (ret)
 		log_err("device %u: parameters: %s", l->id, strerror(-ret));
@@ -177,7 +177,7 @@ static void launch_queue_attributes(struct launch *l)
 	launch_set_queue(l, "scheduler", "none",
 			 "requests are sorted here and by the legs' own schedulers again");
 	/* Legs differ when the client changes pages under way and nobody takes a copy. */
-	if (l->target->ops->wants_stable_data && !l->mode->snapshots)
+	if (l->target->ops->wants_stable_data && l->mode->lends)
 		launch_set_queue(l, "stable_writes", "1",
 				 "pages that change while they are written may differ between legs");
 }

@@ -87,6 +87,7 @@ static int leg_probe_blk(struct leg *leg)
 	l->rotational = rotational;
 	/* The attribute is a mask; without it, what every driver can do. */
 	l->dma_align = sysfs_queue_u64(leg->dev, "dma_alignment", SECTOR_SIZE - 1) + 1;
+	l->virt_boundary = sysfs_queue_u64(leg->dev, "virt_boundary_mask", 0);
 	l->volatile_cache = sysfs_queue_is(leg->dev, "write_cache", "write back");
 	l->discard_max = sysfs_queue_u64(leg->dev, "discard_max_bytes", 0);
 	l->discard_gran = sysfs_queue_u64(leg->dev, "discard_granularity", 0);

@@ -22,6 +22,7 @@ void limits_merge(struct limits *l, const struct limits *leg)
 	l->lbs = max_u64(l->lbs, leg->lbs);
 	l->pbs = max_u64(l->pbs, leg->pbs);
 	l->dma_align = max_u64(l->dma_align, leg->dma_align);
+	l->virt_boundary |= leg->virt_boundary;
 	l->io_min = max_u64(l->io_min, leg->io_min);
 	l->io_opt = max_u64(l->io_opt, leg->io_opt);
 	l->discard_max = min_u64(l->discard_max, leg->discard_max);
@@ -77,7 +78,8 @@ void limits_to_params(const struct limits *l, u32 max_io, bool lends, struct ubl
 		p->basic.attrs |= UBLK_ATTR_ROTATIONAL;
 	if (lends) {
 		p->types |= UBLK_PARAM_TYPE_DMA_ALIGN;
-		p->dma.alignment = l->dma_align - 1;
+		p->dma.alignment = max_u64(l->lbs, l->dma_align) - 1;
+		p->basic.virt_boundary_mask = l->virt_boundary;
 	}
 
 	if (!l->discard_max && !l->zeroes_max)

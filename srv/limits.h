@@ -23,6 +23,7 @@ struct limits {
 	u64 size;		/* bytes */
 	u32 lbs, pbs;		/* logical, physical block, bytes */
 	u32 dma_align;		/* of memory in direct I/O, bytes, a power of two */
+	u32 virt_boundary;	/* mask: a segment begins and ends there, but for the first and last */
 	u32 io_min, io_opt;	/* bytes, 0: nothing to say */
 	u64 discard_max;	/* bytes, 0: cannot */
 	u32 discard_gran;	/* bytes */
@@ -50,7 +51,11 @@ int limits_finish(struct limits *l);
 
 /*
  * The parameters for SET_PARAMS.  @max_io: bytes of the largest request.  @lends:
- * the legs get the client's own pages, which must be aligned for them.
+ * the legs get the client's own pages, which must have the shape that they want.
+ *
+ * Each piece of memory in direct I/O must then begin at a whole block, not only at
+ * the legs' own alignment: a piece is cut where a page ends, and a leg refuses
+ * what comes out of that when it is no whole number of its blocks.
  */
 void limits_to_params(const struct limits *l, u32 max_io, bool lends, struct ublk_params *p);
 

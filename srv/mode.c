@@ -57,7 +57,7 @@ int mode_check(const struct mode_ops *mode, const struct caps *caps, const char 
 {
 	u64 lacking = mode->ublk_flags & ~caps->ublk;
 
-	if (mode->needs_lend && !caps->lend) {
+	if (mode->lends && !caps->lend) {
 		*missing = "io_uring's lent buffers (IORING_OP_LENT_BUF_REGISTER)";
 		return -EOPNOTSUPP;
 	}

@@ -21,14 +21,17 @@ struct mode_ops {
 	const char *name;
 	const char *summary;	/* for the help */
 	u64 ublk_flags;		/* the device has these, and the kernel must */
-	bool needs_lend;	/* the kernel's io_uring must have lent buffers */
-	bool needs_fused;	/* and fused commands */
-
 	/*
-	 * The data of a write is a copy, which the client cannot change any
-	 * more.
+	 * The legs' I/O is on the client's own pages, lent by the driver
+	 * (UBLK_F_SUPPORT_ZERO_COPY).  All the rest follows: the kernel must have
+	 * lent buffers, pages are announced to be as the legs want them
+	 * (limits_to_params()) and to hold still where a leg or the target needs
+	 * that, and what a leg refuses for its shape goes through a buffer
+	 * (bounce.h).  Where it is false the data is a copy, in buffers that fit any
+	 * leg, and which the client cannot change any more.
 	 */
-	bool snapshots;
+	bool lends;
+	bool needs_fused;	/* the kernel's io_uring must have fused commands */
 
 	bool has_bufs;		/* memory of the server's for each tag, of max_io bytes */
 

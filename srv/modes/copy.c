@@ -19,7 +19,6 @@ static int copy_init(struct queue *q)
 const struct mode_ops mode_copy = {
 	.name		= "copy",
 	.summary	= "the kernel copies every byte into and out of the server",
-	.snapshots	= true,
 	.has_bufs	= true,
 	.init		= copy_init,
 	.deinit		= bufs_deinit,

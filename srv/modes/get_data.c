@@ -72,7 +72,6 @@ const struct mode_ops mode_get_data = {
 	.name		= "get-data",
 	.summary	= "like copy, with buffers only for requests in work",
 	.ublk_flags	= UBLK_F_NEED_GET_DATA,
-	.snapshots	= true,
 	.init		= get_data_init,
 	.deinit		= get_data_deinit,
 	.get_data	= get_data_take,

@@ -84,7 +84,6 @@ const struct mode_ops mode_user_copy = {
 	.name		= "user-copy",
 	.summary	= "the server copies every byte with read and write",
 	.ublk_flags	= UBLK_F_USER_COPY,
-	.snapshots	= true,
 	.has_bufs	= true,
 	.extra_sqes	= 1,
 	.init		= user_copy_init,

@@ -169,14 +169,30 @@ Test(limits, a_discard_counts_bytes_in_32_bits)
 	cr_assert_leq((u64)p.discard.max_discard_sectors << 9, UINT32_MAX);
 }
 
-Test(limits, only_a_mode_that_lends_asks_for_aligned_pages)
+/* a page's end cuts a piece of memory: what is left must be whole blocks of every leg */
+Test(limits, only_a_mode_that_lends_asks_for_pieces_of_whole_blocks)
 {
 	struct limits l = disk();
 	struct ublk_params p;
 
+	l.virt_boundary = 4095;
 	limits_to_params(&l, 512 << 10, false, &p);
 	cr_assert_eq(p.types & UBLK_PARAM_TYPE_DMA_ALIGN, 0);
+	cr_assert_eq(p.basic.virt_boundary_mask, 0);
 	limits_to_params(&l, 512 << 10, true, &p);
 	cr_assert(p.types & UBLK_PARAM_TYPE_DMA_ALIGN);
+	cr_assert_eq(p.dma.alignment, 4095);
+	cr_assert_eq(p.basic.virt_boundary_mask, 4095);
+	l = ssd();
+	limits_to_params(&l, 512 << 10, true, &p);
 	cr_assert_eq(p.dma.alignment, 511);
+}
+
+Test(limits, the_boundary_of_one_leg_is_everybodys)
+{
+	struct limits a = ssd(), b = disk(), l;
+
+	b.virt_boundary = 4095;
+	l = merged(&a, &b);
+	cr_assert_eq(l.virt_boundary, 4095);
 }
