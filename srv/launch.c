@@ -176,10 +176,10 @@ static void launch_queue_attributes(struct launch *l)
 {
 	launch_set_queue(l, "scheduler", "none",
 			 "requests are sorted here and by the legs' own schedulers again");
-	/* Legs differ when the client changes pages under way and nobody takes a copy. */
-	if (l->target->ops->wants_stable_data && l->mode->lends)
+	/* Nobody takes a copy: when the client changes pages under way, checksums are wrong and legs differ. */
+	if ((l->target->ops->wants_stable_data || l->target->lim.stable) && l->mode->lends)
 		launch_set_queue(l, "stable_writes", "1",
-				 "pages that change while they are written may differ between legs");
+				 "pages that change while they are written may differ between legs, or from their checksums");
 }
 
 /* START or END_RECOVERY, and what comes after.  Waits for I/O, so for the server. */

@@ -30,6 +30,7 @@ void limits_merge(struct limits *l, const struct limits *leg)
 	l->zeroes_max = min_u64(l->zeroes_max, leg->zeroes_max);
 	l->rotational |= leg->rotational;
 	l->volatile_cache |= leg->volatile_cache;
+	l->stable |= leg->stable;
 }
 
 int limits_finish(struct limits *l)

@@ -30,6 +30,7 @@ struct limits {
 	u64 zeroes_max;		/* bytes, 0: cannot */
 	bool rotational;
 	bool volatile_cache;	/* needs FLUSH */
+	bool stable;		/* pages must not change while they are written */
 };
 
 /* The identity of limits_merge(): a device without legs. */

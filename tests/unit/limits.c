@@ -188,6 +188,16 @@ Test(limits, only_a_mode_that_lends_asks_for_pieces_of_whole_blocks)
 	cr_assert_eq(p.dma.alignment, 511);
 }
 
+Test(limits, pages_that_one_leg_wants_stable_are_stable)
+{
+	struct limits a = ssd(), b = disk(), l = merged(&a, &b);
+
+	cr_assert(!l.stable);
+	b.stable = true;
+	l = merged(&a, &b);
+	cr_assert(l.stable);
+}
+
 Test(limits, the_boundary_of_one_leg_is_everybodys)
 {
 	struct limits a = ssd(), b = disk(), l;

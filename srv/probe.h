@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Finding out what an open leg can do: asked where somebody tells, tried where
+ * nobody does.  What a user has stored is never changed by it.
+ */
+#ifndef SRV_PROBE_H
+#define SRV_PROBE_H
+
+#include <sys/stat.h>
+
+#include "leg.h"
+
+/* Fill leg->lim.  0, or -errno after a message; the leg stays open. */
+int probe_blk(struct leg *leg);
+int probe_file(struct leg *leg, const struct stat *st);
+
+#endif
