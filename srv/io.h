@@ -84,6 +84,7 @@ struct io {
 	/* the mode's own */
 	u8 phase;
 	u8 lost;	/* failed registrations whose UNREGISTER is due to fail */
+	bool bounce;	/* what is TODO goes through bounce.h's buffer, not the mode's way */
 	u64 cmd_addr;	/* addr of FETCH and COMMIT */
 	u64 cookie;
 	char *buf;	/* the server's copy of the data, or NULL */

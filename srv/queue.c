@@ -8,15 +8,10 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "bounce.h"
 #include "log.h"
 #include "queue.h"
 #include "server.h"
-
-/*
- * A step is repeated so often when its failure was not the leg's: no memory
- * for an asynchronous retry, a lent buffer that was gone by then.
- */
-#define STEP_TRIES	8
 
 /* Modes are told that a queue is idle when it has been for so long. */
 #define QUEUE_IDLE_MS	500
@@ -140,11 +135,21 @@ static void queue_request(struct queue *q, struct io *io)
 		queue_finish(q, io);
 }
 
-/* No step is in flight any more. */
-static void queue_settle(struct queue *q, struct io *io)
+/* Goes on with steps that went back to TODO. */
+static void queue_redo(struct queue *q, struct io *io)
+{
+	if (io->bounce) {
+		io->redo = false;
+		bounce_run(q, io);
+	} else {
+		queue_run(q, io);
+	}
+}
+
+void queue_settle(struct queue *q, struct io *io)
 {
 	if (unlikely(io->redo)) {
-		queue_run(q, io);
+		queue_redo(q, io);
 		return;
 	}
 	if (likely(q->target->ops->settle(q->target, q->tq, io) == VERDICT_DONE))
@@ -159,7 +164,9 @@ static void queue_step_odd(struct queue *q, struct io *io, struct step *s, int r
 	bool again = res == -EAGAIN || res == -EINTR ||
 		     (res < 0 && res == q->mode->lost_errno);
 
-	if (again && s->tries < STEP_TRIES) {
+	if (bounce_wants(q, io, s, res)) {
+		;	/* all of the rest, elsewhere */
+	} else if (again && s->tries < STEP_TRIES) {
 		s->tries++;
 	} else if (res > 0 && step_op_has_data(s->op)) {
 		/* Short: go on behind it, in whole blocks. */
@@ -223,6 +230,10 @@ static void queue_cqe(struct queue *q, const struct io_uring_cqe *cqe)
 		break;
 	case UD_FETCH:
 		queue_fetch_cqe(q, io, cqe->res);
+		break;
+	case UD_BOUNCE:
+		if (bounce_cqe(q, io, udata_index(cqe->user_data), cqe->res))
+			queue_settle(q, io);
 		break;
 	default:
 		q->mode->cqe(q, io, udata_index(cqe->user_data), cqe->res);

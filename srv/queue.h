@@ -19,6 +19,12 @@
 #include "target.h"
 #include "udata.h"
 
+/*
+ * A step is repeated so often when its failure was not the leg's: no memory
+ * for an asynchronous retry, a lent buffer that was gone by then.
+ */
+#define STEP_TRIES	8
+
 /* The ring's registered files. */
 #define FILE_UBLKC	0
 #define FILE_LEG(leg)	((leg) + 1)
@@ -45,6 +51,7 @@ struct queue {
 	enum pace_policy pace_policy;
 	unsigned int fetched;		/* tags with the driver or in work */
 
+	bool bounced;			/* bounce.h: it has been told that a leg refuses shapes */
 	bool idle;			/* nothing came for a while, the mode has been told */
 
 	/* the mode's own */
@@ -118,6 +125,9 @@ static inline struct io_uring_sqe *queue_rw_step(struct queue *q, struct io *io,
 
 /* For modes: the mode's own part of the request is over; carry on. */
 void queue_commit(struct queue *q, struct io *io);
+
+/* No step of the request is in flight any more: its target decides. */
+void queue_settle(struct queue *q, struct io *io);
 
 /* For modes: the request has steps that are TODO and no mode operation pending. */
 void queue_run(struct queue *q, struct io *io);

@@ -20,6 +20,7 @@ enum udata_kind {
 	UD_FETCH,	/* FETCH or COMMIT_AND_FETCH: a new request, or the end */
 	UD_STEP,	/* a step of a request, on a leg */
 	UD_MODE,	/* an operation of the mode's own */
+	UD_BOUNCE,	/* a step, or data of it, through the server's buffer (bounce.h) */
 	UD_KINDS,
 };
 

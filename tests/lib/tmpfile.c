@@ -156,6 +156,8 @@ int disk_null(const char *name, const struct null_disk *opt, int flags)
 		attr_set(name, "hw_queue_depth", opt->depth);
 	if (opt->poll_queues)
 		attr_set(name, "poll_queues", opt->poll_queues);
+	if (opt->virt_boundary)
+		attr_set(name, "virt_boundary", 1);
 	if (opt->delay_us) {
 		attr_set(name, "irqmode", 2);
 		attr_set(name, "completion_nsec", opt->delay_us * 1000);

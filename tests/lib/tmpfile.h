@@ -26,6 +26,7 @@ struct null_disk {
 	unsigned int block;		/* bytes [512] */
 	unsigned int cache_mb;		/* of a volatile write cache */
 	unsigned int poll_queues;
+	bool virt_boundary;		/* segments begin and end at pages */
 	unsigned int delay_us;		/* until a request completes */
 	const char *badblocks;		/* "+first-last" */
 };

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bounce.h"
+#include "log.h"
+
+/* Fits any leg: blocks are at most that large. */
+#define BOUNCE_ALIGN	4096
+
+/* The index of a CQE: the step, and that its data is on its way to the client. */
+#define BOUNCE_STORE	0x40
+/* A write's data is on its way into the buffer; no step. */
+#define BOUNCE_FETCH	0x80
+
+_Static_assert(MAX_LEGS <= BOUNCE_STORE, "a step fits below");
+
+bool bounce_wants(struct queue *q, struct io *io, const struct step *s, int res)
+{
+	if (res != -EINVAL || !q->mode->lends || !step_op_has_data(s->op))
+		return false;
+	if (!q->bounced)
+		log_warn("leg %s: it refuses the shape of a request, %u bytes at %llu: such requests are copied, which is slower",
+			 q->target->legs[s->leg].absolute, s->len, (unsigned long long)s->off);
+	q->bounced = true;
+	io->bounce = true;
+	return true;
+}
+
+/* Between the buffer and the leg (READ, WRITE), or the request. */
+static struct io_uring_sqe *bounce_queue(struct queue *q, struct io *io, int op, int file,
+					 u32 from, u64 pos, unsigned int index)
+{
+	struct io_uring_sqe *sqe = queue_sqe(q);
+
+	/* The buffer is freed when every step that is TODO has ended. */
+	io_uring_prep_rw(op, sqe, file, io->buf + from, io->len - from, pos);
+	sqe->flags = IOSQE_FIXED_FILE;
+	sqe->user_data = udata(UD_BOUNCE, io->tag, index);
+	io->pending++;
+	return sqe;
+}
+
+/* A step covers the whole request, so it has the request's place in the buffer. */
+static void bounce_leg(struct queue *q, struct io *io, unsigned int i)
+{
+	struct step *s = &io->steps[i];
+	int op = s->op == STEP_READ ? IORING_OP_READ : IORING_OP_WRITE;
+	struct io_uring_sqe *sqe;
+
+	sqe = bounce_queue(q, io, op, FILE_LEG(s->leg), s->done, s->off + s->done, i);
+	if (io->fua && s->op == STEP_WRITE)
+		sqe->rw_flags = RWF_DSYNC;
+	s->state = STEP_BUSY;
+}
+
+static void bounce_legs(struct queue *q, struct io *io)
+{
+	for (unsigned int i = 0; i < io->nr_steps; i++)
+		if (io->steps[i].state == STEP_TODO)
+			bounce_leg(q, io, i);
+}
+
+/* Whatever was not even begun has failed. */
+static void bounce_fail(struct io *io, int res)
+{
+	for (unsigned int i = 0; i < io->nr_steps; i++) {
+		if (io->steps[i].state == STEP_TODO) {
+			io->steps[i].state = STEP_DONE;
+			io->steps[i].res = res;
+		}
+	}
+}
+
+static void bounce_end(struct io *io)
+{
+	free(io->buf);
+	io->buf = NULL;
+	io->bounce = false;
+}
+
+void bounce_run(struct queue *q, struct io *io)
+{
+	io->buf = aligned_alloc(BOUNCE_ALIGN, round_up_u64(io->len, BOUNCE_ALIGN));
+	if (!io->buf) {
+		bounce_fail(io, -ENOMEM);
+		io->bounce = false;
+		/* Nothing is in flight that could go on from here. */
+		queue_settle(q, io);
+	} else if (io->op == UBLK_IO_OP_WRITE) {
+		bounce_queue(q, io, IORING_OP_READ, FILE_UBLKC, 0, io->cookie, BOUNCE_FETCH);
+	} else {
+		bounce_legs(q, io);
+	}
+}
+
+static void bounce_step_cqe(struct queue *q, struct io *io, unsigned int index, int res)
+{
+	struct step *s = &io->steps[index & ~BOUNCE_STORE];
+	s32 rest = io->len - s->done;
+
+	if (res == rest && s->op == STEP_READ && !(index & BOUNCE_STORE)) {
+		bounce_queue(q, io, IORING_OP_WRITE, FILE_UBLKC, s->done, io->cookie + s->done,
+			     index | BOUNCE_STORE);
+		return;
+	}
+	if ((res == -EAGAIN || res == -EINTR) && !(index & BOUNCE_STORE) && s->tries < STEP_TRIES) {
+		s->tries++;
+		bounce_leg(q, io, index);
+		return;
+	}
+	s->state = STEP_DONE;
+	s->res = res == rest ? 0 : res < 0 ? res : -EIO;
+}
+
+bool bounce_cqe(struct queue *q, struct io *io, unsigned int index, int res)
+{
+	io->pending--;
+	if (index != BOUNCE_FETCH) {
+		bounce_step_cqe(q, io, index, res);
+	} else if (res == (s32)io->len) {
+		bounce_legs(q, io);
+	} else {
+		log_err("queue %u tag %u: moving %u bytes of data: %s", q->qid, io->tag, io->len,
+			res < 0 ? strerror(-res) : "short");
+		/* Not the legs' fault: the request has no data to give. */
+		bounce_fail(io, -EFAULT);
+	}
+	if (io->pending)
+		return false;
+	bounce_end(io);
+	return true;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a leg refuses for the shape of the client's pages, done once more through a
+ * buffer of the server's.
+ *
+ * In modes that lend, the device announces what every leg can take, and this is
+ * not used.  It is there for what cannot be announced, or has changed since: a leg
+ * that answers -EINVAL has done nothing, and has no fault.  Without this a mirror
+ * would have a leg that missed a write.
+ *
+ * The data moves between buffer and request by read and write on the char device,
+ * as in mode user-copy.  The price is a copy, an allocation and a round or two
+ * through the ring, for each such request.
+ */
+#ifndef SRV_BOUNCE_H
+#define SRV_BOUNCE_H
+
+#include "queue.h"
+
+/*
+ * Step @s got @res.  True: it is to be done through the buffer, and queue_redo()
+ * will call bounce_run() when nothing of the request is in flight.
+ */
+bool bounce_wants(struct queue *q, struct io *io, const struct step *s, int res);
+
+/* Do what is TODO of the request through the buffer. */
+void bounce_run(struct queue *q, struct io *io);
+
+/* A CQE of kind UD_BOUNCE.  True: nothing is in flight any more, settle the request. */
+bool bounce_cqe(struct queue *q, struct io *io, unsigned int index, int res);
+
+#endif

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Direct I/O of all shapes, over modes and kinds of legs: a device takes what it
+ * announces, refuses the rest by itself, and no leg is lost over either.
+ *
+ * Shape: how many pieces of memory, how long, how far apart, beginning where.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "mode.h"
+#include "pattern.h"
+#include "tmpfile.h"
+#include "ublkraw.h"
+
+#define MB		4
+#define SIZE		(MB << 20)
+#define MAX_VECS	320
+#define SWITCH		DISK_NULL_PREFIX "switch"	/* a disk whose blocks change */
+
+static const char *const names[2] = { DISK_NULL_PREFIX "leg0", DISK_NULL_PREFIX "leg1" };
+static char legs[2][64];
+static u8 *model, *mem, *buf;
+
+static int sh(const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	return system(line);
+}
+
+static void sweep(void)
+{
+	cli_sweep();
+	sh("dmsetup remove --noudevsync --retry " SWITCH " 2> /dev/null");
+	disk_null_sweep();
+}
+
+static void setup(void)
+{
+	raw_need();
+	sweep();
+	model = page_alloc(SIZE);
+	mem = page_alloc(SIZE);
+	buf = page_alloc(SIZE);
+}
+
+TestSuite(shapes, .init = setup, .fini = sweep, .timeout = 240);
+
+/* One request. */
+struct shape {
+	unsigned int vecs;	/* pieces */
+	u32 len, stride;	/* of each, bytes; from one to the next */
+	u32 at;			/* of the first one in memory, behind a page's start */
+	u32 pos;		/* on the device */
+};
+
+static const struct shape shapes[] = {
+	{ 320, 512, 1024, 0, 0 },	/* more pieces than a bio has, or a disk takes */
+	{ 320, 512, 1024, 512, 512 },
+	{ 128, 512, 4096, 3584, 8192 },
+	{ 8, 512, 1024, 0, 4096 },
+	{ 8, 512, 512, 512, 4096 },
+	{ 7, 512, 8192, 1024, 1024 },
+	{ 40, 1536, 2048, 0, 65536 },
+	{ 33, 2048, 4096, 2048, 2048 },
+	{ 40, 4096, 8192, 0, 0 },
+	{ 40, 4096, 8192, 512, 4096 },	/* each piece is cut by a page's end */
+	{ 40, 4096, 4096, 2048, 4096 },
+	{ 3, 65536, 131072, 512, 65536 },
+	{ 1, 262144, 262144, 512, 0 },
+	{ 1, 512, 512, 0, 512 },
+	{ 1, 4096, 4096, 4, 4096 },	/* as some disks take */
+	{ 1, 4096, 4096, 1, 0 },
+	{ 2, 4095, 4096, 0, 0 },
+	{ 1, 1048576, 1048576, 0, 1048576 },
+};
+
+static u64 queue_attr(int id, const char *name)
+{
+	char path[96], text[32] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/block/ublkb%d/queue/%s", id, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	must(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "%s: %s", path, strerror(errno));
+	close(fd);
+	return strtoull(text, NULL, 10);
+}
+
+static size_t shape_iov(const struct shape *s, u8 *from, struct iovec *iov)
+{
+	for (unsigned int i = 0; i < s->vecs; i++)
+		iov[i] = (struct iovec){ from + s->at + (size_t)i * s->stride, s->len };
+	return (size_t)s->vecs * s->len;
+}
+
+/* Does it fit what the device says of itself? */
+static bool shape_fits(const struct shape *s, u32 block, u32 align_mask)
+{
+	u32 starts = s->at | (s->vecs > 1 ? s->stride : 0);
+
+	return !((s->pos | s->len) & (block - 1)) && !(starts & align_mask);
+}
+
+/* Both ways; what was taken is in the model. */
+static void shape_try(int dev, const struct shape *s, bool fits, u32 seed, const char *what)
+{
+	struct iovec iov[MAX_VECS];
+	size_t len = shape_iov(s, mem, iov);
+	ssize_t want = fits ? (ssize_t)len : -1, ret;
+
+	for (unsigned int i = 0; i < s->vecs; i++)
+		pat_fill(iov[i].iov_base, s->len, seed, s->pos + (size_t)i * s->len);
+	ret = pwritev(dev, iov, s->vecs, s->pos);
+	must(ret == want && (fits || errno == EINVAL),
+	     "%s: pwritev of %u x %u, %u apart, at %u in memory and %u: %zd, not %zd (%s)", what, s->vecs,
+	     s->len, s->stride, s->at, s->pos, ret, want, strerror(errno));
+	if (fits)
+		pat_fill(model + s->pos, len, seed, s->pos);
+
+	memset(mem, 0, SIZE);
+	ret = preadv(dev, iov, s->vecs, s->pos);
+	must(ret == want && (fits || errno == EINVAL),
+	     "%s: preadv of %u x %u, %u apart, at %u in memory and %u: %zd, not %zd (%s)", what, s->vecs,
+	     s->len, s->stride, s->at, s->pos, ret, want, strerror(errno));
+	for (unsigned int i = 0; fits && i < s->vecs; i++)
+		mem_is(iov[i].iov_base, model + s->pos + (size_t)i * s->len, s->len,
+		       "%s: piece %u of %u x %u, %u apart, at %u", what, i, s->vecs, s->len, s->stride,
+		       s->at);
+}
+
+static int open_direct(const char *path)
+{
+	int fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+
+	must(fd >= 0, "%s: %s", path, strerror(errno));
+	return fd;
+}
+
+static int open_dev(int id)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/dev/ublkb%d", id);
+	return open_direct(path);
+}
+
+static void legs_are_live(int id, const char *what)
+{
+	static struct cli c;
+
+	cli_list(&c, id);
+	must(!strstr(c.out, "\"state\":\"dropped\""), "%s: a leg is lost: %s", what, c.out);
+}
+
+/* One leg, or a mirror of two. */
+static int add(const char *mode, unsigned int nr)
+{
+	return nr == 1 ? cli_add(CLI("add", "-t", "loop", "-m", mode, "-l", legs[0])) :
+			 cli_add(CLI("add", "-t", "mirror", "-m", mode, "-l", legs[0], "-l", legs[1]));
+}
+
+static void make_legs(unsigned int nr, const struct null_disk *opts)
+{
+	for (unsigned int i = 0; i < nr; i++) {
+		struct null_disk o = opts[i];
+
+		o.mb = MB;
+		disk_null(names[i], &o, -1);
+		snprintf(legs[i], sizeof(legs[i]), "%s", disk_null_path(names[i]));
+	}
+	memset(model, 0, SIZE);
+}
+
+static void shapes_on(const char *mode, unsigned int nr, const struct null_disk *opts, const char *kind)
+{
+	char what[96];
+	u32 block, mask;
+	int id, dev;
+
+	snprintf(what, sizeof(what), "%s, %s", mode, kind);
+	make_legs(nr, opts);
+	id = add(mode, nr);
+	dev = open_dev(id);
+	block = queue_attr(id, "logical_block_size");
+	mask = queue_attr(id, "dma_alignment");
+	for (unsigned int i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+		shape_try(dev, &shapes[i], shape_fits(&shapes[i], block, mask), 100 + i, what);
+	legs_are_live(id, what);
+	close(dev);
+	cli_del(id);
+	for (unsigned int i = 0; i < nr; i++) {
+		int fd = open_direct(legs[i]);
+
+		file_read(fd, buf, SIZE, 0);
+		mem_is(buf, model, SIZE, "%s: leg %u", what, i);
+		close(fd);
+	}
+}
+
+static void shapes_in_all_modes(unsigned int nr, const struct null_disk *opts, const char *kind)
+{
+	for (unsigned int m = 0; m < cli_modes(); m++)
+		shapes_on(mode_names[m], nr, opts, kind);
+}
+
+Test(shapes, of_all_kinds_on_blocks_of_512)
+{
+	shapes_in_all_modes(1, (struct null_disk[]){ { .block = 512 } }, "512");
+}
+
+Test(shapes, of_all_kinds_on_blocks_of_4096)
+{
+	shapes_in_all_modes(1, (struct null_disk[]){ { .block = 4096 } }, "4096");
+}
+
+Test(shapes, of_all_kinds_on_legs_of_different_blocks)
+{
+	shapes_in_all_modes(2, (struct null_disk[]){ { .block = 512 }, { .block = 4096 } }, "512 and 4096");
+	shapes_in_all_modes(2, (struct null_disk[]){ { .block = 4096 }, { .block = 512 } }, "4096 and 512");
+}
+
+Test(shapes, of_all_kinds_on_legs_with_a_boundary)
+{
+	shapes_in_all_modes(2, (struct null_disk[]){ { .block = 512 }, { .block = 512, .virt_boundary = true } },
+			    "512, and one with a boundary");
+}
+
+Test(shapes, of_all_kinds_on_a_leg_of_few_sectors)
+{
+	shapes_in_all_modes(2, (struct null_disk[]){ { .block = 512, .max_sectors = 16 }, { .block = 4096 } },
+			    "512 with few sectors, and 4096");
+}
+
+/* Whatever mode lends the client's pages, it says the same of them. */
+Test(shapes, are_announced_in_every_mode_that_lends)
+{
+	static const struct null_disk opts[2] = { { .block = 512, .virt_boundary = true }, { .block = 4096 } };
+
+	for (unsigned int m = 0; m < cli_modes(); m++) {
+		bool lends = mode_find(mode_names[m])->lends;
+		int id;
+
+		make_legs(2, opts);
+		id = add(mode_names[m], 1);
+		cr_assert_eq(queue_attr(id, "dma_alignment"), lends ? 511 : 3, "%s: one leg", mode_names[m]);
+		cr_assert_eq(queue_attr(id, "virt_boundary_mask"), lends ? 4095 : 0, "%s: one leg",
+			     mode_names[m]);
+		cli_del(id);
+		id = add(mode_names[m], 2);
+		cr_assert_eq(queue_attr(id, "dma_alignment"), lends ? 4095 : 3, "%s: two legs", mode_names[m]);
+		cli_del(id);
+	}
+}
+
+static void switch_to(const char *disk)
+{
+	must(!sh("dmsetup suspend --noflush " SWITCH " && "
+		 "dmsetup reload " SWITCH " --table \"0 %u linear %s 0\" && "
+		 "dmsetup resume --noudevsync " SWITCH, SIZE / 512, disk), "%s instead", disk);
+}
+
+/* Eight pieces of a block of 512 each, which are together one of 4096; many times. */
+static void pieces_on_a_leg_that_has_changed(const char *mode, unsigned int nr)
+{
+	static const struct shape s = { 8, 512, 1024, 512, 0 };
+	char what[96];
+	int id, dev, fd;
+
+	snprintf(what, sizeof(what), "%s, %u legs", mode, nr);
+	disk_null(DISK_NULL_PREFIX "fine", &(struct null_disk){ .mb = MB, .block = 512 }, -1);
+	disk_null(DISK_NULL_PREFIX "coarse", &(struct null_disk){ .mb = MB, .block = 4096 }, -1);
+	make_legs(2, (struct null_disk[2]){ { .block = 512 }, { .block = 512 } });
+	need(!sh("dmsetup create " SWITCH " --noudevsync --table \"0 %u linear %s 0\"", SIZE / 512,
+		 disk_null_path(DISK_NULL_PREFIX "fine")), "dmsetup");
+	snprintf(legs[0], sizeof(legs[0]), "/dev/mapper/" SWITCH);
+	id = add(mode, nr);
+	switch_to(disk_null_path(DISK_NULL_PREFIX "coarse"));
+	dev = open_dev(id);
+	for (unsigned int i = 0; i < 16; i++) {
+		struct shape at = s;
+
+		at.pos = i * 4096;
+		shape_try(dev, &at, true, i, what);
+		/* the other leg's turn to be read */
+		shape_try(dev, &at, true, 100 + i, what);
+	}
+	legs_are_live(id, what);
+	close(dev);
+	cli_del(id);
+	for (unsigned int i = 0; i < nr; i++) {
+		fd = open_direct(legs[i]);
+		file_read(fd, buf, 65536, 0);
+		mem_is(buf, model, 65536, "%s: leg %u", what, i);
+		close(fd);
+	}
+	sh("dmsetup remove --noudevsync --retry " SWITCH);
+}
+
+/* Its blocks were others when the device was made: what it refuses now is its shape. */
+Test(shapes, that_a_leg_refuses_arrive_and_the_leg_stays)
+{
+	for (unsigned int m = 0; m < cli_modes(); m++) {
+		if (!mode_find(mode_names[m])->lends)
+			continue;
+		pieces_on_a_leg_that_has_changed(mode_names[m], 1);
+		pieces_on_a_leg_that_has_changed(mode_names[m], 2);
+	}
+}
