@@ -86,7 +86,7 @@ static bool leg_wait(const struct leg *leg, const struct stat *st, const struct 
 	return true;
 }
 
-static int leg_open_blk(struct leg *leg, const struct stat *st, const struct patience *p)
+static int leg_open_blk(struct leg *leg, const struct stat *st, u32 block, const struct patience *p)
 {
 	leg->is_blk = true;
 	leg->direct = true;
@@ -96,7 +96,7 @@ static int leg_open_blk(struct leg *leg, const struct stat *st, const struct pat
 	} while (leg->fd < 0 && errno == EBUSY && leg_wait(leg, st, p));
 	if (leg->fd < 0)
 		return leg_open_failed(leg, st, errno, p);
-	return probe_blk(leg);
+	return probe_blk(leg, block);
 }
 
 static int leg_lock_file(const struct leg *leg, const struct stat *st, const struct patience *p)
@@ -110,7 +110,7 @@ static int leg_lock_file(const struct leg *leg, const struct stat *st, const str
 	return 0;
 }
 
-static int leg_open_file(struct leg *leg, const struct stat *st, const struct patience *p)
+static int leg_open_file(struct leg *leg, const struct stat *st, u32 block, const struct patience *p)
 {
 	int ret;
 
@@ -120,14 +120,14 @@ static int leg_open_file(struct leg *leg, const struct stat *st, const struct pa
 	leg->ino = st->st_ino;
 	leg->fd = open(leg->path, O_RDWR | O_DIRECT | O_CLOEXEC);
 	if (leg->fd < 0 && errno == EINVAL) {
-		/* tmpfs and its like */
+		/* The file system has no O_DIRECT. */
 		leg->direct = false;
 		leg->fd = open(leg->path, O_RDWR | O_CLOEXEC);
 	}
 	if (leg->fd < 0)
 		return leg_open_failed(leg, st, errno, p);
 	ret = leg_lock_file(leg, st, p);
-	return ret ? ret : probe_file(leg, st);
+	return ret ? ret : probe_file(leg, st, block);
 }
 
 void patience_init(struct patience *p, unsigned int ms)
@@ -146,7 +146,7 @@ static char *leg_absolute(const char *path)
 	return n < 0 ? NULL : absolute;
 }
 
-int leg_open(struct leg *leg, const char *path, const struct patience *p)
+int leg_open(struct leg *leg, const char *path, u32 block, const struct patience *p)
 {
 	struct stat st;
 	int ret;
@@ -160,9 +160,9 @@ int leg_open(struct leg *leg, const char *path, const struct patience *p)
 		return ret;
 	}
 	if (S_ISBLK(st.st_mode)) {
-		ret = leg_open_blk(leg, &st, p);
+		ret = leg_open_blk(leg, &st, block, p);
 	} else if (S_ISREG(st.st_mode)) {
-		ret = leg_open_file(leg, &st, p);
+		ret = leg_open_file(leg, &st, block, p);
 	} else {
 		log_err("leg %s: neither a file nor a block device", path);
 		return -EINVAL;
@@ -219,6 +219,14 @@ bool leg_same(const char *a, const char *b)
 	return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
+int legs_check_block(u64 block)
+{
+	if (!block || (is_pow2(block) && block >= SECTOR_SIZE && block <= LIMITS_MAX_LBS))
+		return 0;
+	log_err("--block %" PRIu64 ": right is 512, 1024, 2048 or 4096", block);
+	return -EINVAL;
+}
+
 static int legs_check_paths(const struct strlist *paths)
 {
 	for (unsigned int i = 0; i < paths->nr; i++) {
@@ -261,8 +269,8 @@ static int legs_finish(struct limits *lim, const struct leg *first)
 	return ret;
 }
 
-int legs_open(struct leg *legs, const struct strlist *paths, u64 size, unsigned int patience_ms,
-	      struct limits *lim)
+int legs_open(struct leg *legs, const struct strlist *paths, u64 size, u32 block,
+	      unsigned int patience_ms, struct limits *lim)
 {
 	struct patience p;
 	unsigned int nr = 0;
@@ -273,7 +281,7 @@ int legs_open(struct leg *legs, const struct strlist *paths, u64 size, unsigned 
 	limits_init(lim);
 	patience_init(&p, patience_ms);
 	while (nr < paths->nr) {
-		ret = leg_open(&legs[nr], paths->v[nr], &p);
+		ret = leg_open(&legs[nr], paths->v[nr], block, &p);
 		if (ret)
 			goto fail;
 		nr++;
@@ -284,6 +292,7 @@ int legs_open(struct leg *legs, const struct strlist *paths, u64 size, unsigned 
 	}
 	if (size)
 		lim->size = size;
+	lim->lbs = max_u64(lim->lbs, block);
 	ret = legs_finish(lim, &legs[0]);
 	if (!ret)
 		return 0;

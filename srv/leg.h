@@ -21,7 +21,7 @@ struct leg {
 	char *absolute;		/* the same for who is elsewhere; malloc'ed, leg_close() frees it */
 	int fd;			/* -1: not open */
 	bool is_blk;
-	bool direct;		/* false: the file system has no O_DIRECT */
+	bool direct;		/* false: a file, through the page cache */
 	dev_t dev;		/* identity: st_rdev of a block device, or */
 	ino_t ino;		/* st_dev and st_ino of a file */
 	struct limits lim;
@@ -40,11 +40,11 @@ struct patience {
 void patience_init(struct patience *p, unsigned int ms);
 
 /*
- * Open @path and find out what it can do.  A block device is taken exclusively,
+ * Open @path and find out what it can do.  @block: see probe.h.  A block device is taken exclusively,
  * a file is locked against other servers.  Returns 0, or -errno after a message;
  * nothing stays open then.
  */
-int leg_open(struct leg *leg, const char *path, const struct patience *p);
+int leg_open(struct leg *leg, const char *path, u32 block, const struct patience *p);
 void leg_close(struct leg *leg);
 
 /*
@@ -58,12 +58,17 @@ bool leg_same(const char *a, const char *b);
 
 /*
  * Open all of @paths, no leg twice, and merge their limits into *lim.  @size:
- * bytes of each leg to use, 0 for all; then the legs must be equal in size.
+ * bytes of each leg to use, 0 for all; then the legs must be equal in size.  @block:
+ * bytes of the device's blocks, 0 for the least that every leg takes.
  * @patience_ms: how long to wait until those that are in use are free.
  * Returns 0, or -errno after a message, with every leg closed again.
  */
-int legs_open(struct leg *legs, const struct strlist *paths, u64 size, unsigned int patience_ms,
-	      struct limits *lim);
+int legs_open(struct leg *legs, const struct strlist *paths, u64 size, u32 block,
+	      unsigned int patience_ms, struct limits *lim);
+
+/* Is it what --block takes?  0 is.  0, or -EINVAL after a message. */
+int legs_check_block(u64 block);
+
 void legs_close(struct leg *legs, unsigned int nr);
 
 #endif

@@ -10,8 +10,13 @@
 
 #include "leg.h"
 
-/* Fill leg->lim.  0, or -errno after a message; the leg stays open. */
-int probe_blk(struct leg *leg);
-int probe_file(struct leg *leg, const struct stat *st);
+/*
+ * Fill leg->lim.  @block: bytes of the blocks that the user wants, 0 for whatever the
+ * leg takes; a file whose direct I/O takes larger ones only goes through the page
+ * cache then (leg->direct), a block device is refused.  0, or -errno after a message;
+ * the leg stays open.
+ */
+int probe_blk(struct leg *leg, u32 block);
+int probe_file(struct leg *leg, const struct stat *st, u32 block);
 
 #endif

@@ -11,6 +11,7 @@
 struct loop_conf {
 	struct strlist legs;
 	u64 size;
+	u64 block;
 };
 
 static const struct opt loop_opts[] = {
@@ -20,6 +21,9 @@ static const struct opt loop_opts[] = {
 	{ .name = "size", .letter = 's', .type = OPT_SIZE, .arg = "SIZE",
 	  .offset = offsetof(struct loop_conf, size), .min = SECTOR_SIZE, .align = SECTOR_SIZE,
 	  .help = "serve its first SIZE bytes only [all]" },
+	{ .name = "block", .letter = 'b', .type = OPT_SIZE, .arg = "SIZE",
+	  .offset = offsetof(struct loop_conf, block), .min = SECTOR_SIZE, .max = LIMITS_MAX_LBS,
+	  .help = "bytes of a block, 512 to 4096 [the least that every leg takes]" },
 	{ 0 }
 };
 
@@ -28,7 +32,7 @@ static int loop_check(const struct target *t)
 	const struct loop_conf *conf = t->conf;
 
 	if (conf->legs.nr == 1)
-		return 0;
+		return legs_check_block(conf->block);
 	log_err("target loop takes one --leg PATH, here are %u", conf->legs.nr);
 	return -EINVAL;
 }
@@ -38,7 +42,7 @@ static int loop_open(struct target *t)
 	const struct loop_conf *conf = t->conf;
 	int ret;
 
-	ret = legs_open(t->legs, &conf->legs, conf->size, t->patience_ms, &t->lim);
+	ret = legs_open(t->legs, &conf->legs, conf->size, conf->block, t->patience_ms, &t->lim);
 	if (ret)
 		return ret;
 	t->nr_legs = 1;

@@ -23,6 +23,7 @@
 struct mirror_conf {
 	struct strlist legs;
 	u64 size;
+	u64 block;
 };
 
 /*
@@ -61,6 +62,9 @@ static const struct opt mirror_opts[] = {
 	{ .name = "size", .letter = 's', .type = OPT_SIZE, .arg = "SIZE",
 	  .offset = offsetof(struct mirror_conf, size), .min = SECTOR_SIZE, .align = SECTOR_SIZE,
 	  .help = "use the first SIZE bytes of each leg [all; legs are equal]" },
+	{ .name = "block", .letter = 'b', .type = OPT_SIZE, .arg = "SIZE",
+	  .offset = offsetof(struct mirror_conf, block), .min = SECTOR_SIZE, .max = LIMITS_MAX_LBS,
+	  .help = "bytes of a block, 512 to 4096 [the least that every leg takes]" },
 	{ 0 }
 };
 
@@ -77,7 +81,7 @@ static int mirror_check(const struct target *t)
 	const struct mirror_conf *conf = t->conf;
 
 	if (conf->legs.nr >= 2)
-		return 0;
+		return legs_check_block(conf->block);
 	log_err("target mirror takes two --leg PATH or more, here are %u", conf->legs.nr);
 	return -EINVAL;
 }
@@ -90,7 +94,7 @@ static int mirror_open(struct target *t)
 
 	if (!m)
 		return -ENOMEM;
-	ret = legs_open(t->legs, &conf->legs, conf->size, t->patience_ms, &t->lim);
+	ret = legs_open(t->legs, &conf->legs, conf->size, conf->block, t->patience_ms, &t->lim);
 	if (ret) {
 		free(m);
 		return ret;

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "leg.h"
@@ -72,7 +74,7 @@ static void expect_refused(const struct strlist *paths, u64 size, int err, const
 {
 	int before = open_fds();
 
-	cr_assert_eq(legs_open(legs, paths, size, 0, &lim), err);
+	cr_assert_eq(legs_open(legs, paths, size, 0, 0, &lim), err);
 	cr_assert_eq(open_fds(), before, "a descriptor stays open");
 	expect_error(message);
 }
@@ -81,7 +83,7 @@ Test(legs, equal_legs_are_opened)
 {
 	struct strlist paths = { 2, { a, b } };
 
-	cr_assert_eq(legs_open(legs, &paths, 0, 0, &lim), 0);
+	cr_assert_eq(legs_open(legs, &paths, 0, 0, 0, &lim), 0);
 	cr_assert_eq(lim.size, 4 * MIB);
 	cr_assert_geq(lim.lbs, 512);
 	cr_assert(lim.volatile_cache);
@@ -117,7 +119,7 @@ static u32 identity(const char *first, const char *second)
 	struct strlist paths = { 2, { first, second } };
 	u32 id;
 
-	cr_assert_eq(legs_open(legs, &paths, MIB, 0, &lim), 0);
+	cr_assert_eq(legs_open(legs, &paths, MIB, 0, 0, &lim), 0);
 	id = legs_identity("mirror", legs, 2);
 	legs_close(legs, 2);
 	return id;
@@ -142,7 +144,7 @@ Test(legs, are_told_with_their_whole_path)
 
 	snprintf(want, sizeof(want), "%s/a", dir);
 	cr_assert_eq(chdir(dir), 0);
-	cr_assert_eq(legs_open(legs, &paths, 0, 0, &lim), 0);
+	cr_assert_eq(legs_open(legs, &paths, 0, 0, 0, &lim), 0);
 	cr_assert_str_eq(legs[0].absolute, want);
 	cr_assert_str_eq(legs[1].absolute, b);
 	legs_close(legs, 2);
@@ -159,7 +161,7 @@ Test(legs, different_sizes_with_a_common_part)
 {
 	struct strlist paths = { 2, { a, c } };
 
-	cr_assert_eq(legs_open(legs, &paths, 2 * MIB, 0, &lim), 0);
+	cr_assert_eq(legs_open(legs, &paths, 2 * MIB, 0, 0, &lim), 0);
 	cr_assert_eq(lim.size, 2 * MIB);
 	legs_close(legs, 2);
 }
@@ -193,7 +195,65 @@ Test(legs, a_file_that_is_served_already_is_refused)
 	struct leg first;
 
 	patience_init(&none, 0);
-	cr_assert_eq(leg_open(&first, a, &none), 0);
+	cr_assert_eq(leg_open(&first, a, 0, &none), 0);
 	expect_refused(&paths, 0, -EBUSY, "in use");
 	leg_close(&first);
+}
+
+/* A file of @size bytes in memory, where no file system tells what direct I/O takes. */
+static const char *memory_file(u64 size, unsigned int flags, int *fd)
+{
+	static char path[64];
+
+	*fd = memfd_create("leg", flags);
+	cr_assert_geq(*fd, 0);
+	cr_assert_eq(ftruncate(*fd, size), 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", *fd);
+	return path;
+}
+
+Test(legs, what_a_file_takes_is_tried)
+{
+	int fd;
+	struct strlist paths = { 1, { memory_file(MIB, MFD_CLOEXEC, &fd) } };
+
+	cr_assert_eq(legs_open(legs, &paths, 0, 0, 0, &lim), 0);
+	cr_assert_eq(lim.lbs, 512);
+	legs_close(legs, 1);
+}
+
+Test(legs, trying_changes_nothing)
+{
+	static char before[16384], after[16384];
+	struct strlist paths = { 1, { a } };
+	int fd = open(a, O_RDWR | O_CLOEXEC);
+
+	memset(before, 0x5a, sizeof(before));
+	cr_assert_eq(write(fd, before, sizeof(before)), sizeof(before));
+	cr_assert_eq(legs_open(legs, &paths, 0, 512, 0, &lim), 0);
+	legs_close(legs, 1);
+	cr_assert_eq(pread(fd, after, sizeof(after), 0), sizeof(after));
+	cr_assert_eq(memcmp(before, after, sizeof(after)), 0);
+	cr_assert_eq(lseek(fd, 0, SEEK_END), 4 * MIB);
+	close(fd);
+}
+
+Test(legs, blocks_are_as_large_as_the_user_wants)
+{
+	struct strlist paths = { 1, { a } };
+
+	for (u32 block = 512; block <= 4096; block *= 2) {
+		cr_assert_eq(legs_open(legs, &paths, 0, block, 0, &lim), 0);
+		cr_assert_eq(lim.lbs, block, "%u, not %u", lim.lbs, block);
+		cr_assert_geq(lim.pbs, block);
+		legs_close(legs, 1);
+	}
+}
+
+Test(legs, blocks_are_a_power_of_two)
+{
+	cr_assert_eq(legs_check_block(0), 0);
+	cr_assert_eq(legs_check_block(2048), 0);
+	cr_assert_eq(legs_check_block(1536), -EINVAL);
+	expect_error("--block 1536: right is 512, 1024, 2048 or 4096");
 }
