@@ -269,6 +269,19 @@ static int legs_finish(struct limits *lim, const struct leg *first)
 	return ret;
 }
 
+/* A device is whole blocks: what is behind them is not in it. */
+static void legs_tell_tail(const struct leg *first, u64 size, const struct limits *lim)
+{
+	u64 left = (size ? size : first->lim.size) - lim->size;
+
+	if (left && size)
+		log_warn("--size %" PRIu64 ": the last %" PRIu64 " bytes are left out: a device is whole blocks, here of %u bytes",
+			 size, left, lim->lbs);
+	else if (left)
+		log_warn("leg %s: its last %" PRIu64 " of %" PRIu64 " bytes are left out: a device is whole blocks, here of %u bytes",
+			 first->path, left, first->lim.size, lim->lbs);
+}
+
 int legs_open(struct leg *legs, const struct strlist *paths, u64 size, u32 block,
 	      unsigned int patience_ms, struct limits *lim)
 {
@@ -294,8 +307,10 @@ int legs_open(struct leg *legs, const struct strlist *paths, u64 size, u32 block
 		lim->size = size;
 	lim->lbs = max_u64(lim->lbs, block);
 	ret = legs_finish(lim, &legs[0]);
-	if (!ret)
+	if (!ret) {
+		legs_tell_tail(&legs[0], size, lim);
 		return 0;
+	}
 fail:
 	legs_close(legs, nr);
 	return ret;

@@ -257,3 +257,44 @@ Test(legs, blocks_are_a_power_of_two)
 	cr_assert_eq(legs_check_block(1536), -EINVAL);
 	expect_error("--block 1536: right is 512, 1024, 2048 or 4096");
 }
+
+/* Opens @path, and the device has so many bytes less than asked for. */
+static void expect_tail(const char *path, u64 size, u32 block, u64 left)
+{
+	struct strlist paths = { 1, { path } };
+	char want[64];
+
+	snprintf(want, sizeof(want), "the last %llu bytes are left out", (unsigned long long)left);
+	if (!size)
+		snprintf(want, sizeof(want), "its last %llu of", (unsigned long long)left);
+	cr_assert_eq(legs_open(legs, &paths, size, block, 0, &lim), 0);
+	legs_close(legs, 1);
+	expect_error(want);
+}
+
+Test(legs, a_tail_that_is_left_out_is_told)
+{
+	cr_assert_eq(truncate(a, 1000001), 0);
+	expect_tail(a, 0, 512, 65);
+}
+
+Test(legs, a_tail_of_a_larger_block_is_told)
+{
+	cr_assert_eq(truncate(a, 1000001), 0);
+	expect_tail(a, 0, 4096, 577);
+}
+
+Test(legs, a_size_that_is_no_whole_blocks_is_told)
+{
+	expect_tail(a, 5 * 512, 4096 / 2, 512);
+}
+
+Test(legs, without_a_tail_nothing_is_told)
+{
+	struct strlist paths = { 2, { a, b } };
+
+	cr_assert_eq(legs_open(legs, &paths, 0, 512, 0, &lim), 0);
+	legs_close(legs, 2);
+	fflush(stderr);
+	cr_assert_eq(fgetc(cr_get_redirected_stderr()), EOF, "something was told");
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Files as disks: the blocks that an image was made with, its partitions, its tail,
+ * what is allocated in it, and files and disks that cannot be written.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "mode.h"
+#include "pattern.h"
+#include "proc.h"
+#include "tmpfile.h"
+#include "ublkraw.h"
+
+#define MIB		(1 << 20)
+#define DISK		DISK_NULL_PREFIX "disk"
+#define MNT		"/tmp/images-mnt"
+#define PART_START	64	/* of the partition, in blocks of 512 */
+#define PART_SIZE	128
+
+static u8 *buf;
+
+static int sh(const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	return system(line);
+}
+
+static void sweep(void)
+{
+	cli_sweep();
+	umount2(MNT, MNT_DETACH);
+	disk_null_sweep();
+}
+
+static void setup(void)
+{
+	raw_need();
+	sweep();
+	buf = page_alloc(4 * MIB);
+}
+
+TestSuite(images, .init = setup, .fini = sweep, .timeout = 240);
+
+static int make_file(const char *path, off_t size)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	must(fd >= 0 && !ftruncate(fd, size), "%s: %s", path, strerror(errno));
+	return fd;
+}
+
+/* An image of 1 MiB with one partition, as any partitioner makes it with blocks of 512. */
+static void make_image(const char *path)
+{
+	const u32 start = PART_START, size = PART_SIZE;
+	u8 mbr[512] = { 0 };
+	int fd = make_file(path, MIB);
+
+	mbr[446 + 4] = 0x83;
+	memcpy(&mbr[446 + 8], &start, 4);
+	memcpy(&mbr[446 + 12], &size, 4);
+	mbr[510] = 0x55;
+	mbr[511] = 0xaa;
+	file_write(fd, mbr, sizeof(mbr), 0);
+	pat_fill(buf, PART_SIZE * 512, 5, 0);
+	file_write(fd, buf, PART_SIZE * 512, PART_START * 512);
+	close(fd);
+}
+
+static u64 attr(int id, const char *name)
+{
+	char path[96], text[32] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/block/ublkb%d/%s", id, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	must(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "%s: %s", path, strerror(errno));
+	close(fd);
+	return strtoull(text, NULL, 10);
+}
+
+static void has_its_partition(int id, const char *what)
+{
+	char name[32], path[64];
+	int fd;
+
+	snprintf(name, sizeof(name), "ublkb%dp1/start", id);
+	must(attr(id, name) == PART_START, "%s: the partition starts elsewhere", what);
+	snprintf(name, sizeof(name), "ublkb%dp1/size", id);
+	must(attr(id, name) == PART_SIZE, "%s: the partition has another size", what);
+	snprintf(path, sizeof(path), "/dev/ublkb%dp1", id);
+	fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+	must(fd >= 0, "%s: %s: %s", what, path, strerror(errno));
+	file_read(fd, buf, PART_SIZE * 512, 0);
+	pat_is(buf, PART_SIZE * 512, 5, 0, "%s: the partition", what);
+	pat_fill(buf, 512, 6, 0);
+	file_write(fd, buf, 512, 512);
+	file_read(fd, buf, 1024, 0);
+	pat_is(buf + 512, 512, 6, 0, "%s: a block of the partition", what);
+	close(fd);
+}
+
+static void image_in(const char *dir, const char *block, const char *kind)
+{
+	char path[512], what[64];
+
+	snprintf(path, sizeof(path), "%s/image", dir);
+	for (unsigned int m = 0; m < cli_modes(); m++) {
+		int id;
+
+		snprintf(what, sizeof(what), "%s, %s", kind, mode_names[m]);
+		make_image(path);
+		id = block ? cli_add(CLI("add", "-t", "loop", "-m", mode_names[m], "-l", path, "--block", block)) :
+			     cli_add(CLI("add", "-t", "loop", "-m", mode_names[m], "-l", path));
+		must(attr(id, "queue/logical_block_size") == 512, "%s: other blocks", what);
+		has_its_partition(id, what);
+		cli_del(id);
+	}
+	unlink(path);
+}
+
+Test(images, on_tmpfs_keep_their_partitions)
+{
+	image_in("/tmp", NULL, "tmpfs");
+}
+
+Test(images, on_overlayfs_keep_their_partitions)
+{
+	must(!mkdir(MNT, 0700) || errno == EEXIST, MNT ": %s", strerror(errno));
+	must(!sh("mkdir -p /tmp/images-up /tmp/images-work /tmp/images-low"), "mkdir");
+	need(!mount("overlay", MNT, "overlay", 0,
+		    "lowerdir=/tmp/images-low,upperdir=/tmp/images-up,workdir=/tmp/images-work"),
+	     "overlayfs: %s", strerror(errno));
+	image_in(MNT, NULL, "overlayfs");
+}
+
+Test(images, on_9p_keep_their_partitions)
+{
+	const char *dir = getenv("RESULTS");
+
+	need(dir && !sh("test \"$(stat -f -c %%T '%s')\" = v9fs", dir), "a directory of the host over 9p");
+	image_in(dir, NULL, "9p");
+}
+
+/* A file system on a disk of large blocks: direct I/O takes these only. */
+static void mount_coarse(void)
+{
+	disk_null(DISK, &(struct null_disk){ .mb = 32, .block = 4096 }, -1);
+	must(!sh("mkfs.ext4 -q %s > /dev/null 2>&1", disk_null_path(DISK)), "mkfs.ext4");
+	must(!mkdir(MNT, 0700) || errno == EEXIST, MNT ": %s", strerror(errno));
+	must(!mount(disk_null_path(DISK), MNT, "ext4", 0, NULL), "mount: %s", strerror(errno));
+}
+
+Test(images, on_a_disk_of_large_blocks_keep_their_partitions_by_block)
+{
+	static struct cli c;
+
+	mount_coarse();
+	image_in(MNT, "512", "ext4 on 4096");
+
+	make_image(MNT "/image");
+	cli_run(&c, CLI("add", "-t", "loop", "-l", MNT "/image", "-n", "7"));
+	must(!c.status && strstr(c.err, "--block 512"), "status %d, without --block: %s", c.status, c.err);
+	cr_assert_eq(attr(7, "queue/logical_block_size"), 4096);
+	cli_del(7);
+}
+
+Test(images, have_the_blocks_that_are_asked_for)
+{
+	static const char *const sizes[] = { "512", "1K", "2048", "4K" };
+	static struct cli c;
+
+	make_image("/tmp/image");
+	for (unsigned int i = 0; i < 4; i++) {
+		int id = cli_add(CLI("add", "-t", "loop", "-l", "/tmp/image", "--block", sizes[i]));
+
+		cr_assert_eq(attr(id, "queue/logical_block_size"), 512 << i, "--block %s", sizes[i]);
+		cli_del(id);
+	}
+	cli_run(&c, CLI("add", "-t", "loop", "-l", "/tmp/image", "-b", "1536"));
+	must(c.status == 2 && strstr(c.err, "512, 1024, 2048 or 4096"), "status %d: %s", c.status, c.err);
+	disk_null(DISK, &(struct null_disk){ .block = 4096 }, -1);
+	cli_run(&c, CLI("add", "-t", "loop", "-l", disk_null_path(DISK), "-b", "512"));
+	must(c.status == 1 && strstr(c.err, "4096 or more"), "status %d: %s", c.status, c.err);
+	cli_nothing_left("blocks too small");
+}
+
+/* Its blocks are 512, so are the device's: 65 bytes are no block. */
+Test(images, with_a_tail_are_told_of_it_on_every_target)
+{
+	static struct cli c;
+
+	close(make_file("/tmp/a", 1000001));
+	close(make_file("/tmp/b", 1000001));
+	cli_run(&c, CLI("add", "-n", "7", "-t", "loop", "-l", "/tmp/a"));
+	must(!c.status && strstr(c.err, "its last 65 of 1000001 bytes"), "loop: status %d: %s", c.status, c.err);
+	cr_assert_eq(attr(7, "size"), 1953);
+	cli_del(7);
+	cli_run(&c, CLI("add", "-n", "7", "-t", "mirror", "-l", "/tmp/a", "-l", "/tmp/b"));
+	must(!c.status && strstr(c.err, "its last 65 of 1000001 bytes"), "mirror: status %d: %s", c.status, c.err);
+	cli_del(7);
+	cli_run(&c, CLI("add", "-n", "7", "-t", "fault", "-i", "loop", "-l", "/tmp/a"));
+	must(!c.status && strstr(c.err, "its last 65 of 1000001 bytes"), "fault: status %d: %s", c.status, c.err);
+	cli_del(7);
+}
