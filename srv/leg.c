@@ -41,6 +41,7 @@ static int leg_open_failed(const struct leg *leg, const struct stat *st, int err
 			   const struct patience *p)
 {
 	char where[1024] = "";
+	const char *why;
 
 	switch (err) {
 	case EBUSY:
@@ -52,8 +53,10 @@ static int leg_open_failed(const struct leg *leg, const struct stat *st, int err
 			log_err("leg %s: in use by another program or device, still after %u ms; a leg must be free",
 				leg->path, p->ms);
 		break;
+	case EPERM:
 	case EROFS:
-		log_err("leg %s: %s: a leg must be writable", leg->path, strerror(err));
+		why = err == EPERM ? probe_attributes(leg->path) : NULL;
+		log_err("leg %s: %s; a leg must be writable", leg->path, why ? why : strerror(err));
 		break;
 	default:
 		log_err("leg %s: %s", leg->path, strerror(err));
@@ -167,6 +170,8 @@ int leg_open(struct leg *leg, const char *path, u32 block, const struct patience
 		log_err("leg %s: neither a file nor a block device", path);
 		return -EINVAL;
 	}
+	if (!ret)
+		ret = probe_writable(leg);
 	if (!ret) {
 		leg->absolute = leg_absolute(path);
 		ret = leg->absolute ? 0 : -ENOMEM;

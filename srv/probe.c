@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -171,4 +172,62 @@ int probe_file(struct leg *leg, const struct stat *st, u32 block)
 		l->discard_gran = st->st_blksize;
 	}
 	return 0;
+}
+
+static int probe_is_not_writable(const struct leg *leg, int err, const char *why)
+{
+	log_err("leg %s: %s; a leg must be writable", leg->path, why);
+	return -err;
+}
+
+static int probe_writable_blk(const struct leg *leg)
+{
+	int read_only = 0;
+
+	if (!ioctl(leg->fd, BLKROGET, &read_only) && read_only)
+		return probe_is_not_writable(leg, EROFS, "it is read-only (blockdev --getro tells, --setrw may change it)");
+	return 0;
+}
+
+static int probe_writable_file(const struct leg *leg)
+{
+	int seals = fcntl(leg->fd, F_GET_SEALS);
+	struct rlimit limit;
+
+	if (seals >= 0 && seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+		return probe_is_not_writable(leg, EPERM, "it is sealed against writing");
+	/* The server has it from here. */
+	if (!getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur < leg->lim.size)
+		return probe_is_not_writable(leg, EFBIG, "it is larger than files may be that are written from here (ulimit -f)");
+	return 0;
+}
+
+int probe_writable(const struct leg *leg)
+{
+	int ret = leg->is_blk ? probe_writable_blk(leg) : probe_writable_file(leg);
+
+	if (ret)
+		return ret;
+	/* Of no bytes: what is looked at before them is looked at, and nothing else happens. */
+	if (!pwrite(leg->fd, "", 0, 0))
+		return 0;
+	ret = errno;
+	return probe_is_not_writable(leg, ret, ret == ETXTBSY ? "it is in use as swap" : strerror(ret));
+}
+
+const char *probe_attributes(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), attrs = 0;
+
+	if (fd < 0)
+		return NULL;
+	ioctl(fd, FS_IOC_GETFLAGS, &attrs);
+	close(fd);
+	if (attrs & FS_IMMUTABLE_FL)
+		return "it is immutable (lsattr tells, chattr -i changes it)";
+	if (attrs & FS_APPEND_FL)
+		return "it can only be appended to (lsattr tells, chattr -a changes it)";
+	if (attrs & FS_VERITY_FL)
+		return "it is protected by fs-verity";
+	return NULL;
 }

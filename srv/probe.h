@@ -19,4 +19,17 @@
 int probe_blk(struct leg *leg, u32 block);
 int probe_file(struct leg *leg, const struct stat *st, u32 block);
 
+/*
+ * Can it be written, as far as can be told without writing?  An open for writing
+ * succeeds on disks that are set read-only, on files with seals, on swap.  0, or
+ * -errno after a message.
+ */
+int probe_writable(const struct leg *leg);
+
+/*
+ * Why opening @path for writing failed with EPERM, if its attributes tell, as words for a
+ * message; or NULL.
+ */
+const char *probe_attributes(const char *path);
+
 #endif

@@ -47,6 +47,8 @@ static int sh(const char *fmt, ...)
 static void sweep(void)
 {
 	cli_sweep();
+	swapoff(MNT "/swap");
+	sh("losetup -d /dev/loop7 2> /dev/null; dmsetup remove --noudevsync --retry " DISK " 2> /dev/null");
 	umount2(MNT, MNT_DETACH);
 	disk_null_sweep();
 }
@@ -221,4 +223,74 @@ Test(images, with_a_tail_are_told_of_it_on_every_target)
 	cli_run(&c, CLI("add", "-n", "7", "-t", "fault", "-i", "loop", "-l", "/tmp/a"));
 	must(!c.status && strstr(c.err, "its last 65 of 1000001 bytes"), "fault: status %d: %s", c.status, c.err);
 	cli_del(7);
+}
+
+/* `add` refuses it as something that cannot be written, says why, and leaves nothing. */
+static void not_writable(const char *path, const char *why)
+{
+	static struct cli c;
+
+	cli_run(&c, CLI("add", "-t", "loop", "-l", path));
+	must(c.status == 1, "%s: status %d, not 1: %s%s", path, c.status, c.out, c.err);
+	must(strstr(c.err, "must be writable") && strstr(c.err, why), "%s: no \"%s\" in: %s", path, why, c.err);
+	cli_nothing_left(path);
+}
+
+static void mount_ext4(const char *options)
+{
+	disk_null(DISK, &(struct null_disk){ .mb = 32 }, -1);
+	must(!sh("mkfs.ext4 -q %s %s > /dev/null 2>&1", options, disk_null_path(DISK)), "mkfs.ext4");
+	must(!mkdir(MNT, 0700) || errno == EEXIST, MNT ": %s", strerror(errno));
+	must(!mount(disk_null_path(DISK), MNT, "ext4", 0, NULL), "mount: %s", strerror(errno));
+}
+
+Test(images, disks_that_are_read_only_are_refused)
+{
+	const char *disk;
+
+	disk_null(DISK, &(struct null_disk){ 0 }, -1);
+	disk = disk_null_path(DISK);
+	must(!sh("blockdev --setro %s", disk), "blockdev");
+	not_writable(disk, "read-only");
+	must(!sh("blockdev --setrw %s", disk), "blockdev");
+	cli_del(cli_add(CLI("add", "-t", "loop", "-l", disk)));
+
+	must(!sh("losetup -r /dev/loop7 %s", disk), "losetup");
+	not_writable("/dev/loop7", "read-only");
+	must(!sh("losetup -d /dev/loop7"), "losetup");
+
+	must(!sh("dmsetup create " DISK " --readonly --noudevsync --table \"0 2048 linear %s 0\"", disk),
+	     "dmsetup");
+	not_writable("/dev/mapper/" DISK, "read-only");
+	must(!sh("dmsetup remove --noudevsync --retry " DISK), "dmsetup");
+}
+
+Test(images, files_that_cannot_be_written_are_refused)
+{
+	char path[64];
+	int fd;
+
+	mount_ext4("");
+	close(make_file(MNT "/file", MIB));
+	must(!sh("chattr +i " MNT "/file"), "chattr");
+	not_writable(MNT "/file", "immutable");
+	must(!sh("chattr -i +a " MNT "/file"), "chattr");
+	not_writable(MNT "/file", "appended");
+	must(!sh("chattr -a " MNT "/file"), "chattr");
+
+	must(!sh("head -c 1M /dev/zero > " MNT "/swap && chmod 600 " MNT "/swap && mkswap -q " MNT "/swap"),
+	     "mkswap");
+	must(!swapon(MNT "/swap", 0), "swapon: %s", strerror(errno));
+	not_writable(MNT "/swap", "swap");
+	must(!swapoff(MNT "/swap"), "swapoff: %s", strerror(errno));
+
+	must(!mount(NULL, MNT, NULL, MS_REMOUNT | MS_RDONLY, NULL), "remount: %s", strerror(errno));
+	not_writable(MNT "/file", "Read-only file system");
+
+	fd = memfd_create("sealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	must(fd >= 0 && !ftruncate(fd, MIB) && !fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), "memfd: %s",
+	     strerror(errno));
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", getpid(), fd);
+	not_writable(path, "sealed");
+	close(fd);
 }
