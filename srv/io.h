@@ -52,6 +52,7 @@ struct step {
 	u8 leg;
 	u8 state;	/* enum step_state */
 	u8 tries;	/* repetitions so far */
+	u8 how;		/* nodata.c's own */
 };
 
 /*

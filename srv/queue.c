@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
-#include <linux/blkdev.h>
-#include <linux/falloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,6 +8,7 @@
 
 #include "bounce.h"
 #include "log.h"
+#include "nodata.h"
 #include "queue.h"
 #include "server.h"
 
@@ -58,44 +57,6 @@ void queue_commit(struct queue *q, struct io *io)
 		q->mode->committed(q, io);
 }
 
-/* An operation that moves no data: the same in every mode. */
-static void queue_nodata_step(struct queue *q, struct io *io, struct step *s)
-{
-	struct io_uring_sqe *sqe = queue_sqe(q);
-	int file = FILE_LEG(s->leg), mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-	bool is_blk = q->target->legs[s->leg].is_blk;
-
-	if (unlikely(s->op == STEP_DELAY)) {
-		/* The time is the target's, which outlives the queue. */
-		io_uring_prep_timeout(sqe, &q->target->delay, 0, 0);
-		queue_step(io, s, sqe);
-		sqe->flags = 0;
-		return;
-	}
-	switch (s->op) {
-	case STEP_SYNC:
-		io_uring_prep_fsync(sqe, file, IORING_FSYNC_DATASYNC);
-		break;
-	case STEP_DISCARD:
-		if (is_blk) {
-			io_uring_prep_rw(IORING_OP_URING_CMD, sqe, file, NULL, 0, 0);
-			sqe->off = BLOCK_URING_CMD_DISCARD;
-			sqe->addr = s->off;
-			sqe->addr3 = s->len;
-			break;
-		}
-		io_uring_prep_fallocate(sqe, file, mode, s->off, s->len);
-		break;
-	case STEP_ZERO:
-		/* A block device writes zeroes itself when it must. */
-		if (is_blk)
-			mode = FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE;
-		io_uring_prep_fallocate(sqe, file, mode, s->off, s->len);
-		break;
-	}
-	queue_step(io, s, sqe);
-}
-
 void queue_run(struct queue *q, struct io *io)
 {
 	io->redo = false;
@@ -103,9 +64,7 @@ void queue_run(struct queue *q, struct io *io)
 		q->mode->issue(q, io);
 		return;
 	}
-	for (unsigned int i = 0; i < io->nr_steps; i++)
-		if (io->steps[i].state == STEP_TODO)
-			queue_nodata_step(q, io, &io->steps[i]);
+	nodata_start(q, io);
 }
 
 static void queue_finish(struct queue *q, struct io *io)
@@ -138,12 +97,13 @@ static void queue_request(struct queue *q, struct io *io)
 /* Goes on with steps that went back to TODO. */
 static void queue_redo(struct queue *q, struct io *io)
 {
-	if (io->bounce) {
-		io->redo = false;
+	io->redo = false;
+	if (io->bounce)
 		bounce_run(q, io);
-	} else {
-		queue_run(q, io);
-	}
+	else if (step_op_has_data(io->steps[0].op))
+		q->mode->issue(q, io);
+	else
+		nodata_again(q, io);
 }
 
 void queue_settle(struct queue *q, struct io *io)
@@ -164,7 +124,10 @@ static void queue_step_odd(struct queue *q, struct io *io, struct step *s, int r
 	bool again = res == -EAGAIN || res == -EINTR ||
 		     (res < 0 && res == q->mode->lost_errno);
 
-	if (bounce_wants(q, io, s, res)) {
+	if (nodata_goes_on(s, res)) {
+		if (s->done == s->len)
+			goto done;
+	} else if (bounce_wants(q, io, s, res)) {
 		;	/* all of the rest, elsewhere */
 	} else if (again && s->tries < STEP_TRIES) {
 		s->tries++;
@@ -183,6 +146,10 @@ static void queue_step_odd(struct queue *q, struct io *io, struct step *s, int r
 	}
 	s->state = STEP_TODO;
 	io->redo = true;
+	return;
+done:
+	s->state = STEP_DONE;
+	s->res = 0;
 	return;
 failed:
 	s->state = STEP_DONE;

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <linux/fs.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -293,4 +294,120 @@ Test(images, files_that_cannot_be_written_are_refused)
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", getpid(), fd);
 	not_writable(path, "sealed");
 	close(fd);
+}
+
+#define FILE_SIZE	(4 * MIB)
+
+/* Bytes that are allocated to it. */
+static u64 allocated(const char *path)
+{
+	struct stat st;
+
+	must(!stat(path, &st), "%s: %s", path, strerror(errno));
+	return (u64)st.st_blocks * 512;
+}
+
+/* A file with all its blocks, and data in them. */
+static void make_full(const char *path)
+{
+	int fd = make_file(path, 0);
+
+	pat_fill(buf, FILE_SIZE, 9, 0);
+	file_write(fd, buf, FILE_SIZE, 0);
+	must(!fsync(fd), "%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+static void is_zero(int dev, u64 off, u64 len, const char *what)
+{
+	file_read(dev, buf, FILE_SIZE, 0);
+	for (u64 i = 0; i < FILE_SIZE; i++)
+		if (i >= off && i < off + len)
+			must(!buf[i], "%s: byte %llu is not zero", what, (unsigned long long)i);
+	memset(buf + off, 0, len);
+}
+
+/*
+ * Zeroes over a part, for which blocks have to stay, then over another one, for which
+ * they may go.  @leg is served, @file is what is below.
+ */
+static void zeroes_on(const char *leg, const char *file, const char *mode, const char *kind)
+{
+	u64 keep[2] = { MIB, MIB }, before = allocated(file);
+	int id = cli_add(CLI("add", "-t", "loop", "-m", mode, "-l", leg)), dev;
+	char path[32], what[64];
+
+	snprintf(what, sizeof(what), "%s, %s", kind, mode);
+	snprintf(path, sizeof(path), "/dev/ublkb%d", id);
+	dev = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+	must(dev >= 0, "%s: %s", path, strerror(errno));
+	must(!ioctl(dev, BLKZEROOUT, keep), "%s: BLKZEROOUT: %s", what, strerror(errno));
+	is_zero(dev, MIB, MIB, what);
+	must(!fsync(dev), "%s: fsync: %s", what, strerror(errno));
+	must(allocated(file) >= before, "%s: blocks that should stay are gone: %llu of %llu bytes", what,
+	     (unsigned long long)allocated(file), (unsigned long long)before);
+	must(!fallocate(dev, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 2 * MIB, MIB), "%s: punch: %s", what,
+	     strerror(errno));
+	is_zero(dev, 2 * MIB, MIB, what);
+	must(!fsync(dev), "%s: fsync: %s", what, strerror(errno));
+	must(allocated(file) <= before - MIB / 2, "%s: blocks that may go are there: %llu of %llu bytes", what,
+	     (unsigned long long)allocated(file), (unsigned long long)before);
+	close(dev);
+	cli_del(id);
+}
+
+Test(images, keep_their_blocks_when_zeroes_want_them)
+{
+	for (unsigned int m = 0; m < cli_modes(); m++) {
+		make_full("/tmp/full");
+		zeroes_on("/tmp/full", "/tmp/full", mode_names[m], "tmpfs");
+	}
+	mount_ext4("");
+	for (unsigned int m = 0; m < cli_modes(); m++) {
+		make_full(MNT "/full");
+		zeroes_on(MNT "/full", MNT "/full", mode_names[m], "ext4");
+	}
+}
+
+/* It refuses to zero a range once it is asked: there are no extents to mark. */
+Test(images, are_zeroed_where_the_file_system_refuses_to)
+{
+	mount_ext4("-O ^extents,^64bit");
+	for (unsigned int m = 0; m < cli_modes(); m++) {
+		make_full(MNT "/full");
+		zeroes_on(MNT "/full", MNT "/full", mode_names[m], "ext4 without extents");
+	}
+}
+
+Test(images, below_a_block_leg_keep_their_blocks_too)
+{
+	mount_ext4("");
+	for (unsigned int m = 0; m < cli_modes(); m++) {
+		make_full(MNT "/full");
+		must(!sh("losetup /dev/loop7 " MNT "/full"), "losetup");
+		zeroes_on("/dev/loop7", MNT "/full", mode_names[m], "loop device");
+		must(!sh("losetup -d /dev/loop7"), "losetup -d");
+	}
+}
+
+Test(images, on_9p_are_zeroed_and_offer_no_discard)
+{
+	const char *dir = getenv("RESULTS");
+	u64 range[2] = { MIB, MIB };
+	char path[512], node[32];
+	int id, dev;
+
+	need(dir && !sh("test \"$(stat -f -c %%T '%s')\" = v9fs", dir), "a directory of the host over 9p");
+	snprintf(path, sizeof(path), "%s/full", dir);
+	make_full(path);
+	id = cli_add(CLI("add", "-t", "loop", "-l", path));
+	cr_assert_eq(attr(id, "queue/discard_max_bytes"), 0);
+	snprintf(node, sizeof(node), "/dev/ublkb%d", id);
+	dev = open(node, O_RDWR | O_DIRECT | O_CLOEXEC);
+	must(dev >= 0 && !ioctl(dev, BLKZEROOUT, range), "%s: %s", node, strerror(errno));
+	is_zero(dev, MIB, MIB, "9p");
+	cr_assert(ioctl(dev, BLKDISCARD, range) && errno == EOPNOTSUPP, "a discard: %s", strerror(errno));
+	close(dev);
+	cli_del(id);
+	unlink(path);
 }

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+/* How zeroing goes on when a leg does not know the way that was tried. */
+#include <criterion/criterion.h>
+#include <errno.h>
+
+#include "nodata.h"
+
+#define LEN	(1U << 20)
+
+static struct step step(enum step_op op)
+{
+	return (struct step){ .op = op, .len = LEN };
+}
+
+/* From the first way, or from the first one that keeps blocks. */
+static unsigned int ways(u8 how)
+{
+	struct step s = step(STEP_ZERO);
+	unsigned int nr = 1;
+
+	s.how = how;
+	while (nodata_goes_on(&s, -EOPNOTSUPP))
+		nr++;
+	return nr;
+}
+
+Test(nodata, zeroing_has_three_ways_and_then_fails)
+{
+	cr_assert_eq(ways(0), 3);
+	cr_assert_eq(ways(1), 2);
+}
+
+Test(nodata, written_zeroes_are_counted)
+{
+	struct step s = step(STEP_ZERO);
+
+	s.how = 2;
+	cr_assert(nodata_goes_on(&s, 4096));
+	cr_assert_eq(s.done, 4096);
+	cr_assert(nodata_goes_on(&s, LEN - 4096));
+	cr_assert_eq(s.done, LEN);
+}
+
+Test(nodata, an_error_is_one)
+{
+	struct step s = step(STEP_ZERO);
+
+	cr_assert(!nodata_goes_on(&s, -EIO));
+	cr_assert(!nodata_goes_on(&s, -ENOSPC));
+	cr_assert(!nodata_goes_on(&s, 0));
+}
+
+Test(nodata, only_zeroing_has_other_ways)
+{
+	struct step discard = step(STEP_DISCARD), write = step(STEP_WRITE), sync = step(STEP_SYNC);
+
+	cr_assert(!nodata_goes_on(&discard, -EOPNOTSUPP));
+	cr_assert(!nodata_goes_on(&sync, -EOPNOTSUPP));
+	cr_assert(!nodata_goes_on(&write, 512));
+}
