@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "ctrl.h"
 #include "json.h"
 #include "launch.h"
@@ -199,6 +200,9 @@ static int launch_start_here(struct launch *l, int pid)
 	/* A device that is recovered has them, or what its owner has set since. */
 	if (!ret && !l->recover)
 		launch_queue_attributes(l);
+	/* Other legs may have other data. */
+	if (!ret && l->recover && l->force)
+		cache_drop(l->id);
 	ctrl_deinit(&c);
 	return ret;
 }

@@ -411,3 +411,86 @@ Test(images, on_9p_are_zeroed_and_offer_no_discard)
 	cli_del(id);
 	unlink(path);
 }
+
+static int open_cached(int id, const char *part)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/ublkb%d%s", id, part);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	must(fd >= 0, "%s: %s", path, strerror(errno));
+	return fd;
+}
+
+/* Through the page cache and beside it, the same. */
+static void cached_is_direct(int id, const char *part, u32 seed, u32 len)
+{
+	char path[32];
+	int fd = open_cached(id, part);
+
+	file_read(fd, buf, len, 0);
+	pat_is(buf, len, seed, 0, "cached, of ublkb%d%s", id, part);
+	close(fd);
+	snprintf(path, sizeof(path), "/dev/ublkb%d%s", id, part);
+	fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	file_read(fd, buf, len, 0);
+	pat_is(buf, len, seed, 0, "direct, of ublkb%d%s", id, part);
+	close(fd);
+}
+
+static void fill(const char *path, u32 seed)
+{
+	int fd = make_file(path, MIB);
+
+	pat_fill(buf, MIB, seed, 0);
+	file_write(fd, buf, MIB, 0);
+	close(fd);
+}
+
+/* D6: what was cached of the old image is not read of the new one. */
+Test(images, are_read_anew_after_a_forced_recovery)
+{
+	static struct cli c;
+	int id, held;
+	char text[16];
+
+	fill("/tmp/old", 21);
+	fill("/tmp/new", 22);
+	id = cli_add(CLI("add", "-t", "loop", "-l", "/tmp/old", "--recovery"));
+	snprintf(text, sizeof(text), "%d", id);
+	/* held open, or the cache goes with the last one who has it */
+	held = open_cached(id, "");
+	cached_is_direct(id, "", 21, MIB);
+	proc_kill_other(cli_pid(id));
+	cli_run(&c, CLI("recover", "-n", text, "--force", "-t", "loop", "-l", "/tmp/new"));
+	must(!c.status, "recover: status %d: %s", c.status, c.err);
+	cached_is_direct(id, "", 22, MIB);
+	close(held);
+	cli_del(id);
+}
+
+Test(images, have_their_own_partitions_after_a_forced_recovery)
+{
+	static struct cli c;
+	char text[16];
+	int id, held;
+
+	make_image("/tmp/old");
+	make_image("/tmp/new");
+	pat_fill(buf, PART_SIZE * 512, 23, 0);
+	held = open("/tmp/new", O_RDWR | O_CLOEXEC);
+	file_write(held, buf, PART_SIZE * 512, PART_START * 512);
+	close(held);
+	id = cli_add(CLI("add", "-t", "loop", "-l", "/tmp/old", "--recovery"));
+	snprintf(text, sizeof(text), "%d", id);
+	/* so that it cannot be dropped with its cache */
+	held = open_cached(id, "p1");
+	cached_is_direct(id, "p1", 5, PART_SIZE * 512);
+	proc_kill_other(cli_pid(id));
+	cli_run(&c, CLI("recover", "-n", text, "--force", "-t", "loop", "-l", "/tmp/new"));
+	must(!c.status && strstr(c.err, "it is in use"), "recover: status %d: %s", c.status, c.err);
+	cached_is_direct(id, "p1", 23, PART_SIZE * 512);
+	close(held);
+	cli_del(id);
+}
