@@ -494,3 +494,31 @@ Test(images, have_their_own_partitions_after_a_forced_recovery)
 	close(held);
 	cli_del(id);
 }
+
+/* D4: where pages are lent, whoever is above; not where they are copied. */
+Test(images, want_stable_pages_if_their_leg_does)
+{
+	const char *disk;
+
+	disk_null(DISK, &(struct null_disk){ .mb = 32 }, -1);
+	disk = disk_null_path(DISK);
+	must(!sh("echo 1 > /sys/block/%s/queue/stable_writes", disk + strlen("/dev/")), "stable_writes");
+	for (unsigned int m = 0; m < cli_modes(); m++) {
+		bool lends = mode_find(mode_names[m])->lends;
+		int id = cli_add(CLI("add", "-t", "loop", "-m", mode_names[m], "-l", disk));
+
+		cr_assert_eq(attr(id, "queue/stable_writes"), lends, "%s over a disk", mode_names[m]);
+		cli_del(id);
+	}
+	must(!sh("mkfs.ext4 -q %s > /dev/null 2>&1", disk), "mkfs.ext4");
+	must(!mkdir(MNT, 0700) || errno == EEXIST, MNT ": %s", strerror(errno));
+	must(!mount(disk, MNT, "ext4", 0, NULL), "mount: %s", strerror(errno));
+	close(make_file(MNT "/file", MIB));
+	for (unsigned int m = 0; m < cli_modes(); m++) {
+		bool lends = mode_find(mode_names[m])->lends;
+		int id = cli_add(CLI("add", "-t", "loop", "-m", mode_names[m], "-l", MNT "/file"));
+
+		cr_assert_eq(attr(id, "queue/stable_writes"), lends, "%s over a file there", mode_names[m]);
+		cli_del(id);
+	}
+}
