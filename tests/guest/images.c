@@ -49,7 +49,7 @@ static void sweep(void)
 {
 	cli_sweep();
 	swapoff(MNT "/swap");
-	sh("losetup -d /dev/loop7 2> /dev/null; dmsetup remove --noudevsync --retry " DISK " 2> /dev/null");
+	sh("dmsetup remove --noudevsync --retry " DISK " 2> /dev/null");
 	umount2(MNT, MNT_DETACH);
 	disk_null_sweep();
 }
@@ -245,9 +245,28 @@ static void mount_ext4(const char *options)
 	must(!mount(disk_null_path(DISK), MNT, "ext4", 0, NULL), "mount: %s", strerror(errno));
 }
 
+/* A loop device of what is at @file, opened with @flags; its name in @path.  Goes when it is closed. */
+static int loop_of(const char *file, int flags, char path[64])
+{
+	int fd = open(file, flags | O_CLOEXEC), loop;
+	char link[32];
+	ssize_t len;
+
+	must(fd >= 0, "%s: %s", file, strerror(errno));
+	loop = disk_loop(fd, 0);
+	close(fd);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", loop);
+	len = readlink(link, path, 63);
+	must(len > 0, "%s: %s", link, strerror(errno));
+	path[len] = '\0';
+	return loop;
+}
+
 Test(images, disks_that_are_read_only_are_refused)
 {
 	const char *disk;
+	char path[64];
+	int fd;
 
 	disk_null(DISK, &(struct null_disk){ 0 }, -1);
 	disk = disk_null_path(DISK);
@@ -256,9 +275,9 @@ Test(images, disks_that_are_read_only_are_refused)
 	must(!sh("blockdev --setrw %s", disk), "blockdev");
 	cli_del(cli_add(CLI("add", "-t", "loop", "-l", disk)));
 
-	must(!sh("losetup -r /dev/loop7 %s", disk), "losetup");
-	not_writable("/dev/loop7", "read-only");
-	must(!sh("losetup -d /dev/loop7"), "losetup");
+	fd = loop_of(disk, O_RDONLY, path);
+	not_writable(path, "read-only");
+	close(fd);
 
 	must(!sh("dmsetup create " DISK " --readonly --noudevsync --table \"0 2048 linear %s 0\"", disk),
 	     "dmsetup");
@@ -381,12 +400,15 @@ Test(images, are_zeroed_where_the_file_system_refuses_to)
 
 Test(images, below_a_block_leg_keep_their_blocks_too)
 {
+	char path[64];
+	int loop;
+
 	mount_ext4("");
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		make_full(MNT "/full");
-		must(!sh("losetup /dev/loop7 " MNT "/full"), "losetup");
-		zeroes_on("/dev/loop7", MNT "/full", mode_names[m], "loop device");
-		must(!sh("losetup -d /dev/loop7"), "losetup -d");
+		loop = loop_of(MNT "/full", O_RDWR, path);
+		zeroes_on(path, MNT "/full", mode_names[m], "loop device");
+		close(loop);
 	}
 }
 
