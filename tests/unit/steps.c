@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A request's steps on real files, through a real ring: what becomes of those that a
+ * leg refuses, and of zeroes.  There is no driver: a file in memory stands for the
+ * char device, with the request's data at the request's position.
+ */
+#include <criterion/criterion.h>
+#include <criterion/redirect.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+
+/* for what it keeps to itself */
+#include "../../srv/queue.c"
+#include "cookie.h"
+#include "opts.h"
+#include "targets/targets.h"
+
+#define LEN	(256U << 10)
+#define SIZE	(1U << 20)
+#define OFF	(128U << 10)	/* of the request, on the device */
+
+static char paths[2][64];
+static struct ublksrv_io_desc desc;
+static struct step steps[4];
+static struct io io = { .steps = steps };
+static struct queue q;
+static char data[LEN] __attribute__((aligned(4096))), found[SIZE];
+static int chardev;
+static u32 refusing;	/* legs whose next step gets EINVAL */
+static bool refused;
+
+static void fake_issue(struct queue *queue, struct io *i)
+{
+	for (unsigned int n = 0; n < i->nr_steps; n++) {
+		struct step *s = &i->steps[n];
+		struct io_uring_sqe *sqe;
+
+		if (s->state != STEP_TODO)
+			continue;
+		sqe = queue_rw_step(queue, i, s, s->op == STEP_READ ? IORING_OP_READ : IORING_OP_WRITE,
+				    (uintptr_t)data + s->done, 0);
+		/* no such priority: EINVAL, and nothing is done */
+		if (refusing >> s->leg & 1) {
+			sqe->ioprio = 0xffff;
+			refused = true;
+		}
+	}
+}
+
+static const struct mode_ops fake = { .name = "fake", .lends = true, .issue = fake_issue };
+
+static void setup(void)
+{
+	cr_redirect_stderr();
+	for (unsigned int i = 0; i < 2; i++) {
+		int fd;
+
+		snprintf(paths[i], sizeof(paths[i]), "/tmp/steps.XXXXXX");
+		fd = mkstemp(paths[i]);
+		memset(found, 'o' + i, SIZE);
+		cr_assert_eq(write(fd, found, SIZE), SIZE);
+		cr_assert_eq(fsync(fd), 0);
+		close(fd);
+	}
+	if (io_uring_queue_init(16, &q.ring, IORING_SETUP_SUBMIT_ALL))
+		cr_skip_test("there is no io_uring here");
+}
+
+static void teardown(void)
+{
+	unlink(paths[0]);
+	unlink(paths[1]);
+}
+
+TestSuite(steps, .init = setup, .fini = teardown, .timeout = 30);
+
+/* Over these legs; NULL: one. */
+static void serve(const char *first, const char *second)
+{
+	struct target *t = target_create(second ? &target_mirror : &target_loop);
+	char *argv[] = { "test", "-l", (char *)first, "-l", (char *)second, NULL };
+	const struct opt_group group = { t->ops->opts, t->conf };
+	int fds[3];
+
+	chardev = memfd_create("request", MFD_CLOEXEC);
+
+	cr_assert_eq(opts_parse(second ? 5 : 3, argv, &group, 1), 0);
+	cr_assert_eq(t->ops->open(t), 0);
+	if (t->ops->start)
+		cr_assert_eq(t->ops->start(t, 1), 0);
+	q.tq = t->ops->queue ? t->ops->queue(t, 0) : NULL;
+	q.target = t;
+	q.mode = &fake;
+	q.descs = &desc;
+	q.ios = &io;
+	io.cookie = cookie(0, 0, 0);
+	memset(data, 'n', LEN);
+	cr_assert_eq(pwrite(chardev, data, LEN, io.cookie), LEN);
+	fds[FILE_UBLKC] = chardev;
+	for (unsigned int i = 0; i < t->nr_legs; i++)
+		fds[FILE_LEG(i)] = t->legs[i].fd;
+	cr_assert_eq(io_uring_register_files(&q.ring, fds, 1 + t->nr_legs), 0);
+}
+
+/* One request, to its end.  Returns its result. */
+static int request(u32 op, u32 flags)
+{
+	struct io_uring_cqe *cqe;
+	bool committed = false;
+
+	desc = (struct ublksrv_io_desc){ .op_flags = op | flags, .nr_sectors = LEN / 512,
+					 .start_sector = OFF / 512 };
+	queue_request(&q, &io);
+	while (!committed) {
+		cr_assert_geq(io_uring_submit_and_wait(&q.ring, 1), 0);
+		while (!io_uring_peek_cqe(&q.ring, &cqe)) {
+			/* the file in memory takes no COMMIT, but that is the end */
+			committed = udata_kind(cqe->user_data) == UD_FETCH;
+			if (!committed)
+				queue_cqe(&q, cqe);
+			io_uring_cqe_seen(&q.ring, cqe);
+		}
+	}
+	cr_assert_eq(io.pending, 0);
+	cr_assert_null(io.buf, "the buffer was not freed");
+	return io.result;
+}
+
+/* The range of the request holds @byte, the rest of the leg what it had. */
+static void leg_has(unsigned int i, char byte)
+{
+	int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
+
+	cr_assert_eq(pread(fd, found, SIZE, 0), SIZE);
+	close(fd);
+	for (unsigned int n = 0; n < SIZE; n++) {
+		char want = n >= OFF && n < OFF + LEN ? byte : (char)('o' + i);
+
+		cr_assert_eq(found[n], want, "leg %u: byte %u is %#x, not %#x", i, n, found[n], want);
+	}
+}
+
+/* What the client would have read. */
+static void request_has(char byte)
+{
+	cr_assert_eq(pread(chardev, found, LEN, io.cookie), LEN);
+	for (unsigned int n = 0; n < LEN; n++)
+		cr_assert_eq(found[n], byte, "byte %u is %#x, not %#x", n, found[n], byte);
+}
+
+static void all_are_live(void)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	q.target->ops->status_text(q.target, out);
+	fclose(out);
+	cr_assert_null(strstr(text, "dropped"), "%s", text);
+	free(text);
+}
+
+Test(steps, a_write_that_a_leg_refuses_arrives)
+{
+	serve(paths[0], NULL);
+	refusing = 1;
+	cr_assert_eq(request(UBLK_IO_OP_WRITE, 0), LEN);
+	cr_assert(refused);
+	leg_has(0, 'n');
+}
+
+Test(steps, a_read_that_a_leg_refuses_arrives)
+{
+	serve(paths[0], NULL);
+	refusing = 1;
+	cr_assert_eq(request(UBLK_IO_OP_READ, 0), LEN);
+	cr_assert(refused);
+	request_has('o');
+}
+
+Test(steps, a_read_that_one_leg_refuses_brings_the_same)
+{
+	serve(paths[0], paths[1]);
+	for (unsigned int i = 0; i < 8; i++) {
+		refusing = i & 3;
+		cr_assert_eq(request(UBLK_IO_OP_READ, 0), LEN);
+	}
+	cr_assert(refused);
+	all_are_live();
+}
+
+Test(steps, a_write_that_one_leg_refuses_is_on_both)
+{
+	for (unsigned int bad = 0; bad < 2; bad++) {
+		serve(paths[0], paths[1]);
+		refusing = 1 << bad;
+		cr_assert_eq(request(UBLK_IO_OP_WRITE, 0), LEN);
+		cr_assert(refused);
+		all_are_live();
+		leg_has(0, 'n');
+		leg_has(1, 'n');
+		target_destroy(q.target);
+		io_uring_unregister_files(&q.ring);
+	}
+}
+
+/* Something else than its shape is wrong then: it has to go, it has missed a write. */
+Test(steps, a_leg_that_refuses_the_copy_too_is_dropped)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out;
+
+	serve(paths[0], paths[1]);
+	refusing = 1;
+	/* unseekable, and not for writing */
+	cr_assert_eq(io_uring_register_files_update(&q.ring, FILE_LEG(0), (int[]){ eventfd(0, 0) }, 1), 1);
+	cr_assert_eq(request(UBLK_IO_OP_WRITE, 0), LEN);
+	leg_has(1, 'n');
+	out = open_memstream(&text, &len);
+	q.target->ops->status_text(q.target, out);
+	fclose(out);
+	cr_assert_not_null(strstr(text, "dropped"), "%s", text);
+	free(text);
+}
+
+static u64 allocated(int fd)
+{
+	struct stat st;
+
+	cr_assert_eq(fstat(fd, &st), 0);
+	return (u64)st.st_blocks * 512;
+}
+
+/* A file in memory can free a range, but not tell it to be zero. */
+static int serve_memory(void)
+{
+	int fd = memfd_create("leg", MFD_CLOEXEC);
+	char path[64];
+
+	memset(found, 'o', SIZE);
+	cr_assert_eq(write(fd, found, SIZE), SIZE);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	serve(path, NULL);
+	return fd;
+}
+
+static void is_zeroed(int fd)
+{
+	cr_assert_eq(pread(fd, found, SIZE, 0), SIZE);
+	for (unsigned int n = 0; n < SIZE; n++)
+		cr_assert_eq(found[n], n >= OFF && n < OFF + LEN ? 0 : 'o', "byte %u is %#x", n, found[n]);
+}
+
+Test(steps, zeroes_free_memory_that_may_go)
+{
+	int fd = serve_memory();
+	u64 before = allocated(fd);
+
+	cr_assert_eq(request(UBLK_IO_OP_WRITE_ZEROES, 0), 0);
+	is_zeroed(fd);
+	cr_assert_leq(allocated(fd), before - LEN);
+}
+
+Test(steps, zeroes_keep_memory_that_must_stay)
+{
+	int fd = serve_memory();
+	u64 before = allocated(fd);
+
+	cr_assert_eq(request(UBLK_IO_OP_WRITE_ZEROES, UBLK_IO_F_NOUNMAP), 0);
+	is_zeroed(fd);
+	cr_assert_eq(allocated(fd), before);
+}
+
+Test(steps, zeroes_keep_blocks_of_all_legs_that_must_stay)
+{
+	u64 before[2];
+
+	serve(paths[0], paths[1]);
+	for (unsigned int i = 0; i < 2; i++)
+		before[i] = allocated(q.target->legs[i].fd);
+	cr_assert_eq(request(UBLK_IO_OP_WRITE_ZEROES, UBLK_IO_F_NOUNMAP), 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		leg_has(i, 0);
+		cr_assert_geq(allocated(q.target->legs[i].fd), before[i]);
+	}
+	all_are_live();
+}
