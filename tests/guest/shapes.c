@@ -109,36 +109,48 @@ static size_t shape_iov(const struct shape *s, u8 *from, struct iovec *iov)
 	return (size_t)s->vecs * s->len;
 }
 
-/* Does it fit what the device says of itself? */
-static bool shape_fits(const struct shape *s, u32 block, u32 align_mask)
+/*
+ * Does it fit what the device says of itself?  Pieces that are no whole blocks, of a
+ * request that is, are for the kernel to take or to refuse.
+ */
+enum fit { REFUSED, EITHER, TAKEN };
+
+static enum fit shape_fits(const struct shape *s, u32 block, u32 align_mask)
 {
 	u32 starts = s->at | (s->vecs > 1 ? s->stride : 0);
 
-	return !((s->pos | s->len) & (block - 1)) && !(starts & align_mask);
+	if ((s->pos | s->vecs * s->len) & (block - 1) || starts & align_mask)
+		return REFUSED;
+	return s->len & (block - 1) ? EITHER : TAKEN;
+}
+
+/* What a request got is what it may get; true if it is the data. */
+static bool shape_ended(const struct shape *s, enum fit fit, ssize_t ret, const char *what)
+{
+	ssize_t len = (ssize_t)s->vecs * s->len;
+	bool taken = ret == len, refused = ret == -1 && errno == EINVAL;
+
+	must((taken && fit != REFUSED) || (refused && fit != TAKEN),
+	     "%s: %u x %u, %u apart, at %u in memory and %u on the disk: %zd (%s)", what, s->vecs, s->len,
+	     s->stride, s->at, s->pos, ret, ret < 0 ? strerror(errno) : "bytes");
+	return taken;
 }
 
 /* Both ways; what was taken is in the model. */
-static void shape_try(int dev, const struct shape *s, bool fits, u32 seed, const char *what)
+static void shape_try(int dev, const struct shape *s, enum fit fit, u32 seed, const char *what)
 {
 	struct iovec iov[MAX_VECS];
 	size_t len = shape_iov(s, mem, iov);
-	ssize_t want = fits ? (ssize_t)len : -1, ret;
 
 	for (unsigned int i = 0; i < s->vecs; i++)
 		pat_fill(iov[i].iov_base, s->len, seed, s->pos + (size_t)i * s->len);
-	ret = pwritev(dev, iov, s->vecs, s->pos);
-	must(ret == want && (fits || errno == EINVAL),
-	     "%s: pwritev of %u x %u, %u apart, at %u in memory and %u: %zd, not %zd (%s)", what, s->vecs,
-	     s->len, s->stride, s->at, s->pos, ret, want, strerror(errno));
-	if (fits)
+	if (shape_ended(s, fit, pwritev(dev, iov, s->vecs, s->pos), what))
 		pat_fill(model + s->pos, len, seed, s->pos);
 
 	memset(mem, 0, SIZE);
-	ret = preadv(dev, iov, s->vecs, s->pos);
-	must(ret == want && (fits || errno == EINVAL),
-	     "%s: preadv of %u x %u, %u apart, at %u in memory and %u: %zd, not %zd (%s)", what, s->vecs,
-	     s->len, s->stride, s->at, s->pos, ret, want, strerror(errno));
-	for (unsigned int i = 0; fits && i < s->vecs; i++)
+	if (!shape_ended(s, fit, preadv(dev, iov, s->vecs, s->pos), what))
+		return;
+	for (unsigned int i = 0; i < s->vecs; i++)
 		mem_is(iov[i].iov_base, model + s->pos + (size_t)i * s->len, s->len,
 		       "%s: piece %u of %u x %u, %u apart, at %u", what, i, s->vecs, s->len, s->stride,
 		       s->at);
@@ -296,9 +308,9 @@ static void pieces_on_a_leg_that_has_changed(const char *mode, unsigned int nr)
 		struct shape at = s;
 
 		at.pos = i * 4096;
-		shape_try(dev, &at, true, i, what);
+		shape_try(dev, &at, TAKEN, i, what);
 		/* the other leg's turn to be read */
-		shape_try(dev, &at, true, 100 + i, what);
+		shape_try(dev, &at, TAKEN, 100 + i, what);
 	}
 	legs_are_live(id, what);
 	close(dev);
