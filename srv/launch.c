@@ -280,7 +280,7 @@ static int launch_check_recover(const struct launch *l, const struct ublksrv_ctr
 		return -EINVAL;
 	}
 	if (size != lim->size || lbs != lim->lbs) {
-		log_err("device %u: it has %" PRIu64 " bytes in blocks of %u, the legs %" PRIu64 " in blocks of %u",
+		log_err("device %u: it has %" PRIu64 " bytes in blocks of %u, the legs %" PRIu64 " in blocks of %u; right are the --size and --block that it was made with",
 			l->id, size, lbs, lim->size, lim->lbs);
 		return -EINVAL;
 	}

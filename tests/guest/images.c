@@ -544,3 +544,20 @@ Test(images, want_stable_pages_if_their_leg_does)
 		cli_del(id);
 	}
 }
+
+Test(images, are_recovered_with_the_blocks_that_they_had)
+{
+	static struct cli c;
+	char text[16];
+	int id;
+
+	make_image("/tmp/image");
+	id = cli_add(CLI("add", "-t", "loop", "-l", "/tmp/image", "--recovery", "--block", "4K"));
+	snprintf(text, sizeof(text), "%d", id);
+	proc_kill_other(cli_pid(id));
+	cli_run(&c, CLI("recover", "-n", text, "-t", "loop", "-l", "/tmp/image"));
+	must(c.status == 1 && strstr(c.err, "--block that it was made with"), "status %d: %s", c.status, c.err);
+	cli_run(&c, CLI("recover", "-n", text, "-t", "loop", "-l", "/tmp/image", "--block", "4K"));
+	must(!c.status, "status %d: %s", c.status, c.err);
+	cli_del(id);
+}
