@@ -52,7 +52,7 @@ void target_destroy(struct target *t)
 
 void target_leg_json(const struct leg *leg, struct json *j)
 {
-	json_str(j, "path", leg->absolute);
+	json_name(j, "path", leg->absolute);
 	json_str(j, "kind", leg->is_blk ? "block" : "file");
 	json_bool(j, "direct", leg->direct);
 	json_u64(j, "size", leg->lim.size);
