@@ -20,10 +20,13 @@
 #include "json.h"
 #include "launch.h"
 #include "log.h"
+#include "node.h"
 #include "sysfs.h"
 
-#define NODE_WAIT_MS	10000
+#define BUSY_WAIT_MS	10000
 #define DYING_WAIT_MS	2000
+/* For an errno: the failure has been logged. */
+#define START_TOLD	255
 
 int launch_send(int sock, const struct launch_msg *msg)
 {
@@ -63,6 +66,33 @@ static int launch_add_failed(const struct launch *l, int err)
 	return -err;
 }
 
+/* Until a node is there that is the device's: devtmpfs is quick, udev takes its time. */
+static int launch_wait_node(const struct launch *l, struct ctrl *c, enum node_kind kind)
+{
+	struct ublk_params p;
+	dev_t dev = 0;
+
+	if (!ctrl_get_params(c, l->id, &p) && p.types & UBLK_PARAM_TYPE_DEVT)
+		dev = kind == NODE_BLOCK ? makedev(p.devt.disk_major, p.devt.disk_minor) :
+					   makedev(p.devt.char_major, p.devt.char_minor);
+	return node_wait(kind, l->id, dev);
+}
+
+/* Can the device that was just added be used? */
+static int launch_check_added(const struct launch *l, struct ctrl *c,
+			      const struct ublksrv_ctrl_dev_info *info)
+{
+	int ret;
+
+	if ((info->flags & l->mode->ublk_flags) != l->mode->ublk_flags) {
+		/* An old driver drops what it does not know. */
+		log_err("mode %s: this kernel's ublk driver does not have it", l->mode->name);
+		return -EOPNOTSUPP;
+	}
+	ret = node_check_names("", l->id);
+	return ret ? ret : launch_wait_node(l, c, NODE_CHAR);
+}
+
 /* The first step, and the only one whose failure leaves nothing to undo. */
 static int launch_add(struct launch *l, struct ctrl *c)
 {
@@ -74,18 +104,19 @@ static int launch_add(struct launch *l, struct ctrl *c)
 		.dev_id = l->id,
 		.flags = l->flags | l->mode->ublk_flags,
 	};
-	int ret = ctrl_add_dev(c, &info);
+	int ret = l->id == UINT32_MAX ? 0 : node_check_names("", l->id);
 
+	if (ret)
+		return ret;
+	ret = ctrl_add_dev(c, &info);
 	if (ret)
 		return launch_add_failed(l, -ret);
 	l->id = info.dev_id;
 	l->nr_queues = info.nr_hw_queues;
-	if ((info.flags & l->mode->ublk_flags) == l->mode->ublk_flags)
-		return 0;
-	/* An old driver drops what it does not know. */
-	ctrl_del_dev(c, l->id);
-	log_err("mode %s: this kernel's ublk driver does not have it", l->mode->name);
-	return -EOPNOTSUPP;
+	ret = launch_check_added(l, c, &info);
+	if (ret)
+		ctrl_del_dev(c, l->id);
+	return ret;
 }
 
 static int launch_set_params(struct launch *l, struct ctrl *c)
@@ -141,25 +172,6 @@ static bool launch_server_died(int sock)
 	return poll(&pfd, 1, 0) > 0;
 }
 
-/* Until the block device is there: devtmpfs is quick, udev takes its time. */
-static int launch_wait_node(struct launch *l)
-{
-	char path[32];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "/dev/ublkb%u", l->id);
-	for (int ms = 0; ms < NODE_WAIT_MS; ms += 10) {
-		/* Not opened: that waits for the partition table, and so for the server. */
-		bool there = !stat(path, &st) && S_ISBLK(st.st_mode);
-
-		if (there)
-			return 0;
-		usleep(10000);
-	}
-	log_warn("%s: did not appear within %d s", path, NODE_WAIT_MS / 1000);
-	return -ETIMEDOUT;
-}
-
 static void launch_set_queue(struct launch *l, const char *name, const char *value, const char *why)
 {
 	char path[32];
@@ -190,13 +202,13 @@ static int launch_start_here(struct launch *l, int pid)
 	int ret = ctrl_init(&c);
 
 	if (ret)
-		return ret;
+		return -START_TOLD;
 	if (l->recover)
 		ret = ctrl_end_recovery(&c, l->id, pid);
 	else
 		ret = ctrl_start_dev(&c, l->id, pid);
-	if (!ret)
-		ret = launch_wait_node(l);
+	if (!ret && launch_wait_node(l, &c, NODE_BLOCK))
+		ret = -START_TOLD;
 	/* A device that is recovered has them, or what its owner has set since. */
 	if (!ret && !l->recover)
 		launch_queue_attributes(l);
@@ -235,7 +247,8 @@ static int launch_start(struct launch *l, int sock, int pid)
 	if (!status)
 		return 0;
 	status = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
-	log_err("device %u: start: %s", l->id, strerror(status));
+	if (status != START_TOLD)
+		log_err("device %u: start: %s", l->id, strerror(status));
 	return -status;
 }
 
@@ -292,7 +305,7 @@ static int launch_start_recovery(struct launch *l, struct ctrl *c)
 {
 	int ret = -EBUSY;
 
-	for (int ms = 0; ms < NODE_WAIT_MS && ret == -EBUSY; ms += 10) {
+	for (int ms = 0; ms < BUSY_WAIT_MS && ret == -EBUSY; ms += 10) {
 		ret = ctrl_start_recovery(c, l->id);
 		if (ret == -EBUSY)
 			usleep(10000);
@@ -347,6 +360,8 @@ static int launch_recover(struct launch *l, struct ctrl *c)
 		return ret;
 	}
 	ret = launch_check_recover(l, &info, &params);
+	if (!ret)
+		ret = node_check_names("", l->id);
 	if (ret)
 		return ret;
 	l->nr_queues = info.nr_hw_queues;
