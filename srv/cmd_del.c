@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,7 +11,6 @@
 #include "log.h"
 #include "opts.h"
 
-#define DEL_MAX		4096
 #define DEL_WAIT_US	3000000
 
 struct del_conf {
@@ -88,16 +88,17 @@ static int del_one(struct ctrl *c, u32 id, struct json *j)
 
 static int del_all(struct ctrl *c, struct json *j)
 {
-	static u32 ids[DEL_MAX];
-	int nr = ctrl_list(ids, DEL_MAX), ret = 0;
+	u32 *ids;
+	int nr = ctrl_list(&ids), ret = 0;
 
 	if (nr < 0) {
 		log_err("del: the list of devices: %s", strerror(-nr));
-		return nr;
+		ret = nr;
 	}
 	for (int i = 0; i < nr; i++)
 		if (del_one(c, ids[i], j))
 			ret = 1;
+	free(ids);
 	return ret;
 }
 

@@ -12,8 +12,6 @@
 #include "opts.h"
 #include "status.h"
 
-#define LIST_MAX	4096
-
 struct list_conf {
 	unsigned int id;
 	bool json;
@@ -113,7 +111,7 @@ static int list_one(struct ctrl *c, u32 id, struct json *j)
 
 static int list_all(struct ctrl *c, u32 only, struct json *j)
 {
-	static u32 ids[LIST_MAX];
+	u32 *ids;
 	int nr, ret;
 
 	if (only != UINT32_MAX) {
@@ -124,18 +122,17 @@ static int list_all(struct ctrl *c, u32 only, struct json *j)
 			log_err("list: device %u: %s", only, strerror(-ret));
 		return ret;
 	}
-	nr = ctrl_list(ids, LIST_MAX);
-	if (nr < 0) {
+	nr = ctrl_list(&ids);
+	if (nr < 0)
 		log_err("list: the list of devices: %s", strerror(-nr));
-		return nr;
-	}
 	for (int i = 0; i < nr; i++) {
 		ret = list_one(c, ids[i], j);
 		/* It may have gone meanwhile. */
 		if (ret && ret != -ENODEV)
 			log_warn("list: device %u: %s", ids[i], strerror(-ret));
 	}
-	return 0;
+	free(ids);
+	return nr < 0 ? nr : 0;
 }
 
 int cmd_list(int argc, char **argv)

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 
 #include "ctrl.h"
+#include "ids.h"
 #include "log.h"
 
 #define CTRL_PATH	"/dev/ublk-control"
@@ -165,25 +165,14 @@ int ctrl_end_recovery(struct ctrl *c, u32 id, int pid)
 	return ctrl_simple(c, UBLK_U_CMD_END_USER_RECOVERY, id, pid);
 }
 
-static int u32_cmp(const void *a, const void *b)
+int ctrl_list(u32 **ids)
 {
-	u32 x = *(const u32 *)a, y = *(const u32 *)b;
+	int nr = ids_list(CTRL_CLASS, "ublkc", ids);
 
-	return x < y ? -1 : x > y;
-}
-
-int ctrl_list(u32 *ids, unsigned int max)
-{
-	DIR *dir = opendir(CTRL_CLASS);
-	struct dirent *de;
-	unsigned int nr = 0;
-
-	if (!dir)
-		return errno == ENOENT ? 0 : -errno;
-	while (nr < max && (de = readdir(dir)))
-		if (sscanf(de->d_name, "ublkc%u", &ids[nr]) == 1)
-			nr++;
-	closedir(dir);
-	qsort(ids, nr, sizeof(*ids), u32_cmp);
-	return nr;
+	if (nr != -ENOENT)
+		return nr;
+	/* No device was ever made, or there is no sysfs: then the nodes have to do. */
+	free(*ids);
+	*ids = NULL;
+	return access("/sys/class", F_OK) ? ids_list("/dev", "ublkc", ids) : 0;
 }

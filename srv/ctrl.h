@@ -40,9 +40,9 @@ int ctrl_start_recovery(struct ctrl *c, u32 id);
 int ctrl_end_recovery(struct ctrl *c, u32 id, int pid);
 
 /*
- * Ids of the devices that exist, ascending, at most @max.  Returns how many, or
- * -errno.
+ * Ids of the devices that exist, ascending, in *ids, which the caller frees, also
+ * after an error.  Returns how many, or -errno.
  */
-int ctrl_list(u32 *ids, unsigned int max);
+int ctrl_list(u32 **ids);
 
 #endif

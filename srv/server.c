@@ -199,20 +199,21 @@ static int server_wait_queues(struct server *srv)
  */
 static void server_orphan(struct server *srv)
 {
-	static u32 ids[4096];
 	struct ublksrv_ctrl_dev_info info;
 	struct ctrl c;
+	u32 *ids;
 	int nr;
 
 	if (ctrl_init(&c))
 		return;
-	nr = ctrl_list(ids, ARRAY_SIZE(ids));
+	nr = ctrl_list(&ids);
 	for (int i = 0; i < nr; i++) {
 		if (ctrl_get_info(&c, ids[i], &info) || info.ublksrv_flags != srv->nonce)
 			continue;
 		srv->id = ids[i];
 		server_delete(srv);
 	}
+	free(ids);
 	ctrl_deinit(&c);
 }
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Numbers of devices, as a directory has them.
+ */
+#ifndef SRV_IDS_H
+#define SRV_IDS_H
+
+#include "types.h"
+
+/*
+ * The numbers N of all names @prefix N in @dir, ascending, in *ids, which the caller
+ * frees, also after an error.  Returns how many, or -errno.
+ */
+int ids_list(const char *dir, const char *prefix, u32 **ids);
+
+#endif
