@@ -25,6 +25,7 @@
 
 #define BUSY_WAIT_MS	10000
 #define DYING_WAIT_MS	2000
+#define UNDO_WAIT_MS	2500
 /* For an errno: the failure has been logged. */
 #define START_TOLD	255
 
@@ -225,7 +226,7 @@ static int launch_start_here(struct launch *l, int pid)
  */
 static int launch_start(struct launch *l, int sock, int pid)
 {
-	pid_t child = fork();
+	pid_t parent = getpid(), child = fork();
 	int status;
 
 	if (child < 0) {
@@ -235,11 +236,16 @@ static int launch_start(struct launch *l, int sock, int pid)
 	if (!child) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(sock);
+		/* killed before it could be told */
+		if (getppid() != parent)
+			_exit(START_TOLD);
 		_exit(-launch_start_here(l, pid));
 	}
 	while (!waitpid(child, &status, WNOHANG)) {
-		if (launch_server_died(sock))
+		if (launch_server_died(sock)) {
+			kill(child, SIGKILL);
 			return launch_server_gone(l, -ECONNRESET);
+		}
 		usleep(1000);
 	}
 	if (launch_server_died(sock))
@@ -370,29 +376,55 @@ static int launch_recover(struct launch *l, struct ctrl *c)
 	return launch_start_recovery(l, c);
 }
 
-/* A device that is to be recovered stays, and can be recovered once more. */
-static void launch_undo(struct launch *l, struct ctrl *c, int sock)
+/* The number may be another device's by now: a server that dies removes it too. */
+static int launch_remove(const struct launch *l)
+{
+	struct ublksrv_ctrl_dev_info info;
+	struct ctrl c;
+	int ret = ctrl_init(&c);
+
+	if (ret)
+		return ret;
+	ret = ctrl_get_info(&c, l->id, &info);
+	if (!ret && info.ublksrv_flags == l->nonce) {
+		ctrl_stop_dev(&c, l->id);
+		ret = ctrl_del_dev(&c, l->id);
+	}
+	ctrl_deinit(&c);
+	return ret;
+}
+
+/*
+ * A device that is to be recovered stays, and can be recovered once more.  Another one
+ * goes, in a process that nobody has to wait for: the legs may hold what is in work.
+ */
+static void launch_undo(struct launch *l, int sock)
 {
 	const struct launch_msg gone = { .type = LAUNCH_GONE };
+	pid_t child;
 
 	launch_send(sock, &gone);
 	if (l->recover)
 		return;
-	ctrl_stop_dev(c, l->id);
-	ctrl_del_dev(c, l->id);
+	child = fork();
+	if (!child) {
+		/* ^C is for who waits. */
+		setsid();
+		close(sock);
+		_exit(launch_remove(l) ? 1 : 0);
+	}
+	for (int ms = 0; ms < UNDO_WAIT_MS && child > 0; ms += 5) {
+		if (waitpid(child, NULL, WNOHANG))
+			return;
+		usleep(5000);
+	}
+	log_warn("device %u: it goes when the I/O that its server had in work is over", l->id);
 }
 
-/* What `add` and `recover` print. */
-static void launch_tell_user(const struct launch *l, int pid)
+static void launch_print_json(const struct launch *l, const char *node, int pid)
 {
 	struct json j;
-	char node[32];
 
-	snprintf(node, sizeof(node), "/dev/ublkb%u", l->id);
-	if (!l->json) {
-		printf("%s\n", node);
-		return;
-	}
 	json_init(&j, stdout);
 	json_open(&j, NULL, '{');
 	json_u64(&j, "id", l->id);
@@ -400,6 +432,35 @@ static void launch_tell_user(const struct launch *l, int pid)
 	json_s64(&j, "pid", pid);
 	json_close(&j, '}');
 	putchar('\n');
+}
+
+/* What `add` and `recover` print.  A device that nobody can know of is none. */
+static int launch_tell_user(const struct launch *l, int pid)
+{
+	char node[32];
+
+	snprintf(node, sizeof(node), "/dev/ublkb%u", l->id);
+	if (l->json)
+		launch_print_json(l, node, pid);
+	else
+		printf("%s\n", node);
+	if (!fflush(stdout))
+		return 0;
+	log_err("device %u: its name cannot be printed: %s: removing it", l->id, strerror(errno));
+	return -EIO;
+}
+
+/* From here on the device stays: whoever ends us now must find that it was made. */
+static int launch_done(struct launch *l, int sock)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return launch_tell_server(l, sock, LAUNCH_TOLD);
 }
 
 /* The launcher's process.  @pid: the server. */
@@ -422,10 +483,12 @@ static int launch_device(struct launch *l, int sock, int pid)
 		ret = launch_start(l, sock, pid);
 	if (!ret)
 		ret = launch_tell_server(l, sock, LAUNCH_LIVE);
+	if (!ret)
+		ret = launch_tell_user(l, pid);
+	if (!ret)
+		ret = launch_done(l, sock);
 	if (ret)
-		launch_undo(l, &c, sock);
-	else
-		launch_tell_user(l, pid);
+		launch_undo(l, sock);
 out:
 	ctrl_deinit(&c);
 	return ret;

@@ -10,10 +10,13 @@
  *      | SET_PARAMS                  |
  *      |<--- LAUNCH_READY -----------|
  *      | START_DEV, waits for node   |
- *      |---- LAUNCH_LIVE ----------->| lets go of the terminal
+ *      |---- LAUNCH_LIVE ----------->|
+ *      | prints the device's name    |
+ *      |---- LAUNCH_TOLD ----------->| lets go of the terminal
  *
  * Either end closing its socket early means that it died: the other one then
- * removes the device.  A launcher that died before it told the id is why every
+ * removes the device, however far it was.  Neither waits for a leg when it does:
+ * the server dies, which takes its requests back.  A launcher that died before it told the id is why every
  * device carries a number of its launch: the server looks for it.
  */
 #ifndef SRV_LAUNCH_H
@@ -36,6 +39,7 @@ enum launch_type {
 	LAUNCH_READY,	/* to the launcher */
 	LAUNCH_FAILED,	/* to the launcher: over, and the cause was logged */
 	LAUNCH_LIVE,	/* to the server */
+	LAUNCH_TOLD,	/* to the server: its user knows of the device */
 	LAUNCH_GONE,	/* to the server: it failed, the device is removed */
 };
 

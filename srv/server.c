@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -19,12 +18,11 @@
 #include "ctrl.h"
 #include "launch.h"
 #include "log.h"
+#include "self.h"
 #include "server.h"
 #include "status.h"
 
 #define NODE_WAIT_MS	5000
-
-extern char **environ;
 
 void server_queue_event(struct server *srv, enum queue_event event)
 {
@@ -79,24 +77,16 @@ static void server_tell(void *arg, enum status_form form, FILE *out)
 static void server_delete(struct server *srv)
 {
 	char id[16], *argv[] = { "regbuf", "del", "-n", id, NULL };
-	posix_spawnattr_t attr;
-	sigset_t none;
-	pid_t pid;
 	int ret;
 
 	if (srv->deleting)
 		return;
 	srv->deleting = true;
 	snprintf(id, sizeof(id), "%u", srv->id);
-	sigemptyset(&none);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-	ret = posix_spawn(&pid, "/proc/self/exe", NULL, &attr, argv, environ);
-	posix_spawnattr_destroy(&attr);
+	ret = self_spawn(argv);
 	if (ret) {
 		/* Our death ends the device too, but for the dead node. */
-		log_err("device %u: del: %s", srv->id, strerror(ret));
+		log_err("device %u: del: %s", srv->id, strerror(-ret));
 		exit(1);
 	}
 }
@@ -270,27 +260,47 @@ static void server_detach(struct server *srv)
 		log_warn("chdir /: %s", strerror(errno));
 }
 
+/* The device is nobody's: what is in work is given up, the leg may never answer. */
+static bool server_launcher_died(struct server *srv)
+{
+	if (!srv->recover)
+		log_err("device %u: 'add' died before the device was usable: removing it", srv->id);
+	server_abandon(srv);
+	srv->live = false;
+	return false;
+}
+
 /* Something came from the launcher, or its end.  False: stop serving. */
 static bool server_launcher(struct server *srv)
 {
 	struct launch_msg msg;
-	int ret = launch_recv(srv->launch, &msg);
 
-	if (!ret && msg.type == LAUNCH_GONE)
-		return false;
-	close(srv->launch);
-	srv->launch = -1;
-	if (ret) {
-		if (srv->recover)
-			return false;
-		log_err("device %u: 'add' died before the device was usable: removing it", srv->id);
-		server_delete(srv);
-	} else {
+	if (launch_recv(srv->launch, &msg))
+		return server_launcher_died(srv);
+	switch (msg.type) {
+	case LAUNCH_LIVE:
 		srv->live = true;
 		srv->since = time(NULL);
+		return true;
+	case LAUNCH_TOLD:
+		close(srv->launch);
+		srv->launch = -1;
 		server_detach(srv);
+		return true;
 	}
-	return true;
+	/* LAUNCH_GONE: it removes the device itself. */
+	srv->live = false;
+	return false;
+}
+
+/* SIGTERM and the like.  False: stop serving, for a device that never was usable. */
+static bool server_signal(struct server *srv)
+{
+	if (srv->live)
+		server_delete(srv);
+	else
+		server_abandon(srv);
+	return srv->live;
 }
 
 static void server_serve(struct server *srv)
@@ -312,8 +322,8 @@ static void server_serve(struct server *srv)
 			continue;
 		if (pfd[0].revents && read(srv->events[0], &event, 1) == 1)
 			ended++;
-		if (pfd[1].revents && read(srv->signals, &si, sizeof(si)) > 0)
-			server_delete(srv);
+		if (pfd[1].revents && read(srv->signals, &si, sizeof(si)) > 0 && !server_signal(srv))
+			return;
 		if (pfd[2].revents)
 			status_serve(srv->status, server_tell, srv);
 		if (pfd[4].revents)
@@ -339,6 +349,7 @@ static int server_init(struct server *srv)
 		log_err("server: %s", strerror(errno));
 		return -errno;
 	}
+	self_init();
 	srv->log = log_defer();
 	return 0;
 }
@@ -358,7 +369,8 @@ int server_run(struct server *srv)
 		_exit(1);
 	server_serve(srv);
 	log_forward(srv->use_syslog && srv->live);
-	if (!srv->live && !srv->deleting)
+	/* Not joined: what the queues wait for may never come. */
+	if (!srv->live)
 		_exit(1);
 
 	for (unsigned int i = 0; i < srv->nr_queues; i++)
