@@ -2,12 +2,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/sysinfo.h>
 
 #include "caps.h"
 #include "cmd.h"
 #include "launch.h"
 #include "log.h"
+#include "machine.h"
 #include "opts.h"
 
 /* A server that was stopped a moment ago lets go of its legs at once, */
@@ -175,35 +175,32 @@ static int add_check_kernel(const char *cmd, const struct mode_ops *mode, u32 re
 	return ret;
 }
 
-/* MemAvailable, in bytes; all there is in the world when nobody says */
-static u64 add_memory(void)
+/* The kernel makes no more queues than this, which it does not tell before. */
+static void add_bound_queues(const char *cmd, struct launch *l)
 {
-	FILE *f = fopen("/proc/meminfo", "re");
-	u64 kib, found = UINT64_MAX;
-	char line[128];
+	unsigned int cpus = machine_cpus("");
 
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemAvailable: %" SCNu64 " kB", &kib) == 1)
-			found = kib << 10;
-	if (f)
-		fclose(f);
-	return found;
+	if (!cpus || l->nr_queues <= cpus)
+		return;
+	log_warn("%s: --queues %u: this machine takes %u, one for each processor that it can have; there will be %u",
+		 cmd, l->nr_queues, cpus, cpus);
+	l->nr_queues = cpus;
 }
 
 /* The buffers of all tags come by and by, as requests do: there must be memory for them. */
 static int add_check_memory(const char *cmd, const struct launch *l)
 {
-	unsigned int nr_queues = min_u64(l->nr_queues, get_nprocs());
-	u64 need = (u64)nr_queues * l->depth * l->max_io, have;
+	u64 need = (u64)l->nr_queues * l->depth * l->max_io;
+	struct memory have;
 
 	if (!l->mode->has_bufs)
 		return 0;
-	have = add_memory();
-	if (need <= have)
+	machine_memory("", &have);
+	if (need <= have.bytes)
 		return 0;
 	log_err("%s: %u x %u buffers of %u bytes, for every request of mode %s, are %" PRIu64 " MiB, and %" PRIu64
-		" MiB of memory are available; right is a smaller --depth or --max-io, or mode register or get-data",
-		cmd, nr_queues, l->depth, l->max_io, l->mode->name, need >> 20, have >> 20);
+		" MiB of memory are available (%s); right is a smaller --depth or --max-io, or mode register or get-data",
+		cmd, l->nr_queues, l->depth, l->max_io, l->mode->name, need >> 20, have.bytes >> 20, have.limit);
 	return -ENOMEM;
 }
 
@@ -245,6 +242,8 @@ static int add_run(const char *cmd, struct target *t, const struct add_conf *con
 		l.flags |= UBLK_F_USER_RECOVERY;
 	if (conf->reissue)
 		l.flags |= UBLK_F_USER_RECOVERY_REISSUE;
+	if (!recover)
+		add_bound_queues(cmd, &l);
 	if (!recover && add_check_memory(cmd, &l))
 		return 1;
 	if (add_check_kernel(cmd, l.mode, recover ? conf->id : UINT32_MAX) || t->ops->open(t))
