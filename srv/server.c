@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "ctrl.h"
 #include "launch.h"
 #include "log.h"
@@ -303,6 +304,14 @@ static bool server_signal(struct server *srv)
 	return srv->live;
 }
 
+/* What the target has to log at a time, not at an event.  Returns the ms until then, or -1. */
+static int server_tick(struct server *srv, u64 now)
+{
+	struct target *t = srv->target;
+
+	return t->ops->tick ? t->ops->tick(t, now) : -1;
+}
+
 static void server_serve(struct server *srv)
 {
 	unsigned int ended = 0;
@@ -318,7 +327,7 @@ static void server_serve(struct server *srv)
 		struct signalfd_siginfo si;
 		char event;
 
-		if (poll(pfd, ARRAY_SIZE(pfd), -1) < 0)
+		if (poll(pfd, ARRAY_SIZE(pfd), server_tick(srv, clock_ms())) < 0)
 			continue;
 		if (pfd[0].revents && read(srv->events[0], &event, 1) == 1)
 			ended++;
@@ -368,6 +377,7 @@ int server_run(struct server *srv)
 	if (ret)
 		_exit(1);
 	server_serve(srv);
+	server_tick(srv, UINT64_MAX);
 	log_forward(srv->use_syslog && srv->live);
 	/* Not joined: what the queues wait for may never come. */
 	if (!srv->live)

@@ -76,6 +76,14 @@ struct target_ops {
 	 */
 	enum verdict (*settle)(struct target *t, void *tq, struct io *io);
 
+	/*
+	 * Log what is due at @now, in ms of CLOCK_MONOTONIC; UINT64_MAX: everything,
+	 * the server ends.  Returns the ms until the next time, -1 when nothing waits.
+	 * What makes it wait has to log a line, which wakes the caller up.  In the
+	 * server's main thread.  Optional.
+	 */
+	int (*tick)(struct target *t, u64 now);
+
 	/* Tell the state, as JSON members or as lines.  In the server's main thread. */
 	void (*status_json)(struct target *t, struct json *j);
 	void (*status_text)(struct target *t, FILE *out);

@@ -293,6 +293,13 @@ static enum verdict fault_settle(struct target *t, void *tq, struct io *io)
 	return t->inner->ops->settle(t->inner, fq->inner, io);
 }
 
+static int fault_tick(struct target *t, u64 now)
+{
+	struct target *inner = t->inner;
+
+	return inner->ops->tick ? inner->ops->tick(inner, now) : -1;
+}
+
 static void fault_status_json(struct target *t, struct json *j)
 {
 	struct fault *f = t->priv;
@@ -329,6 +336,7 @@ const struct target_ops target_fault = {
 	.queue		= fault_queue,
 	.plan		= fault_plan,
 	.settle		= fault_settle,
+	.tick		= fault_tick,
 	.status_json	= fault_status_json,
 	.status_text	= fault_status_text,
 };

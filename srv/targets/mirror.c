@@ -16,6 +16,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "../burst.h"
+#include "../clock.h"
 #include "../log.h"
 #include "mirror_plan.h"
 #include "targets.h"
@@ -29,10 +31,14 @@ struct mirror_conf {
 /*
  * struct mirror_leg - what happened to a leg
  * In struct mirror.  The dropped_* fields are written once, under the lock,
- * before the leg's bit in live goes; read under the lock.
+ * before the leg's bit in live goes; read under the lock.  So are the read errors,
+ * and written.
  */
 struct mirror_leg {
-	_Atomic u64 read_errors;
+	u64 read_errors;
+	struct burst read_burst;
+	u64 read_sector;	/* of the latest error */
+	int read_err;
 	int dropped_err;	/* -errno, 0: it is live */
 	u8 dropped_op;		/* enum step_op */
 	u64 dropped_sector;
@@ -202,6 +208,22 @@ static void mirror_settle_failed(struct target *t, struct io *io)
 	io->result = err ? err : io_success(io);
 }
 
+/* A leg could not give what another one may. */
+static void mirror_read_failed(struct target *t, const struct io *io, const struct step *s)
+{
+	struct mirror *m = t->priv;
+	struct mirror_leg *ml = &m->legs[s->leg];
+
+	pthread_mutex_lock(&m->lock);
+	ml->read_errors++;
+	ml->read_sector = io->off >> SECTOR_SHIFT;
+	ml->read_err = s->res;
+	if (burst_event(&ml->read_burst, clock_ms()))
+		log_warn("mirror: leg %s: read of %u bytes at sector %" PRIu64 ": %s",
+			 t->legs[s->leg].absolute, io->len, ml->read_sector, strerror(-s->res));
+	pthread_mutex_unlock(&m->lock);
+}
+
 static enum verdict mirror_settle_read(struct target *t, struct mirror_reader *r, struct io *io)
 {
 	struct mirror *m = t->priv;
@@ -215,7 +237,7 @@ static enum verdict mirror_settle_read(struct target *t, struct mirror_reader *r
 		return VERDICT_DONE;
 	}
 	if (mirror_leg_fault(res))
-		atomic_fetch_add(&m->legs[s->leg].read_errors, 1);
+		mirror_read_failed(t, io, s);
 	io->tried |= 1U << s->leg;
 	rest = atomic_load_explicit(&m->live, memory_order_acquire) & ~io->tried;
 	if (!rest) {
@@ -241,6 +263,33 @@ static enum verdict mirror_settle(struct target *t, void *tq, struct io *io)
 	else
 		mirror_settle_failed(t, io);
 	return VERDICT_DONE;
+}
+
+/* The rest of a burst of read errors, when it is over or takes long. */
+static int mirror_leg_tick(const struct leg *leg, struct mirror_leg *ml, u64 now)
+{
+	u64 nr = now == UINT64_MAX ? burst_end(&ml->read_burst) : burst_sum(&ml->read_burst, now);
+
+	if (nr)
+		log_warn("mirror: leg %s: %" PRIu64 " more reads failed, the last one at sector %" PRIu64 ": %s",
+			 leg->absolute, nr, ml->read_sector, strerror(-ml->read_err));
+	return burst_due(&ml->read_burst, now);
+}
+
+static int mirror_tick(struct target *t, u64 now)
+{
+	struct mirror *m = t->priv;
+	int next = -1;
+
+	pthread_mutex_lock(&m->lock);
+	for (unsigned int i = 0; i < t->nr_legs; i++) {
+		int ms = mirror_leg_tick(&t->legs[i], &m->legs[i], now);
+
+		if (ms >= 0 && (next < 0 || ms < next))
+			next = ms;
+	}
+	pthread_mutex_unlock(&m->lock);
+	return next;
 }
 
 static void mirror_status_json(struct target *t, struct json *j)
@@ -316,6 +365,7 @@ const struct target_ops target_mirror = {
 	.queue		= mirror_queue,
 	.plan		= mirror_plan,
 	.settle		= mirror_settle,
+	.tick		= mirror_tick,
 	.status_json	= mirror_status_json,
 	.status_text	= mirror_status_text,
 };
