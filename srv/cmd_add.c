@@ -9,6 +9,8 @@
 #include "log.h"
 #include "machine.h"
 #include "opts.h"
+#include "rlimits.h"
+#include "sysfs.h"
 
 /* A server that was stopped a moment ago lets go of its legs at once, */
 #define ADD_PATIENCE_MS		1000
@@ -204,6 +206,32 @@ static int add_check_memory(const char *cmd, const struct launch *l)
 	return -ENOMEM;
 }
 
+/*
+ * What a server would miss only later, or never know of: without sysfs a leg's write
+ * cache, say, which is not flushed then.
+ */
+static int add_check_machine(const char *cmd, const struct launch *l)
+{
+	int ret = rlimits_files(RLIMITS_FILES(l->nr_queues));
+
+	if (ret)
+		return ret;
+	if (!sysfs_is_mounted()) {
+		log_err("%s: /sys: what legs can do cannot be read; right is a sysfs there: mount -t sysfs sysfs /sys",
+			cmd);
+		return -ENOENT;
+	}
+	return 0;
+}
+
+/* The target's legs are open, and their size is known. */
+static int add_open(struct target *t)
+{
+	int ret = t->ops->open(t);
+
+	return ret || !t->nr_legs ? ret : rlimits_file_size(t->lim.size);
+}
+
 static int add_parse(int argc, char **argv, const struct opt *opts, struct add_conf *conf,
 		     struct target *t)
 {
@@ -246,7 +274,8 @@ static int add_run(const char *cmd, struct target *t, const struct add_conf *con
 		add_bound_queues(cmd, &l);
 	if (!recover && add_check_memory(cmd, &l))
 		return 1;
-	if (add_check_kernel(cmd, l.mode, recover ? conf->id : UINT32_MAX) || t->ops->open(t))
+	if (add_check_kernel(cmd, l.mode, recover ? conf->id : UINT32_MAX) ||
+	    add_check_machine(cmd, &l) || add_open(t))
 		return 1;
 	return launch_run(&l);
 }

@@ -9,9 +9,15 @@
 #include "ctrl.h"
 #include "ids.h"
 #include "log.h"
+#include "rlimits.h"
+#include "sysfs.h"
 
 #define CTRL_PATH	"/dev/ublk-control"
 #define CTRL_CLASS	"/sys/class/ublk-char"
+#define CTRL_MISC	"/sys/class/misc/ublk-control"
+#define CTRL_SYSCTL	"/proc/sys/kernel/io_uring_disabled"
+/* The standard three, the device, the ring, and some for libraries. */
+#define CTRL_FILES	16
 
 static int ctrl_open_failed(int err)
 {
@@ -19,8 +25,12 @@ static int ctrl_open_failed(int err)
 	case ENOENT:
 	case ENODEV:
 	case ENXIO:
-		log_err(CTRL_PATH ": %s: this kernel has no ublk driver, or it is not loaded (modprobe ublk_drv)",
-			strerror(err));
+		if (!access(CTRL_MISC, F_OK))
+			log_err(CTRL_PATH ": %s: the ublk driver is there, its node is not; right is a devtmpfs at /dev: mount -t devtmpfs dev /dev",
+				strerror(err));
+		else
+			log_err(CTRL_PATH ": %s: this kernel has no ublk driver, or it is not loaded (modprobe ublk_drv)",
+				strerror(err));
 		break;
 	case EACCES:
 	case EPERM:
@@ -32,21 +42,50 @@ static int ctrl_open_failed(int err)
 	return -err;
 }
 
+/* The sysctl kernel.io_uring_disabled; 0 also when it cannot be read. */
+static int ctrl_uring_disabled(void)
+{
+	FILE *f = fopen(CTRL_SYSCTL, "re");
+	int v = 0;
+
+	if (f) {
+		if (fscanf(f, "%d", &v) != 1)
+			v = 0;
+		fclose(f);
+	}
+	return v;
+}
+
+static int ctrl_ring_failed(int err)
+{
+	int disabled = ctrl_uring_disabled();
+
+	if (err == EPERM && disabled)
+		log_err("io_uring: %s: kernel.io_uring_disabled is %d; right is 0, or 1 for root: sysctl kernel.io_uring_disabled=1",
+			strerror(err), disabled);
+	else if (err == EPERM || err == ENOSYS)
+		log_err("io_uring: %s: this kernel has none (CONFIG_IO_URING), or a sandbox (seccomp) forbids it",
+			strerror(err));
+	else
+		log_err("io_uring: %s", strerror(err));
+	return -err;
+}
+
 int ctrl_init(struct ctrl *c)
 {
-	int ret;
+	int ret = rlimits_files(CTRL_FILES);
 
+	if (ret)
+		return ret;
 	c->fd = open(CTRL_PATH, O_RDWR | O_CLOEXEC);
 	if (c->fd < 0)
 		return ctrl_open_failed(errno);
 
 	ret = io_uring_queue_init(4, &c->ring, IORING_SETUP_SQE128);
-	if (ret) {
-		log_err("io_uring: %s%s", strerror(-ret),
-			ret == -EPERM ? ": see sysctl kernel.io_uring_disabled" : "");
-		close(c->fd);
-	}
-	return ret;
+	if (!ret)
+		return 0;
+	close(c->fd);
+	return ctrl_ring_failed(-ret);
 }
 
 void ctrl_deinit(struct ctrl *c)
@@ -167,12 +206,9 @@ int ctrl_end_recovery(struct ctrl *c, u32 id, int pid)
 
 int ctrl_list(u32 **ids)
 {
-	int nr = ids_list(CTRL_CLASS, "ublkc", ids);
+	/* Without sysfs the nodes have to do. */
+	int nr = ids_list(sysfs_is_mounted() ? CTRL_CLASS : "/dev", "ublkc", ids);
 
-	if (nr != -ENOENT)
-		return nr;
-	/* No device was ever made, or there is no sysfs: then the nodes have to do. */
-	free(*ids);
-	*ids = NULL;
-	return access("/sys/class", F_OK) ? ids_list("/dev", "ublkc", ids) : 0;
+	/* The class comes with the driver. */
+	return nr == -ENOENT ? 0 : nr;
 }

@@ -9,9 +9,9 @@
 #include "log.h"
 #include "node.h"
 
-/* udev takes its time on a busy machine, */
+/* udev takes its time on a busy machine. */
 #define NODE_UDEV_MS	10000
-/* and a hot-plug script of whoever has none cannot be seen. */
+/* devtmpfs takes none; a hot-plug script of whoever has neither cannot be seen. */
 #define NODE_ALONE_MS	2000
 #define NODE_POLL_US	10000
 
@@ -85,18 +85,17 @@ void node_fs_type(const char *root, const char *path, char *type, size_t len)
 		fclose(f);
 }
 
-/* Does nobody make nodes here? */
-static bool node_nobody_makes(char *type, size_t len)
+static bool node_has_udev(void)
 {
-	node_fs_type("", "/dev", type, len);
-	return strcmp(type, "devtmpfs") && access("/run/udev/control", F_OK);
+	return !access("/run/udev/control", F_OK);
 }
 
 static int node_absent(const char *path, unsigned int ms)
 {
 	char type[64];
 
-	if (node_nobody_makes(type, sizeof(type)))
+	node_fs_type("", "/dev", type, sizeof(type));
+	if (strcmp(type, "devtmpfs") && !node_has_udev())
 		log_err("%s: did not appear within %u s: /dev is %s, and no udevd runs; right is a devtmpfs: mount -t devtmpfs dev /dev",
 			path, ms / 1000, *type ? type : "of unknown type");
 	else
@@ -106,9 +105,9 @@ static int node_absent(const char *path, unsigned int ms)
 
 int node_wait(enum node_kind kind, u32 id, dev_t dev)
 {
-	unsigned int patience = NODE_UDEV_MS;
+	unsigned int patience = node_has_udev() ? NODE_UDEV_MS : NODE_ALONE_MS;
 	mode_t other = 0;
-	char path[128], type[64];
+	char path[128];
 	struct stat st;
 
 	node_path(path, sizeof(path), "", kind, id);
@@ -120,8 +119,6 @@ int node_wait(enum node_kind kind, u32 id, dev_t dev)
 		/* A node of another device may be udev's to replace, nothing else is. */
 		if (other && (other & S_IFMT) != node_type(kind))
 			return node_taken(path, other);
-		if (!ms && node_nobody_makes(type, sizeof(type)))
-			patience = NODE_ALONE_MS;
 		usleep(NODE_POLL_US);
 	}
 	return other ? node_taken(path, other) : node_absent(path, patience);

@@ -19,6 +19,7 @@
 #include "ctrl.h"
 #include "launch.h"
 #include "log.h"
+#include "rlimits.h"
 #include "self.h"
 #include "server.h"
 #include "status.h"
@@ -223,7 +224,10 @@ static int server_prepare(struct server *srv)
 	srv->depth = msg.depth;
 	srv->max_io = msg.max_io;
 
-	ret = server_open_ublkc(srv);
+	/* `recover` knows the number of queues only now. */
+	ret = rlimits_files(RLIMITS_FILES(srv->nr_queues));
+	if (!ret)
+		ret = server_open_ublkc(srv);
 	if (!ret)
 		ret = server_start_queues(srv);
 	if (!ret)

@@ -9,6 +9,9 @@
 
 #include "types.h"
 
+/* Is there a sysfs at /sys, and not something else? */
+bool sysfs_is_mounted(void);
+
 /*
  * The attribute @name of @dev's queue (of the whole disk, for a partition) as a
  * number, or @absent when there is none.

@@ -44,7 +44,7 @@ static const char *program(void)
 
 /* In the child, up to exec: the server may outlive it, and must keep nothing of ours. */
 static void __attribute__((noreturn)) child(const char *path, const char *const *args, int out,
-					    int err, bool weak)
+					    int err, void (*prepare)(void))
 {
 	const char *argv[CLI_ARGS_MAX + 2] = { path };
 	unsigned int n = 1;
@@ -55,8 +55,8 @@ static void __attribute__((noreturn)) child(const char *path, const char *const 
 	dup2(out, 1);
 	dup2(err, 2);
 	close_range(3, ~0U, 0);
-	if (weak)
-		prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN);
+	if (prepare)
+		prepare();
 	execv(path, (char *const *)argv);
 	_exit(127);
 }
@@ -69,7 +69,12 @@ static void slurp(int fd, char *buf, size_t size)
 	close(fd);
 }
 
-static void start(struct cli_job *job, const char *const *args, bool weak)
+static void no_sys_admin(void)
+{
+	prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN);
+}
+
+void cli_start_in(struct cli_job *job, const char *const *args, void (*prepare)(void))
 {
 	const char *path = program();
 
@@ -80,12 +85,12 @@ static void start(struct cli_job *job, const char *const *args, bool weak)
 	job->pid = fork();
 	must(job->pid >= 0, "fork: %s", strerror(errno));
 	if (!job->pid)
-		child(path, args, job->out, job->err, weak);
+		child(path, args, job->out, job->err, prepare);
 }
 
 void cli_start(struct cli_job *job, const char *const *args)
 {
-	start(job, args, false);
+	cli_start_in(job, args, NULL);
 }
 
 bool cli_ended(struct cli_job *job, struct cli *c, unsigned int ms)
@@ -123,11 +128,11 @@ bool cli_says(struct cli_job *job, const char *text, unsigned int ms)
 	}
 }
 
-static void run(struct cli *c, const char *const *args, bool weak)
+void cli_run_in(struct cli *c, const char *const *args, void (*prepare)(void))
 {
 	struct cli_job job;
 
-	start(&job, args, weak);
+	cli_start_in(&job, args, prepare);
 	if (cli_ended(&job, c, CLI_MS))
 		return;
 	kill(job.pid, SIGKILL);
@@ -136,12 +141,12 @@ static void run(struct cli *c, const char *const *args, bool weak)
 
 void cli_run(struct cli *c, const char *const *args)
 {
-	run(c, args, false);
+	cli_run_in(c, args, NULL);
 }
 
 void cli_run_weak(struct cli *c, const char *const *args)
 {
-	run(c, args, true);
+	cli_run_in(c, args, no_sys_admin);
 }
 
 unsigned int cli_modes(void)

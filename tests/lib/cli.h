@@ -27,6 +27,8 @@ struct cli_job {
 
 /* Starts regbuf with @args, which it copies. */
 void cli_start(struct cli_job *job, const char *const *args);
+/* The same, with @prepare called in its process before it becomes regbuf. */
+void cli_start_in(struct cli_job *job, const char *const *args, void (*prepare)(void));
 /* True if it ends within @ms: then *c is what it left, and @job is over. */
 bool cli_ended(struct cli_job *job, struct cli *c, unsigned int ms);
 /* It has printed @text, to stdout or stderr, within @ms. */
@@ -36,8 +38,9 @@ pid_t cli_child(pid_t pid);
 
 /* Runs regbuf with @args, NULL-terminated.  Ends the test if it takes longer than 30 s. */
 void cli_run(struct cli *c, const char *const *args);
-/* The same without CAP_SYS_ADMIN. */
+/* The same without CAP_SYS_ADMIN; after @prepare, as above. */
 void cli_run_weak(struct cli *c, const char *const *args);
+void cli_run_in(struct cli *c, const char *const *args, void (*prepare)(void));
 #define CLI(...)	((const char *const[]){ __VA_ARGS__, NULL })
 
 /* How many of mode_names[] this kernel can do: modes that need fused commands are the last. */
