@@ -131,3 +131,64 @@ Test(logging, what_add_says_is_not_for_syslog)
 	text = message(NEVER_MS);
 	must(!text[0], "syslog got: %s", text);
 }
+
+static unsigned long long read_errors(int id)
+{
+	static struct cli c;
+	unsigned long long sum = 0;
+
+	cli_list(&c, id);
+	for (const char *p = c.out; (p = strstr(p, "\"read_errors\":")); p++)
+		sum += strtoull(p + 14, NULL, 10);
+	return sum;
+}
+
+/* Reads what leg 1 cannot give until it has been asked @nr times. */
+static void fail_reads(int id, unsigned int nr)
+{
+	while (read_errors(id) < nr) {
+		struct client *c = client_start(&(struct client_job){ .id = id, .op = CLIENT_READ,
+								      .off = 4096 * 512, .len = 4096 });
+
+		res_is(client_wait(c), 4096, "a read that one leg fails");
+	}
+}
+
+#define READ_FAILED	"mirror: leg /dev/" DISK_NULL_PREFIX "leg1: read of 4096 bytes at sector 4096: "
+#define MORE_FAILED	"mirror: leg /dev/" DISK_NULL_PREFIX "leg1: %llu more reads failed, the last one at sector 4096: "
+
+/* One line at once, and a sum when there have been no more for a while. */
+Test(logging, a_burst_of_read_errors_is_two_lines)
+{
+	int id = cli_add(CLI(MIRROR_ARGS));
+	unsigned long long sum = 0;
+	const char *text, *more;
+
+	fail_reads(id, 20);
+	text = message(SOON_MS);
+	must(strstr(text, READ_FAILED), "syslog got: %s", text);
+	text = message(3 * SOON_MS);
+	more = strstr(text, "mirror: ");
+	must(more && sscanf(more, MORE_FAILED, &sum) == 1, "syslog got: %s", text);
+	must(sum + 1 == read_errors(id), "told of 1 + %llu, not %llu", sum, read_errors(id));
+	text = message(NEVER_MS);
+	must(!text[0], "told again: %s", text);
+	cli_del(id);
+}
+
+/* The sum is not lost when the server ends before. */
+Test(logging, read_errors_are_summed_up_at_the_end)
+{
+	int id = cli_add(CLI(MIRROR_ARGS));
+	unsigned long long sum = 0, all;
+	const char *text, *more;
+
+	fail_reads(id, 5);
+	all = read_errors(id);
+	cli_del(id);
+	text = message(SOON_MS);
+	must(strstr(text, READ_FAILED), "syslog got: %s", text);
+	text = message(SOON_MS);
+	more = strstr(text, "mirror: ");
+	must(more && sscanf(more, MORE_FAILED, &sum) == 1 && sum + 1 == all, "syslog got: %s", text);
+}

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "burst.h"
+#include "clock.h"
 #include "targets/targets.h"
 
 #define MIB	(1ULL << 20)
@@ -128,6 +130,56 @@ Test(loop, an_error_is_the_client_s)
 	request(UBLK_IO_OP_WRITE, 0, 4096);
 	settle((int[]){ -EIO });
 	cr_assert_eq(io.result, -EIO);
+}
+
+/* Reads until the leg at fault has failed @nr of them: the other one gives the data. */
+static void fail_reads(unsigned int nr)
+{
+	for (unsigned int failed = 0; failed < nr;) {
+		request(UBLK_IO_OP_READ, 64 * 512, 4096);
+		if (settle((int[]){ 0, -EIO }) == VERDICT_DONE)
+			continue;
+		failed++;
+		cr_assert_eq(settle(good), VERDICT_DONE);
+		cr_assert_eq(io.result, 4096);
+	}
+}
+
+/* What was logged is two lines: the first error, and @nr more. */
+static void logged_two_lines(unsigned int nr)
+{
+	char text[1024] = "", first[200], more[200];
+
+	fflush(stderr);
+	text[fread(text, 1, sizeof(text) - 1, cr_get_redirected_stderr())] = '\0';
+	snprintf(first, sizeof(first), "regbuf: mirror: leg %s: read of 4096 bytes at sector 64: Input/output error\n", paths[1]);
+	snprintf(more, sizeof(more), "regbuf: mirror: leg %s: %u more reads failed, the last one at sector 64: Input/output error\n", paths[1], nr);
+	cr_assert(!strncmp(text, first, strlen(first)) && !strcmp(text + strlen(first), more), "logged: %s", text);
+}
+
+Test(mirror, read_errors_are_logged_once_and_summed_up)
+{
+	u64 now = clock_ms();
+	int due;
+
+	start(make("mirror", 2));
+	cr_assert_eq(t->ops->tick(t, now), -1);
+	fail_reads(1000);
+	due = t->ops->tick(t, now);
+	cr_assert(due > 0, "%d", due);
+	cr_assert_eq(t->ops->tick(t, clock_ms() + BURST_QUIET_MS), -1);
+	logged_two_lines(999);
+}
+
+Test(fault, ticks_as_what_it_wraps)
+{
+	struct target *made = make("fault", 0);
+
+	made->inner = make("mirror", 2);
+	start(made);
+	fail_reads(3);
+	t->ops->tick(t, UINT64_MAX);
+	logged_two_lines(2);
 }
 
 Test(mirror, one_leg_is_no_mirror)
