@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cache.h"
+#include "clock.h"
 #include "ctrl.h"
 #include "json.h"
 #include "launch.h"
@@ -25,7 +26,7 @@
 
 #define BUSY_WAIT_MS	10000
 #define DYING_WAIT_MS	2000
-#define UNDO_WAIT_MS	2500
+#define UNDO_WAIT_MS	2000
 /* For an errno: the failure has been logged. */
 #define START_TOLD	255
 
@@ -401,6 +402,7 @@ static int launch_remove(const struct launch *l)
 static void launch_undo(struct launch *l, int sock)
 {
 	const struct launch_msg gone = { .type = LAUNCH_GONE };
+	u64 until = clock_ms() + UNDO_WAIT_MS;
 	pid_t child;
 
 	launch_send(sock, &gone);
@@ -413,7 +415,7 @@ static void launch_undo(struct launch *l, int sock)
 		close(sock);
 		_exit(launch_remove(l) ? 1 : 0);
 	}
-	for (int ms = 0; ms < UNDO_WAIT_MS && child > 0; ms += 5) {
+	while (child > 0 && clock_ms() < until) {
 		if (waitpid(child, NULL, WNOHANG))
 			return;
 		usleep(5000);
@@ -450,16 +452,25 @@ static int launch_tell_user(const struct launch *l, int pid)
 	return -EIO;
 }
 
-/* From here on the device stays: whoever ends us now must find that it was made. */
-static int launch_done(struct launch *l, int sock)
+/* *old: what was blocked before. */
+static void launch_block_signals(sigset_t *old)
 {
 	sigset_t set;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigprocmask(SIG_BLOCK, &set, old);
+}
+
+/* From here on the device stays: whoever ends us now must find that it was made. */
+static int launch_done(struct launch *l, int sock)
+{
+	sigset_t old;
+
+	launch_block_signals(&old);
+	/* The terminal may go. */
+	signal(SIGHUP, SIG_IGN);
 	return launch_tell_server(l, sock, LAUNCH_TOLD);
 }
 
@@ -537,6 +548,7 @@ static int launch_make_nonce(struct launch *l)
 int launch_run(struct launch *l)
 {
 	int socks[2], server_pid, ret;
+	sigset_t mask;
 	pid_t child;
 
 	if (launch_make_nonce(l))
@@ -547,6 +559,8 @@ int launch_run(struct launch *l)
 	}
 	fflush(NULL);
 	server_pid = getpid();
+	/* The server looks at them itself; ^C must not end it before, with the launcher. */
+	launch_block_signals(&mask);
 	child = fork();
 	if (child < 0) {
 		log_err("fork: %s", strerror(errno));
@@ -558,6 +572,7 @@ int launch_run(struct launch *l)
 			setsid();
 		return launch_serve(l, socks[1]);
 	}
+	sigprocmask(SIG_SETMASK, &mask, NULL);
 	close(socks[1]);
 	/* The server alone holds the legs. */
 	legs_close(l->target->legs, l->target->nr_legs);
