@@ -303,6 +303,50 @@ Test(launch, nothing_stays_wherever_add_is_interrupted)
 	killed_everywhere(SIGINT);
 }
 
+static void kill_server(void)
+{
+	struct ublksrv_ctrl_dev_info info;
+
+	res_is(raw_info(6, &info), 0, "GET_DEV_INFO");
+	proc_kill_other(info.ublksrv_pid);
+}
+
+/* As killed_at_call() does with add; the device is one that waits, and waits on. */
+static bool recover_killed_at_call(unsigned int nr)
+{
+	static struct cli c;
+	struct trace t = { 0 };
+	int status;
+
+	kill_server();
+	cli_start_in(&t.job, CLI("recover", "-t", "null", "-n", "6"), trace_me);
+	if (!run_to_call(&t, nr, &status)) {
+		must(!status, "recover failed: status %#x", status);
+		return false;
+	}
+	kill(t.job.pid, SIGKILL);
+	wait_stop(&t);
+	close(t.job.out);
+	close(t.job.err);
+	if (t.sends >= 3)
+		return true;
+	cli_run(&c, CLI("recover", "-t", "null", "-n", "6"));
+	must(!c.status, "after recover was killed at call %u: status %d: %s", nr, c.status, c.err);
+	return true;
+}
+
+Test(launch, recover_can_be_repeated_wherever_it_is_killed)
+{
+	unsigned int nr = 1;
+
+	cli_add(CLI("add", "-t", "null", "-n", "6", "-d", "4", "--recovery"));
+	while (recover_killed_at_call(nr))
+		nr++;
+	must(nr > 12, "only %u calls were seen", nr);
+	cli_del(6);
+	cli_nothing_left("recovered");
+}
+
 /* A device whose name cannot be told is none. */
 static void to_full(void)
 {
