@@ -10,6 +10,7 @@
 #include "log.h"
 #include "nodata.h"
 #include "queue.h"
+#include "result.h"
 #include "server.h"
 
 /* Modes are told that a queue is idle when it has been for so long. */
@@ -69,6 +70,8 @@ void queue_run(struct queue *q, struct io *io)
 
 static void queue_finish(struct queue *q, struct io *io)
 {
+	if (unlikely(io->result < 0))
+		io->result = result_for_client(io->result);
 	if (q->mode->finish && q->mode->finish(q, io))
 		return;
 	queue_commit(q, io);

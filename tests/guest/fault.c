@@ -241,6 +241,27 @@ Test(fault, an_error_of_all_legs_is_the_clients)
 	cli_nothing_left("error of all legs");
 }
 
+/* Try again, no memory, interrupted: the server has tried, and the client is not to. */
+Test(fault, an_error_of_the_servers_own_is_eio)
+{
+	static const int errs[] = { EAGAIN, EINTR, ENOMEM, EBUSY, ETIME };
+
+	for (unsigned int e = 0; e < sizeof(errs) / sizeof(errs[0]); e++) {
+		char num[16];
+		int id;
+
+		snprintf(num, sizeof(num), "%d", errs[e]);
+		id = cli_add(CLI("add", "-t", "fault", "-i", "loop", "-l", legs[0], "--fault", "error",
+				 "--fault-errno", num));
+		res_is(client_wait(start(id, CLIENT_WRITE, 0, 1)), -EIO, "a write, %s",
+		       strerror(errs[e]));
+		res_is(client_wait(start(id, CLIENT_READ, 0, 1)), -EIO, "a read, %s",
+		       strerror(errs[e]));
+		cli_del(id);
+	}
+	cli_nothing_left("errors of the server's own");
+}
+
 /* Requests that wait for a slow leg do not make others wait, nor del. */
 Test(fault, a_slow_request_holds_up_nobody)
 {
