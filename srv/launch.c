@@ -22,6 +22,7 @@
 #include "launch.h"
 #include "log.h"
 #include "node.h"
+#include "signals.h"
 #include "sysfs.h"
 
 #define BUSY_WAIT_MS	10000
@@ -553,6 +554,7 @@ int launch_run(struct launch *l)
 
 	if (launch_make_nonce(l))
 		return 1;
+	signals_ignore_pipe();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks)) {
 		log_err("socketpair: %s", strerror(errno));
 		return 1;

@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +21,7 @@
 #include "rlimits.h"
 #include "self.h"
 #include "server.h"
+#include "signals.h"
 #include "status.h"
 
 #define NODE_WAIT_MS	5000
@@ -298,9 +298,18 @@ static bool server_launcher(struct server *srv)
 	return false;
 }
 
-/* SIGTERM and the like.  False: stop serving, for a device that never was usable. */
+/*
+ * A signal to end: the device goes, and with it the server.  False: stop serving, for a
+ * device that never was usable.
+ */
 static bool server_signal(struct server *srv)
 {
+	int sender;
+	const char *name = signals_read(srv->signals, &sender);
+
+	if (!name)
+		return true;
+	log_info("device %u: %s from process %d: removing it", srv->id, name, sender);
 	if (srv->live)
 		server_delete(srv);
 	else
@@ -328,14 +337,13 @@ static void server_serve(struct server *srv)
 			{ .fd = srv->launch, .events = POLLIN },
 			{ .fd = srv->log, .events = POLLIN },
 		};
-		struct signalfd_siginfo si;
 		char event;
 
 		if (poll(pfd, ARRAY_SIZE(pfd), server_tick(srv, clock_ms())) < 0)
 			continue;
 		if (pfd[0].revents && read(srv->events[0], &event, 1) == 1)
 			ended++;
-		if (pfd[1].revents && read(srv->signals, &si, sizeof(si)) > 0 && !server_signal(srv))
+		if (pfd[1].revents && !server_signal(srv))
 			return;
 		if (pfd[2].revents)
 			status_serve(srv->status, server_tell, srv);
@@ -348,18 +356,13 @@ static void server_serve(struct server *srv)
 
 static int server_init(struct server *srv)
 {
-	sigset_t set;
-
-	/* Before any thread exists, so that all of them inherit the mask. */
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	if (!srv->foreground)
-		sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	srv->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (srv->signals < 0 || pipe2(srv->events, O_CLOEXEC)) {
-		log_err("server: %s", strerror(errno));
+	srv->signals = signals_init();
+	if (srv->signals < 0) {
+		log_err("server: signalfd: %s", strerror(-srv->signals));
+		return srv->signals;
+	}
+	if (pipe2(srv->events, O_CLOEXEC)) {
+		log_err("server: pipe: %s", strerror(errno));
 		return -errno;
 	}
 	self_init();
@@ -383,6 +386,8 @@ int server_run(struct server *srv)
 	server_serve(srv);
 	server_tick(srv, UINT64_MAX);
 	log_forward(srv->use_syslog && srv->live);
+	if (srv->status >= 0)
+		close(srv->status);
 	/* Not joined: what the queues wait for may never come. */
 	if (!srv->live)
 		_exit(1);
@@ -390,8 +395,6 @@ int server_run(struct server *srv)
 	for (unsigned int i = 0; i < srv->nr_queues; i++)
 		queue_join(&srv->queues[i]);
 	free(srv->queues);
-	if (srv->status >= 0)
-		close(srv->status);
 	close(srv->ublkc);
 	/* Only with our end can our `del` be done. */
 	if (srv->foreground)

@@ -21,7 +21,7 @@
 #define CLI_MS	30000
 
 /* build/regbuf, beside build/tests/guest/ where this program is. */
-static const char *program(void)
+const char *cli_program(void)
 {
 	static char path[512];
 	const char *build = getenv("REGBUF_BUILD");
@@ -76,7 +76,7 @@ static void no_sys_admin(void)
 
 void cli_start_in(struct cli_job *job, const char *const *args, void (*prepare)(void))
 {
-	const char *path = program();
+	const char *path = cli_program();
 
 	/* files, not pipes: a server keeps them open */
 	job->out = memfd_create("out", MFD_CLOEXEC);

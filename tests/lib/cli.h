@@ -11,6 +11,9 @@
 
 #define CLI_ARGS_MAX	32
 
+/* Where it is. */
+const char *cli_program(void);
+
 /* What a run of it left.  @status: exit status, or 128 + the signal. */
 struct cli {
 	int status;
