@@ -68,7 +68,8 @@ size_t pool_trim(struct pool *p)
 
 	if (p->nr_free < p->nr || !bytes)
 		return 0;
-	madvise(p->mem, bytes, MADV_DONTNEED);
+	/* locked or not, see protect.h */
+	madvise(p->mem, bytes, MADV_DONTNEED_LOCKED);
 	pool_fill(p);
 	return bytes;
 }

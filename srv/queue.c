@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "bounce.h"
@@ -359,8 +358,6 @@ static void *queue_main(void *arg)
 	struct queue *q = arg;
 	int ret;
 
-	/* Memory for us must not wait for a device that waits for us. */
-	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 	pace_start(&q->pace, q->pace_policy);
 
 	/* The ring belongs to the thread that made it (SINGLE_ISSUER). */

@@ -20,6 +20,7 @@
 #include "log.h"
 #include "rlimits.h"
 #include "self.h"
+#include "protect.h"
 #include "server.h"
 #include "signals.h"
 #include "status.h"
@@ -233,6 +234,7 @@ static int server_prepare(struct server *srv)
 	if (!ret)
 		ret = server_wait_queues(srv);
 	if (!ret) {
+		protect_memory();
 		srv->status = status_listen(srv->id);
 		if (srv->status < 0)
 			log_warn("device %u: list will know little of it: %s",
@@ -366,6 +368,7 @@ static int server_init(struct server *srv)
 		return -errno;
 	}
 	self_init();
+	protect_process();
 	srv->log = log_defer();
 	return 0;
 }

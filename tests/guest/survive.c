@@ -137,3 +137,254 @@ Test(survive, a_reader_of_its_messages_that_is_gone)
 	raw_is_gone(ID, SOON_MS);
 	cli_nothing_left("SIGTERM");
 }
+
+/* Memory. */
+
+static bool has_worker(void *arg)
+{
+	return !sh("cat /proc/%d/task/*/comm 2> /dev/null | grep -q iou-wrk", *(pid_t *)arg);
+}
+
+/* Every thread, of its stat's field 9; a worker may go meanwhile. */
+static void threads_flush(pid_t pid)
+{
+	char *text = strdup(sh_out("cat /proc/%d/task/*/stat 2> /dev/null", pid)), *line, *rest = text;
+	unsigned int nr = 0, workers = 0;
+
+	while ((line = strsep(&rest, "\n"))) {
+		unsigned int flags;
+		const char *after = strrchr(line, ')');
+
+		if (!after || sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) != 1)
+			continue;
+		must((flags & PF_IO_FLUSHER) == PF_IO_FLUSHER, "a thread with flags %#x: %s", flags, line);
+		workers += strstr(line, "iou-wrk") != NULL;
+		nr++;
+	}
+	must(nr >= 3 && workers, "%u threads, %u workers", nr, workers);
+	free(text);
+}
+
+Test(survive, every_thread_that_does_io_may_be_waited_for_by_memory)
+{
+	pid_t pid;
+
+	/* a file in memory without direct I/O: all of its I/O is done by workers */
+	must(!sh("truncate -s 32M " FILE_LEG), "a file");
+	must(!sh("$REGBUF add -n 7 -t loop -m register -l " FILE_LEG " > /dev/null"), "add");
+	pid = server();
+	load = sh_start("while :; do dd if=/dev/zero of=" NODE " bs=256k count=64 oflag=direct conv=nocreat 2> /dev/null; "
+			"dd if=" NODE " of=/dev/null bs=256k count=64 iflag=direct 2> /dev/null; done");
+	must(wait_until(has_worker, &pid, 3 * SOON_MS), "no worker was made");
+	for (unsigned int i = 0; i < 10; i++)
+		threads_flush(pid);
+	proc_kill(load);
+	load = 0;
+	cli_del(ID);
+}
+
+/* A number of /proc/PID/NAME, behind @key. */
+static long proc_number(pid_t pid, const char *name, const char *key)
+{
+	const char *text = sh_out("cat /proc/%d/%s", pid, name), *at = *key ? strstr(text, key) : text;
+
+	must(at, "no %s in /proc/%d/%s", key, pid, name);
+	return atol(at + strlen(key));
+}
+
+Test(survive, a_server_is_the_last_to_be_killed_and_its_memory_is_locked)
+{
+	pid_t pid;
+
+	/* 64 MiB of buffers, which nobody has used; mode copy gets huge pages for its own at once */
+	must(!sh("$REGBUF add -n 7 -t null -m get-data > /dev/null"), "add");
+	pid = server();
+	must(proc_number(pid, "oom_score_adj", "") == -1000, "oom_score_adj is %ld",
+	     proc_number(pid, "oom_score_adj", ""));
+	must(proc_number(pid, "status", "VmLck:") > 64 << 10, "%ld KiB are locked",
+	     proc_number(pid, "status", "VmLck:"));
+	must(proc_number(pid, "status", "VmRSS:") < 16 << 10, "an idle device needs %ld KiB",
+	     proc_number(pid, "status", "VmRSS:"));
+	cli_del(ID);
+}
+
+Test(survive, memory_is_given_back_by_an_idle_queue)
+{
+	pid_t pid;
+
+	must(!sh("$REGBUF add -n 7 -t null -m get-data > /dev/null"), "add");
+	pid = server();
+	must(!sh("dd if=/dev/zero of=" NODE " bs=8M count=8 oflag=direct 2> /dev/null"), "dd");
+	sleep_ms(2000);
+	must(proc_number(pid, "status", "VmRSS:") < 8 << 10, "an idle device keeps %ld KiB",
+	     proc_number(pid, "status", "VmRSS:"));
+	cli_del(ID);
+}
+
+Test(survive, what_is_not_permitted_is_told)
+{
+	const char *text = sh_out("ulimit -l 64; setpriv --bounding-set=-sys_resource,-ipc_lock "
+				  "$REGBUF add -t null -n 7");
+
+	must(strstr(text, NODE), "add: %s", text);
+	must(strstr(text, "oom_score_adj: Permission denied; right is CAP_SYS_RESOURCE"), "add: %s", text);
+	must(strstr(text, "PR_SET_IO_FLUSHER: Operation not permitted; right is CAP_SYS_RESOURCE"), "add: %s",
+	     text);
+	must(strstr(text, "RLIMIT_MEMLOCK is 64 KiB; right is 'ulimit -l unlimited'"), "add: %s", text);
+	cli_del(ID);
+}
+
+/*
+ * Swap.  What is there of memory but SPARE_MB is taken by a process that has it locked;
+ * another one then writes and checks OVER_MB more than the rest, SWAP_RUNS times, half of them
+ * in each mode; 2 if the environment does not say.
+ */
+#define SWAP_MB		160
+#define SPARE_MB	128
+#define OVER_MB		64
+#define RUN_MS		180000
+#define SWAP_LEG	DISK_NULL_PREFIX "swap"
+
+struct hog {
+	pid_t pid;
+	size_t size;
+	u32 seed;
+	volatile int ready, bad;
+};
+
+static void hog_ballast(void *arg)
+{
+	struct hog *h = arg;
+	void *mem = mmap(NULL, h->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	h->bad = mem == MAP_FAILED || mlock(mem, h->size);
+	h->ready = 1;
+}
+
+static bool hog_ready(void *arg)
+{
+	return ((struct hog *)arg)->ready;
+}
+
+/*
+ * Over all of it and back: what was swapped out comes back, is right, and is changed.
+ * Always in the same direction everything would go out each time.
+ */
+static void hog_run(void *arg)
+{
+	struct hog *h = arg;
+	size_t pages = h->size / 4096;
+	u64 *mem = mmap(NULL, h->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	h->bad = mem == MAP_FAILED;
+	for (unsigned int pass = 0; pass < 3 && !h->bad; pass++) {
+		for (size_t n = 0; n < pages; n++) {
+			size_t i = pass % 2 ? pages - 1 - n : n;
+			u64 *word = &mem[i * 512 + i % 512];
+
+			if (pass && *word != (i ^ (h->seed + pass - 1)))
+				h->bad = 1;
+			*word = i ^ (h->seed + pass);
+		}
+	}
+	h->ready = 1;
+	_exit(0);
+}
+
+static long vmstat(const char *key)
+{
+	const char *at = strstr(sh_out("grep '^%s ' /proc/vmstat", key), key);
+
+	return at ? atol(at + strlen(key)) : 0;
+}
+
+static size_t mem_available(void)
+{
+	sh("sync; echo 3 > /proc/sys/vm/drop_caches");
+	return strtoul(sh_out("sed -n 's/^MemAvailable: *//p' /proc/meminfo"), NULL, 10) << 10;
+}
+
+static struct hog *ballast(void)
+{
+	struct hog *h = shared_alloc(sizeof(*h));
+	size_t have = mem_available();
+
+	must(have > (SPARE_MB + 16) << 20, "%zu MiB are free", have >> 20);
+	h->size = (have - (SPARE_MB << 20)) & ~4095UL;
+	h->pid = proc_start(hog_ballast, h);
+	must(wait_until(hog_ready, h, 6 * SOON_MS) && !h->bad, "%zu MiB cannot be locked", h->size >> 20);
+	return h;
+}
+
+static void swap_once(const char *what, unsigned int run)
+{
+	struct hog *h = shared_alloc(sizeof(*h));
+	long out = vmstat("pswpout"), killed = vmstat("oom_kill");
+	u64 begin = now_ms();
+
+	h->size = (SPARE_MB + OVER_MB) << 20;
+	h->seed = run * 7919;
+	h->pid = proc_start(hog_run, h);
+	must(wait_until(hog_ready, h, RUN_MS), "%s, run %u: a deadlock: %ld pages are out", what, run,
+	     vmstat("pswpout") - out);
+	must(!h->bad, "%s, run %u: other data came back", what, run);
+	proc_gone(h->pid, SOON_MS);
+	out = vmstat("pswpout") - out;
+	must(out >= OVER_MB << 7, "%s, run %u: only %ld pages went out", what, run, out);
+	must(vmstat("oom_kill") == killed, "%s, run %u: a process was killed", what, run);
+	printf("swap, %s, run %u: %ld MiB out, %d ms\n", what, run, out >> 8, (int)(now_ms() - begin));
+	fflush(stdout);
+}
+
+static void swap_on(const char *leg, const char *mode, unsigned int runs)
+{
+	struct hog *h;
+
+	must(!sh("$REGBUF add -n 7 -t loop -m %s -l %s > /dev/null", mode, leg), "add");
+	must(!sh("mkswap " NODE " > /dev/null && swapon " NODE), "swapon");
+	h = ballast();
+	for (unsigned int i = 0; i < runs; i++)
+		swap_once(mode, i);
+	/* room for what has to come back */
+	proc_kill(h->pid);
+	must(!sh("swapoff " NODE), "swapoff");
+	cli_del(ID);
+}
+
+static unsigned int runs_of_each_mode(void)
+{
+	const char *env = getenv("SWAP_RUNS");
+	unsigned int runs = env ? atoi(env) : 2;
+
+	return runs < 2 ? 1 : runs / 2;
+}
+
+static const char *swap_disk(unsigned int mb)
+{
+	const char *path;
+
+	disk_null(SWAP_LEG, &(struct null_disk){ .mb = mb }, -1);
+	path = disk_null_path(SWAP_LEG);
+	/* it has all of its memory now, and needs none when others need it */
+	must(!sh("dd if=/dev/zero of=%s bs=1M count=%u oflag=direct 2> /dev/null", path, mb), "dd");
+	return path;
+}
+
+Test(survive, swap_on_a_block_leg)
+{
+	const char *leg = swap_disk(SWAP_MB);
+
+	swap_on(leg, "copy", runs_of_each_mode());
+	swap_on(leg, "register", runs_of_each_mode());
+}
+
+Test(survive, swap_on_a_preallocated_file_leg)
+{
+	const char *disk = swap_disk(SWAP_MB + 32);
+
+	must(!sh("mkfs.ext4 -q -F -E nodiscard %s && mount -t ext4 %s " MNT " && fallocate -l %uM " MNT "/swap",
+		 disk, disk, SWAP_MB), "a file");
+	swap_on(MNT "/swap", "copy", runs_of_each_mode());
+	swap_on(MNT "/swap", "register", runs_of_each_mode());
+	must(!umount(MNT), "umount: %s", strerror(errno));
+}

@@ -87,6 +87,21 @@ Test(pool, trim_gives_all_memory_back_and_leaves_the_pool_usable)
 	pool_put(&pool, a);
 }
 
+/* A server locks its memory. */
+Test(pool, trim_gives_locked_memory_back)
+{
+	char *a = pool_get(&pool);
+
+	if (mlock2(pool.mem, NR * pool.size, MLOCK_ONFAULT))
+		cr_skip_test("RLIMIT_MEMLOCK is too small");
+	cr_assert_eq(resident(), 0, "what was not touched has memory: %u pages", resident());
+	memset(a, 1, SIZE);
+	cr_assert_eq(resident(), 3);
+	pool_put(&pool, a);
+	pool_trim(&pool);
+	cr_assert_eq(resident(), 0, "%u pages are left", resident());
+}
+
 Test(pool, deinit_is_fine_twice)
 {
 	pool_deinit(&pool);
