@@ -10,6 +10,7 @@
 #include "json.h"
 #include "log.h"
 #include "opts.h"
+#include "status.h"
 
 #define DEL_WAIT_US	3000000
 
@@ -79,7 +80,9 @@ static int del_one(struct ctrl *c, u32 id, struct json *j)
 	if (ret)
 		return ret;
 	removed = del_wait(c, id, info.ublksrv_flags);
-	if (!removed)
+	if (removed)
+		status_forget(id);
+	else
 		log_warn("del: device %u is stopped; its number is free again when whoever has it open or mounted lets go", id);
 	if (j)
 		del_json(j, id, removed);

@@ -8,6 +8,7 @@
 #include "cmd.h"
 #include "ctrl.h"
 #include "json.h"
+#include "launch.h"
 #include "log.h"
 #include "opts.h"
 #include "status.h"
@@ -46,10 +47,27 @@ static const char *list_data(u64 flags)
 	return flags & UBLK_F_NEED_GET_DATA ? "get-data" : "copy";
 }
 
+/*
+ * What the server tells, to be freed; or NULL, and in @why what is not known and why,
+ * as a part of a sentence.
+ */
+static char *list_ask(const struct ublksrv_ctrl_dev_info *info, enum status_form form, char *why)
+{
+	if (info->state != UBLK_S_DEV_LIVE) {
+		snprintf(why, STATUS_WHY_MAX, "no server");
+		return NULL;
+	}
+	if (info->ublksrv_flags >> 48 != LAUNCH_MAGIC) {
+		snprintf(why, STATUS_WHY_MAX, "another program's server");
+		return NULL;
+	}
+	return status_ask(info->dev_id, info->ublksrv_pid, form, why);
+}
+
 static void list_json(struct json *j, const struct ublksrv_ctrl_dev_info *info,
 		      const struct ublk_params *p)
 {
-	char node[32], *text = status_ask(info->dev_id, info->ublksrv_pid, STATUS_JSON);
+	char node[32], why[STATUS_WHY_MAX], *text = list_ask(info, STATUS_JSON, why);
 
 	snprintf(node, sizeof(node), "/dev/ublkb%u", info->dev_id);
 	json_open(j, NULL, '{');
@@ -64,18 +82,15 @@ static void list_json(struct json *j, const struct ublksrv_ctrl_dev_info *info,
 	json_u64(j, "size", p->basic.dev_sectors << SECTOR_SHIFT);
 	json_u64(j, "block", 1U << p->basic.logical_bs_shift);
 	json_raw(j, "server", text);
+	if (!text)
+		json_str(j, "unseen", why);
 	json_close(j, '}');
 	free(text);
 }
 
-static const char *list_no_answer(const struct ublksrv_ctrl_dev_info *info)
-{
-	return info->state == UBLK_S_DEV_LIVE ? "(server does not answer)" : "(no server)";
-}
-
 static void list_text(const struct ublksrv_ctrl_dev_info *info, const struct ublk_params *p)
 {
-	char *text = status_ask(info->dev_id, info->ublksrv_pid, STATUS_TEXT);
+	char why[STATUS_WHY_MAX], *text = list_ask(info, STATUS_TEXT, why);
 	char *rest = text ? strchr(text, '\n') : NULL;
 
 	if (rest)
@@ -83,8 +98,11 @@ static void list_text(const struct ublksrv_ctrl_dev_info *info, const struct ubl
 	printf("/dev/ublkb%u  %s", info->dev_id, list_state(info->state));
 	if (info->state == UBLK_S_DEV_LIVE)
 		printf("  pid %d", info->ublksrv_pid);
-	printf("  %s  %s  %u x %u  %" PRIu64 " bytes in blocks of %u\n",
-	       rest ? text : list_no_answer(info), list_data(info->flags),
+	if (rest)
+		printf("  %s", text);
+	else
+		printf("  (%s)", text ? "server says nothing of use" : why);
+	printf("  %s  %u x %u  %" PRIu64 " bytes in blocks of %u\n", list_data(info->flags),
 	       info->nr_hw_queues, info->queue_depth,
 	       (u64)p->basic.dev_sectors << SECTOR_SHIFT, 1U << p->basic.logical_bs_shift);
 	if (rest)

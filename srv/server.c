@@ -212,6 +212,7 @@ static void server_orphan(struct server *srv)
 
 static int server_prepare(struct server *srv)
 {
+	char why[STATUS_WHY_MAX];
 	struct launch_msg msg;
 	int ret = launch_recv(srv->launch, &msg);
 
@@ -235,10 +236,9 @@ static int server_prepare(struct server *srv)
 		ret = server_wait_queues(srv);
 	if (!ret) {
 		protect_memory();
-		srv->status = status_listen(srv->id);
+		srv->status = status_listen(srv->id, why);
 		if (srv->status < 0)
-			log_warn("device %u: list will know little of it: %s",
-				 srv->id, strerror(-srv->status));
+			log_warn("device %u: list will know little of it: %s", srv->id, why);
 	}
 	/* What went wrong comes before the end of it. */
 	log_forward(false);
@@ -390,7 +390,7 @@ int server_run(struct server *srv)
 	server_tick(srv, UINT64_MAX);
 	log_forward(srv->use_syslog && srv->live);
 	if (srv->status >= 0)
-		close(srv->status);
+		status_close(srv->id, srv->status);
 	/* Not joined: what the queues wait for may never come. */
 	if (!srv->live)
 		_exit(1);

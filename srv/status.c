@@ -1,24 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "rundir.h"
 #include "status.h"
 
-static socklen_t status_addr(struct sockaddr_un *sa, u32 id)
+/* @dir has at most RUNDIR_MAX bytes, so it fits. */
+static void status_addr(struct sockaddr_un *sa, const char *dir, u32 id)
 {
-	int n;
-
 	memset(sa, 0, sizeof(*sa));
 	sa->sun_family = AF_UNIX;
-	/* The leading zero byte makes it abstract. */
-	n = snprintf(sa->sun_path + 1, sizeof(sa->sun_path) - 1, "regbuf/%u", id);
-	return offsetof(struct sockaddr_un, sun_path) + 1 + n;
+	snprintf(sa->sun_path, sizeof(sa->sun_path), "%.*s/%u.sock", RUNDIR_MAX - 1, dir, id);
+}
+
+_Static_assert(RUNDIR_MAX - 1 + sizeof("/4294967295.sock") <= sizeof(((struct sockaddr_un *)0)->sun_path),
+	       "a socket's address fits");
+
+static int status_own_dir(char *path, char *why)
+{
+	int ret = rundir_own(path);
+
+	if (ret)
+		snprintf(why, STATUS_WHY_MAX, "XDG_RUNTIME_DIR: %s; right are at most %u bytes",
+			 strerror(-ret), RUNDIR_MAX - (unsigned int)sizeof("/regbuf"));
+	return ret;
 }
 
 /* A server must not wait long for who asks; who asks may, on a machine that is busy. */
@@ -40,26 +53,98 @@ static bool status_peer(int sock, struct ucred *cred)
 	return !getsockopt(sock, SOL_SOCKET, SO_PEERCRED, cred, &len);
 }
 
-int status_listen(u32 id)
+static bool status_trusts(const struct ucred *cred)
+{
+	return cred->uid == 0 || cred->uid == geteuid();
+}
+
+/* Does somebody listen there?  Does not wait for an answer. */
+static bool status_is_live(const struct sockaddr_un *sa)
 {
 	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_un sa;
-	socklen_t len = status_addr(&sa, id);
-	int ret;
+	bool live;
+
+	if (sock < 0)
+		return true;
+	live = !connect(sock, (const struct sockaddr *)sa, sizeof(*sa)) ||
+	       (errno != ECONNREFUSED && errno != ENOENT);
+	close(sock);
+	return live;
+}
+
+/* Under the directory's lock, so that nobody listens anew in between. */
+static void status_remove_stale(int dir, const struct sockaddr_un *sa)
+{
+	if (!flock(dir, LOCK_EX) && !status_is_live(sa))
+		unlink(sa->sun_path);
+	flock(dir, LOCK_UN);
+}
+
+/* A socket at @sa that only we may connect to, or -errno. */
+static int status_bind(int dir, const struct sockaddr_un *sa)
+{
+	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), ret;
 
 	if (sock < 0)
 		return -errno;
-	/* A server of the same id that was killed may be still on its way out. */
-	for (int i = 0; i < 100; i++) {
-		if (!bind(sock, (struct sockaddr *)&sa, len) && !listen(sock, 8))
-			return sock;
-		if (errno != EADDRINUSE)
-			break;
-		usleep(10000);
-	}
-	ret = -errno;
+	/* the mode that the file gets */
+	fchmod(sock, 0600);
+	flock(dir, LOCK_EX);
+	ret = bind(sock, (const struct sockaddr *)sa, sizeof(*sa)) || listen(sock, 8) ? -errno : 0;
+	flock(dir, LOCK_UN);
+	if (!ret)
+		return sock;
 	close(sock);
 	return ret;
+}
+
+int status_listen(u32 id, char *why)
+{
+	struct sockaddr_un sa;
+	char path[RUNDIR_MAX];
+	int ret = status_own_dir(path, why), dir;
+
+	if (ret)
+		return ret;
+	status_addr(&sa, path, id);
+	dir = rundir_make(path, why, STATUS_WHY_MAX);
+	if (dir < 0)
+		return dir;
+	/* A server of the same id that was killed may be still on its way out. */
+	for (int i = 0; i < 100; i++) {
+		ret = status_bind(dir, &sa);
+		if (ret != -EADDRINUSE)
+			break;
+		status_remove_stale(dir, &sa);
+		if (i)
+			usleep(10000);
+	}
+	if (ret < 0)
+		snprintf(why, STATUS_WHY_MAX, "%s: %s", sa.sun_path, strerror(-ret));
+	close(dir);
+	return ret;
+}
+
+void status_close(u32 id, int listener)
+{
+	close(listener);
+	status_forget(id);
+}
+
+void status_forget(u32 id)
+{
+	char path[RUNDIR_MAX], why[STATUS_WHY_MAX];
+	struct sockaddr_un sa;
+	int dir;
+
+	if (rundir_own(path))
+		return;
+	status_addr(&sa, path, id);
+	dir = rundir_open(path, why, sizeof(why));
+	if (dir < 0)
+		return;
+	status_remove_stale(dir, &sa);
+	close(dir);
 }
 
 /*
@@ -110,7 +195,7 @@ void status_serve(int listener, void (*tell)(void *arg, enum status_form form, F
 	if (sock < 0)
 		return;
 	status_timeout(sock, STATUS_SERVE_S);
-	if (!status_peer(sock, &cred) || (cred.uid != 0 && cred.uid != geteuid()) ||
+	if (!status_peer(sock, &cred) || !status_trusts(&cred) ||
 	    status_recv(sock, &form, 1) != 1)
 		goto out;
 	out = open_memstream(&text, &len);
@@ -142,26 +227,94 @@ static char *status_read(int sock)
 	return text;
 }
 
-char *status_ask(u32 id, pid_t pid, enum status_form form)
+/* Is @pid what process @seen is called in its own pid namespace? */
+static bool status_is_called(pid_t seen, pid_t pid)
 {
-	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_un sa;
-	socklen_t salen = status_addr(&sa, id);
-	char *text = NULL, byte = form;
+	char path[32], line[256], *last;
+	bool is = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", seen);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, "NSpid:", 6))
+			continue;
+		last = strrchr(line, '\t');
+		is = last && atoi(last + 1) == pid;
+	}
+	if (f)
+		fclose(f);
+	return is;
+}
+
+/*
+ * Is it the device's server?  The driver tells the number that the server had where it was
+ * started; here it may have another one, or, seen from a pid namespace inside, none.
+ */
+static bool status_is_server(int sock, pid_t pid, char *why)
+{
 	struct ucred cred;
 
-	if (sock < 0)
+	if (!status_peer(sock, &cred)) {
+		snprintf(why, STATUS_WHY_MAX, "who listens at its socket is unknown");
+		return false;
+	}
+	if (!status_trusts(&cred)) {
+		snprintf(why, STATUS_WHY_MAX, "its socket is user %u's; right is user %u", cred.uid,
+			 geteuid());
+		return false;
+	}
+	if (!cred.pid || cred.pid == pid || status_is_called(cred.pid, pid))
+		return true;
+	snprintf(why, STATUS_WHY_MAX, "its socket is process %d's", cred.pid);
+	return false;
+}
+
+static char *status_talk(const struct sockaddr_un *sa, pid_t pid, enum status_form form, char *why)
+{
+	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char *text = NULL, byte = form;
+
+	if (sock < 0) {
+		snprintf(why, STATUS_WHY_MAX, "socket: %s", strerror(errno));
 		return NULL;
+	}
 	status_timeout(sock, STATUS_ASK_S);
-	/* refused, or somebody else: it is not a server of ours */
-	if (!connect(sock, (struct sockaddr *)&sa, salen) && status_peer(sock, &cred) &&
-	    cred.pid == pid) {
+	if (connect(sock, (const struct sockaddr *)sa, sizeof(*sa))) {
+		snprintf(why, STATUS_WHY_MAX, "%s: %s", sa->sun_path, strerror(errno));
+	} else if (status_is_server(sock, pid, why)) {
 		if (status_send(sock, &byte, 1) == 1)
 			text = status_read(sock);
 		if (!text)
-			log_warn("device %u: its server, process %d, does not answer: %s", id, pid,
-				 strerror(errno));
+			snprintf(why, STATUS_WHY_MAX, "server does not answer: %s", strerror(errno));
 	}
 	close(sock);
+	return text;
+}
+
+static char *status_ask_in(const char *path, u32 id, pid_t pid, enum status_form form, char *why)
+{
+	struct sockaddr_un sa;
+	char *text;
+	int dir;
+
+	status_addr(&sa, path, id);
+	dir = rundir_open(path, why, STATUS_WHY_MAX);
+	if (dir < 0)
+		return NULL;
+	text = status_talk(&sa, pid, form, why);
+	close(dir);
+	return text;
+}
+
+char *status_ask(u32 id, pid_t pid, enum status_form form, char *why)
+{
+	char path[RUNDIR_MAX], *text = NULL;
+
+	if (!status_own_dir(path, why))
+		text = status_ask_in(path, id, pid, form, why);
+	/* An ordinary user's own servers come first. */
+	if (!text && geteuid())
+		text = status_ask_in(RUNDIR_ROOT, id, pid, form, why);
 	return text;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How `list` learns what only a server knows: over a socket in the abstract
- * namespace, "regbuf/ID", which vanishes with its server and leaves no file that
- * could lie later.  Each side looks at who the other one is.
+ * How `list` learns what only a server knows: over the socket ID.sock in rundir.h's
+ * directory.  A server that is killed leaves it; nobody listens there then, and the next
+ * one for that device, or `del`, removes it.  Each side looks at who the other one is.
  */
 #ifndef SRV_STATUS_H
 #define SRV_STATUS_H
@@ -18,8 +18,16 @@ enum status_form {
 	STATUS_TEXT = 't',
 };
 
-/* A listening socket, or -errno. */
-int status_listen(u32 id);
+#define STATUS_WHY_MAX	256
+
+/* A listening socket, or -errno with the cause in @why, of STATUS_WHY_MAX bytes. */
+int status_listen(u32 id, char *why);
+
+/* Before the device can have another server. */
+void status_close(u32 id, int listener);
+
+/* Removes the socket of a device that is gone, if nobody listens. */
+void status_forget(u32 id);
 
 /*
  * Answer one client with what @tell writes.  Waits for a slow client no longer
@@ -29,9 +37,10 @@ void status_serve(int listener, void (*tell)(void *arg, enum status_form form, F
 		  void *arg);
 
 /*
- * Ask the server of device @id, which must be process @pid.  Returns the text,
- * to be freed, or NULL.
+ * Ask the server of device @id, which must be process @pid of whatever pid
+ * namespace.  Returns the text, to be freed; or NULL, and in @why, of STATUS_WHY_MAX bytes, what
+ * cannot be seen from here.
  */
-char *status_ask(u32 id, pid_t pid, enum status_form form);
+char *status_ask(u32 id, pid_t pid, enum status_form form, char *why);
 
 #endif

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Servers and mount, network and pid namespaces: a server keeps nothing of its clients
+ * mounted, and `list` finds it from elsewhere or says what it cannot see.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "proc.h"
+#include "sh.h"
+#include "tmpfile.h"
+#include "ublkraw.h"
+
+#define ID		7
+#define NODE		"/dev/ublkb7"
+#define MNT		"/tmp/namespaces-mnt"
+#define READY		"/tmp/namespaces-ready"
+#define LEG		DISK_NULL_PREFIX "leg0"
+#define MB		96
+#define FILE_MB		64
+#define DEL_MS		3000
+#define RUN		"/run/regbuf"
+#define SOCK		RUN "/7.sock"
+#define NOBODY		65534
+
+static char leg[64];
+/* The shell in a namespace of its own that is left if a test fails, or 0. */
+static pid_t inside;
+
+static void setup(void)
+{
+	raw_need();
+	cli_sweep();
+	disk_null_sweep();
+	disk_null(LEG, &(struct null_disk){ .mb = MB }, -1);
+	snprintf(leg, sizeof(leg), "%s", disk_null_path(LEG));
+	setenv("LEG", leg, 1);
+	must(!mkdir(MNT, 0700) || errno == EEXIST, MNT ": %s", strerror(errno));
+	unlink(READY);
+}
+
+static void teardown(void)
+{
+	if (inside)
+		kill(inside, SIGKILL);
+	umount2(MNT, MNT_DETACH);
+	cli_sweep();
+	disk_null_sweep();
+}
+
+TestSuite(namespaces, .init = setup, .fini = teardown, .timeout = 300);
+
+static pid_t server(void)
+{
+	struct ublksrv_ctrl_dev_info info;
+
+	res_is(raw_info(ID, &info), 0, "GET_DEV_INFO");
+	return info.ublksrv_pid;
+}
+
+static bool is_ready(void *arg)
+{
+	return !access(READY, F_OK);
+}
+
+/* Sockets. */
+
+static void add_null(void)
+{
+	must(!sh("$REGBUF add -t null -n 7 > /dev/null"), "add");
+}
+
+static void says(const char *text, const char *want, const char *what)
+{
+	must(strstr(text, want), "%s: no \"%s\" in: %s", what, want, text);
+}
+
+Test(namespaces, sockets_are_the_servers_users_only)
+{
+	struct stat st;
+
+	add_null();
+	must(!stat(RUN, &st) && !st.st_uid && (st.st_mode & 07777) == 0700, RUN ": mode %o", st.st_mode);
+	must(!stat(SOCK, &st) && !st.st_uid && (st.st_mode & 07777) == 0600, SOCK ": mode %o", st.st_mode);
+	cli_del(ID);
+	must(stat(SOCK, &st) && errno == ENOENT, SOCK " is left");
+}
+
+Test(namespaces, list_finds_servers_from_another_network)
+{
+	add_null();
+	says(sh_out("unshare --net $REGBUF list -n 7"), "null, mode copy", "there");
+	cli_del(ID);
+}
+
+Test(namespaces, list_finds_servers_from_another_pid_namespace)
+{
+	pid_t other;
+
+	add_null();
+	says(sh_out("unshare --pid --fork --mount-proc $REGBUF list -n 7"), "null, mode copy", "inside");
+	cli_del(ID);
+
+	other = sh_start("exec unshare --pid --fork --mount-proc sh -c '"
+			 "$REGBUF add -t null -n 7 > /dev/null && touch " READY "; exec sleep 1000'");
+	must(wait_until(is_ready, NULL, SOON_MS), "no device is made inside");
+	says(sh_out("$REGBUF list -n 7"), "null, mode copy", "outside");
+	cli_del(ID);
+	sh("pkill -KILL -P %d", other);
+	must(proc_gone(other, SOON_MS), "the pid namespace does not end");
+}
+
+Test(namespaces, list_says_what_it_cannot_see)
+{
+	add_null();
+	says(sh_out("unshare --mount sh -c 'mount -t tmpfs none /run && $REGBUF list -n 7'"),
+	     "(" RUN ": No such file or directory)", "without /run/regbuf");
+	says(sh_out("unshare --mount sh -c 'mount -t tmpfs none /run && $REGBUF list -n 7 --json'"),
+	     "\"unseen\": \"" RUN ": No such file or directory\"", "as JSON");
+	says(sh_out("unshare --mount sh -c 'mount -t tmpfs none /run && mkdir -m 700 " RUN " && "
+		    "$REGBUF list -n 7'"),
+	     "(" SOCK ": No such file or directory)", "without the socket");
+	says(sh_out("unshare --mount sh -c 'mount -t tmpfs none /run && mkdir -m 777 " RUN " && "
+		    "$REGBUF list -n 7'"),
+	     "(" RUN " has mode 0777, others may write to it; right is 0700)", "with a directory of all");
+	cli_del(ID);
+}
+
+static void listen_as_nobody(const char *name, socklen_t len)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int sock = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	memcpy(sa.sun_path, name, len);
+	must(!bind(sock, (struct sockaddr *)&sa, offsetof(struct sockaddr_un, sun_path) + len) &&
+	     !listen(sock, 8), "bind: %s", strerror(errno));
+}
+
+static void become_nobody(void)
+{
+	must(!setgid(NOBODY) && !setuid(NOBODY), "setuid: %s", strerror(errno));
+	/* which another user does not inherit */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+/* The name that sockets of older servers had, which anybody can take. */
+static void nobody_takes_name(void *arg)
+{
+	become_nobody();
+	listen_as_nobody("\0regbuf/7", 9);
+	*(volatile int *)arg = 1;
+}
+
+/* /run is everybody's here, as it is nowhere else. */
+static void nobody_takes_directory(void *arg)
+{
+	become_nobody();
+	must(!mkdir(RUN, 0777) && !chmod(RUN, 0777), RUN ": %s", strerror(errno));
+	listen_as_nobody(SOCK, sizeof(SOCK));
+	*(volatile int *)arg = 1;
+}
+
+static bool is_set(void *arg)
+{
+	return *(volatile int *)arg;
+}
+
+static pid_t nobody(void (*takes)(void *))
+{
+	volatile int *done = shared_alloc(sizeof(*done));
+	pid_t pid;
+
+	sh("rm -rf " RUN);
+	pid = proc_start(takes, (void *)done);
+	must(wait_until(is_set, (void *)done, SOON_MS), "nobody takes it");
+	return pid;
+}
+
+Test(namespaces, a_name_that_nobody_took_first_hides_no_server)
+{
+	pid_t pid = nobody(nobody_takes_name);
+
+	says(sh_out("$REGBUF add -t null -n 7; $REGBUF list -n 7"), "null, mode copy", "a taken name");
+	cli_del(ID);
+	proc_kill(pid);
+}
+
+Test(namespaces, a_directory_that_nobody_made_first_is_not_trusted)
+{
+	pid_t pid = nobody(nobody_takes_directory);
+
+	says(sh_out("$REGBUF add -t null -n 7"),
+	     "list will know little of it: " RUN " belongs to user 65534; right is user 0", "add");
+	says(sh_out("$REGBUF list -n 7"), "(" RUN " belongs to user 65534; right is user 0)", "list");
+	cli_del(ID);
+	proc_kill(pid);
+	sh("rm -rf " RUN);
+}
+
+Test(namespaces, a_dead_servers_socket_is_replaced_and_a_live_ones_is_not)
+{
+	must(!sh("$REGBUF add -t null -n 7 --recovery > /dev/null"), "add");
+	proc_kill_other(server());
+	must(!access(SOCK, F_OK), "there is no " SOCK);
+	says(sh_out("$REGBUF list -n 7"), "(no server)", "without a server");
+	must(!sh("$REGBUF recover -n 7 -t null > /dev/null"), "recover");
+	says(sh_out("$REGBUF list -n 7"), "null, mode copy", "recovered");
+	must(sh("$REGBUF add -t null -n 7 2> /dev/null"), "a second device 7");
+	says(sh_out("$REGBUF list -n 7"), "null, mode copy", "after another add");
+	proc_kill_other(server());
+	cli_del(ID);
+	must(access(SOCK, F_OK), SOCK " is left");
+}
