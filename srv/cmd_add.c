@@ -2,6 +2,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "caps.h"
 #include "cmd.h"
@@ -177,6 +180,29 @@ static int add_check_kernel(const char *cmd, const struct mode_ops *mode, u32 re
 	return ret;
 }
 
+/*
+ * In a process of its own: commands to the driver leave a worker thread of io_uring behind
+ * for as long as the process lives, and in the foreground that is the server.  The
+ * worker would stay in the mount namespace that the server leaves.
+ */
+static int add_check_kernel_apart(const char *cmd, const struct mode_ops *mode, u32 recover_id)
+{
+	pid_t child;
+	int status;
+
+	fflush(NULL);
+	child = fork();
+	if (!child)
+		_exit(add_check_kernel(cmd, mode, recover_id) ? 1 : 0);
+	if (child < 0 || waitpid(child, &status, 0) != child) {
+		log_err("%s: looking at the kernel: %s", cmd, strerror(errno));
+		return -EIO;
+	}
+	if (WIFSIGNALED(status))
+		log_err("%s: looking at the kernel: %s", cmd, strsignal(WTERMSIG(status)));
+	return status ? -EIO : 0;
+}
+
 /* The kernel makes no more queues than this, which it does not tell before. */
 static void add_bound_queues(const char *cmd, struct launch *l)
 {
@@ -263,6 +289,8 @@ static int add_run(const char *cmd, struct target *t, const struct add_conf *con
 		.json = conf->json,
 		.force = conf->force,
 	};
+	u32 recover_id = recover ? conf->id : UINT32_MAX;
+	int ret;
 
 	for (struct target *i = t; i; i = i->inner)
 		i->patience_ms = recover ? RECOVER_PATIENCE_MS : ADD_PATIENCE_MS;
@@ -274,8 +302,11 @@ static int add_run(const char *cmd, struct target *t, const struct add_conf *con
 		add_bound_queues(cmd, &l);
 	if (!recover && add_check_memory(cmd, &l))
 		return 1;
-	if (add_check_kernel(cmd, l.mode, recover ? conf->id : UINT32_MAX) ||
-	    add_check_machine(cmd, &l) || add_open(t))
+	if (conf->foreground)
+		ret = add_check_kernel_apart(cmd, l.mode, recover_id);
+	else
+		ret = add_check_kernel(cmd, l.mode, recover_id);
+	if (ret || add_check_machine(cmd, &l) || add_open(t))
 		return 1;
 	return launch_run(&l);
 }

@@ -510,6 +510,7 @@ static int launch_serve(struct launch *l, int sock)
 {
 	struct server srv = {
 		.nonce = l->nonce,
+		.id = l->id,
 		.recover = l->recover,
 		.mode = l->mode,
 		.target = l->target,

@@ -20,7 +20,9 @@
 #include "log.h"
 #include "rlimits.h"
 #include "self.h"
+#include "mounts.h"
 #include "protect.h"
+#include "rundir.h"
 #include "server.h"
 #include "signals.h"
 #include "status.h"
@@ -263,8 +265,6 @@ static void server_detach(struct server *srv)
 		dup2(null, 2);
 		close(null);
 	}
-	if (chdir("/"))
-		log_warn("chdir /: %s", strerror(errno));
 }
 
 /* The device is nobody's: what is in work is given up, the leg may never answer. */
@@ -356,6 +356,19 @@ static void server_serve(struct server *srv)
 	}
 }
 
+/* What the server needs of what is mounted, beside what every program does. */
+static void server_leave_mounts(const struct server *srv)
+{
+	char sockets[RUNDIR_MAX], ublkc[32];
+	const char *keep[] = { ublkc, sockets, NULL };
+
+	/* In a container the device may be mounted by itself. */
+	snprintf(ublkc, sizeof(ublkc), "/dev/ublkc%u", srv->id);
+	if (rundir_own(sockets))
+		keep[1] = NULL;
+	mounts_leave(keep);
+}
+
 static int server_init(struct server *srv)
 {
 	srv->signals = signals_init();
@@ -369,6 +382,7 @@ static int server_init(struct server *srv)
 	}
 	self_init();
 	protect_process();
+	server_leave_mounts(srv);
 	srv->log = log_defer();
 	return 0;
 }

@@ -75,6 +75,143 @@ static bool is_ready(void *arg)
 	return !access(READY, F_OK);
 }
 
+/* Mounted by a server in that mode of running: the directory that is mounted, and a file on it. */
+
+#define ADD_BACK	"$REGBUF add -n 7 -t loop -m register -l $LEG > /dev/null"
+#define ADD_RECOVERY	"$REGBUF add -n 7 -t loop -m register -l $LEG --recovery --reissue > /dev/null"
+#define ADD_FORE	"{ $REGBUF add -n 7 -t loop -m register -l $LEG --foreground > /dev/null & } && " \
+			"until $REGBUF list -n 7 2> /dev/null | grep -q register; do sleep 0.1; done"
+#define USE		"mkfs.ext4 -q -F " NODE " && mount -t ext4 " NODE " " MNT " && " \
+			"yes | head -c $((%d << 20)) > " MNT "/file && touch " READY
+
+/* A shell in a mount namespace of its own, where the device is made and mounted; then it does @then. */
+static pid_t in_namespace(const char *add, const char *then)
+{
+	inside = sh_start("exec unshare --mount sh -c '%s && " USE " && %s'", add, FILE_MB, then);
+	must(wait_until(is_ready, NULL, 12 * SOON_MS), "the device is not made and mounted there");
+	return inside;
+}
+
+static void del_is_quick(void)
+{
+	u64 begin = now_ms();
+
+	cli_del(ID);
+	must(now_ms() - begin < DEL_MS, "del took %d ms", (int)(now_ms() - begin));
+	cli_nothing_left("deleted");
+}
+
+/* All threads are in the same namespace, which is not that of @client. */
+static void server_has_left(pid_t client)
+{
+	must(!sh("a=$(readlink /proc/%d/task/*/ns/mnt | sort -u); b=$(readlink /proc/%d/ns/mnt); "
+		 "[ \"$(echo \"$a\" | wc -l)\" = 1 ] && [ \"$a\" != \"$b\" ]", server(), client),
+	     "the server, or a thread of it, is in its client's mount namespace");
+	must(sh("grep -q " MNT " /proc/%d/mountinfo", server()), MNT " is mounted for the server");
+	must(!sh("[ \"$(readlink /proc/%d/cwd)\" = / ]", server()), "the server's directory is not /");
+}
+
+/* When the shell ends, nobody is left in the namespace but, if it stayed there, the server. */
+static void is_killed_as_the_last(const char *add, const char *what)
+{
+	pid_t client = in_namespace(add, "exec sleep 1000"), pid = server();
+
+	server_has_left(client);
+	proc_signal(client);
+	must(proc_gone(client, 6 * SOON_MS), "%s: the namespace's last process does not end", what);
+	kill(pid, SIGKILL);
+	must(proc_other_gone(pid, SOON_MS), "%s: the server does not end", what);
+	del_is_quick();
+}
+
+Test(namespaces, a_server_that_is_left_alone_in_one_can_be_killed)
+{
+	is_killed_as_the_last(ADD_BACK, "in the background");
+	unlink(READY);
+	is_killed_as_the_last(ADD_FORE, "in the foreground");
+	unlink(READY);
+	is_killed_as_the_last(ADD_RECOVERY, "with recovery");
+}
+
+/* The shell's end unmounts, which fails without a server. */
+Test(namespaces, a_server_that_dies_while_its_device_is_mounted_in_one)
+{
+	pid_t client = in_namespace(ADD_BACK, "exec sleep 1000");
+
+	proc_kill_other(server());
+	proc_signal(client);
+	must(proc_gone(client, 3 * SOON_MS), "the namespace's last process does not end");
+	del_is_quick();
+}
+
+static pid_t dies_with_dirty_data(void)
+{
+	pid_t client = in_namespace(ADD_RECOVERY, "exec sleep 1000");
+
+	proc_kill_other(server());
+	proc_signal(client);
+	must(!proc_gone(client, NEVER_MS), "nobody waited for the dirty data");
+	return client;
+}
+
+/* Its own namespace is where it is mounted, so the new server has to leave as well. */
+Test(namespaces, dirty_data_waits_for_recover)
+{
+	pid_t client = dies_with_dirty_data();
+
+	must(!sh("$REGBUF recover -n 7 -t loop -m register -l $LEG > /dev/null"), "recover");
+	must(proc_gone(client, 6 * SOON_MS), "the namespace's last process does not end");
+	must(!sh("mount -t ext4 " NODE " " MNT " && yes | head -c $((%d << 20)) | "
+		 "cmp - " MNT "/file && umount " MNT, FILE_MB), "the file is not what was written");
+	del_is_quick();
+}
+
+Test(namespaces, dirty_data_is_given_up_by_del)
+{
+	pid_t client = dies_with_dirty_data();
+
+	del_is_quick();
+	must(proc_gone(client, 3 * SOON_MS), "the namespace's last process does not end");
+}
+
+Test(namespaces, a_server_that_recovers_leaves_it_too)
+{
+	pid_t client = in_namespace(ADD_RECOVERY, "exec sleep 1000");
+
+	proc_kill_other(server());
+	must(!sh("nsenter --mount --target %d $REGBUF recover -n 7 -t loop -m register -l $LEG > /dev/null",
+		 client), "recover");
+	server_has_left(client);
+	proc_kill(client);
+	proc_kill_other(server());
+	del_is_quick();
+}
+
+/* It starts `regbuf del`, a program with libraries. */
+Test(namespaces, a_server_that_has_left_still_removes_its_device)
+{
+	pid_t pid;
+
+	must(!sh("unshare --mount sh -c '" ADD_BACK "'"), "add");
+	pid = server();
+	kill(pid, SIGTERM);
+	must(proc_other_gone(pid, SOON_MS), "the server does not end");
+	raw_is_gone(ID, SOON_MS);
+	cli_nothing_left("SIGTERM");
+}
+
+/* The directory that is / there is not the root of the namespace. */
+Test(namespaces, a_server_in_a_chroot_leaves_what_is_outside)
+{
+	must(!sh("unshare --mount sh -c 'mkdir -p /tmp/root && mount --rbind / /tmp/root && "
+		 "mount -t tmpfs outside " MNT " && chroot /tmp/root sh -c \"" ADD_BACK "\"'"), "add");
+	must(sh("nsenter --mount=/proc/%d/ns/mnt grep outside /proc/self/mountinfo", server()),
+	     "what was mounted outside is still there");
+	must(!sh("kill %d", server()), "kill");
+	raw_is_gone(ID, SOON_MS);
+	cli_nothing_left("in a chroot");
+}
+
 /* Sockets. */
 
 static void add_null(void)

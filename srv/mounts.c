@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "mounts.h"
+#include "types.h"
+
+/* A mount may hide others, which are seen in the next round. */
+#define MAX_ROUNDS	16
+
+/*
+ * What every server needs: del is a program, whose libraries are found by these paths,
+ * and talks to the driver; syslog is a socket.
+ */
+static const char *const always[] = {
+	"/proc", "/sys", "/dev/log", "/dev/ublk-control", "/run",
+	"/etc/ld.so.cache", "/lib", "/lib64", "/usr/lib", NULL
+};
+
+/*
+ * struct view - the namespace, while it is being taken apart
+ * On the stack of mounts_leave().  Descriptors are -1 when they are not open.
+ * @proc: /proc/self
+ * @root: the root directory, which is not that of the namespace after a chroot
+ * @base: its path in the namespace, "" if it is the same
+ * @keep: paths that must go on to lead where they lead
+ */
+struct view {
+	int proc, root;
+	char base[PATH_MAX];
+	char **keep;
+	size_t nr_keep;
+};
+
+static bool is_octal(const char *s)
+{
+	return s[0] >= '0' && s[0] <= '3' && s[1] >= '0' && s[1] <= '7' && s[2] >= '0' && s[2] <= '7';
+}
+
+/* \040 and the like, as the kernel writes them */
+static void unescape(char *s)
+{
+	char *to = s;
+
+	while (*s) {
+		if (*s == '\\' && is_octal(s + 1)) {
+			*to++ = (s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0');
+			s += 4;
+		} else {
+			*to++ = *s++;
+		}
+	}
+	*to = '\0';
+}
+
+/* 36 35 98:0 /root /point options ... */
+char *mounts_point(char *line)
+{
+	char *at = line;
+
+	for (unsigned int field = 0; field < 4; field++) {
+		at = strchr(at, ' ');
+		if (!at)
+			return NULL;
+		at++;
+	}
+	at[strcspn(at, " \n")] = '\0';
+	unescape(at);
+	return *at == '/' ? at : NULL;
+}
+
+bool mounts_needs(const char *point, const char *path)
+{
+	size_t len = strlen(point);
+
+	if (len == 1)
+		return true;
+	return !strncmp(path, point, len) && (!path[len] || path[len] == '/');
+}
+
+static int view_keep(struct view *v, const char *path)
+{
+	char **more = realloc(v->keep, (v->nr_keep + 1) * sizeof(*more)), *copy = strdup(path);
+
+	if (more)
+		v->keep = more;
+	if (!more || !copy) {
+		free(copy);
+		return -ENOMEM;
+	}
+	v->keep[v->nr_keep++] = copy;
+	return 0;
+}
+
+/* Paths as they are, and where they lead: /dev/log is a link with systemd. */
+static int view_keep_paths(struct view *v, const char *const *paths)
+{
+	int ret = 0;
+
+	for (; !ret && *paths; paths++) {
+		char *real = realpath(*paths, NULL);
+
+		ret = view_keep(v, *paths);
+		if (!ret && real)
+			ret = view_keep(v, real);
+		free(real);
+	}
+	return ret;
+}
+
+/* So far they were paths from our root. */
+static int view_rebase(struct view *v)
+{
+	for (size_t i = 0; *v->base && i < v->nr_keep; i++) {
+		char *path;
+
+		if (asprintf(&path, "%s%s", v->base, v->keep[i]) < 0)
+			return -ENOMEM;
+		free(v->keep[i]);
+		v->keep[i] = path;
+	}
+	return 0;
+}
+
+/* The program and its libraries: `regbuf del` is the same.  Their paths are the namespace's. */
+static int view_keep_program(struct view *v)
+{
+	FILE *maps = fdopen(openat(v->proc, "maps", O_RDONLY | O_CLOEXEC), "r");
+	char *line = NULL;
+	size_t size = 0;
+	int ret = 0;
+
+	if (!maps)
+		return -errno;
+	while (!ret && getline(&line, &size, maps) > 0) {
+		char *path = strchr(line, '/');
+
+		if (!path)
+			continue;
+		path[strcspn(path, "\n")] = '\0';
+		if (!v->nr_keep || strcmp(path, v->keep[v->nr_keep - 1]))
+			ret = view_keep(v, path);
+	}
+	free(line);
+	fclose(maps);
+	return ret;
+}
+
+static bool view_needs(const struct view *v, const char *point)
+{
+	for (size_t i = 0; i < v->nr_keep; i++)
+		if (mounts_needs(point, v->keep[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Detaches what is seen and not needed.  Returns how many mounts that were, with all
+ * below them, or -errno.
+ */
+static int view_detach(const struct view *v)
+{
+	FILE *f = fdopen(openat(v->proc, "mountinfo", O_RDONLY | O_CLOEXEC), "r");
+	char *line = NULL;
+	size_t size = 0;
+	int nr = 0;
+
+	if (!f)
+		return -errno;
+	while (getline(&line, &size, f) > 0) {
+		const char *point = mounts_point(line);
+
+		if (point && !view_needs(v, point) &&
+		    !umount2(point, MNT_DETACH | UMOUNT_NOFOLLOW))
+			nr++;
+	}
+	free(line);
+	fclose(f);
+	return nr;
+}
+
+/* From the directory that is our root to the namespace's, whose mounts are all seen. */
+static int view_climb(struct view *v)
+{
+	int ns = openat(v->proc, "ns/mnt", O_RDONLY | O_CLOEXEC), ret;
+	char link[32];
+	ssize_t len;
+
+	if (ns < 0)
+		return -errno;
+	ret = setns(ns, CLONE_NEWNS) ? -errno : 0;
+	close(ns);
+	if (ret)
+		return ret;
+	snprintf(link, sizeof(link), "fd/%d", v->root);
+	len = readlinkat(v->proc, link, v->base, sizeof(v->base) - 1);
+	if (len < 0)
+		return -errno;
+	v->base[len > 1 ? len : 0] = '\0';
+	return 0;
+}
+
+/* Back to where the same paths mean the same. */
+static int view_return(const struct view *v)
+{
+	if (fchdir(v->root) || (*v->base && chroot(".")) || chdir("/"))
+		return -errno;
+	return 0;
+}
+
+/* In the namespace's root. */
+static int view_detach_all(struct view *v)
+{
+	int ret = view_rebase(v);
+
+	if (!ret)
+		ret = view_keep_program(v);
+	/* Or what is detached here would be so elsewhere too. */
+	if (!ret && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		ret = -errno;
+	for (int round = 0; !ret && round < MAX_ROUNDS; round++) {
+		int nr = view_detach(v);
+
+		if (nr <= 0)
+			return nr;
+	}
+	return ret;
+}
+
+static int view_strip(struct view *v)
+{
+	int ret = view_climb(v), back;
+
+	if (ret)
+		return ret;
+	ret = view_detach_all(v);
+	back = view_return(v);
+	return ret ? ret : back;
+}
+
+static int view_open(struct view *v)
+{
+	v->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	v->proc = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return v->root < 0 || v->proc < 0 ? -errno : 0;
+}
+
+static void view_close(struct view *v)
+{
+	if (v->root >= 0)
+		close(v->root);
+	if (v->proc >= 0)
+		close(v->proc);
+	for (size_t i = 0; i < v->nr_keep; i++)
+		free(v->keep[i]);
+	free(v->keep);
+}
+
+static const char *mounts_why(int err)
+{
+	switch (err) {
+	case EPERM:
+		return ": right are CAP_SYS_ADMIN and CAP_SYS_CHROOT";
+	case ENOSPC:
+		return ": a larger sysctl user.max_mnt_namespaces or fs.mount-max is right";
+	}
+	return "";
+}
+
+void mounts_leave(const char *const *keep)
+{
+	struct view v = { .proc = -1, .root = -1 };
+	int ret = 0;
+
+	if (chdir("/") || unshare(CLONE_NEWNS))
+		ret = -errno;
+	if (!ret)
+		ret = view_open(&v);
+	if (!ret)
+		ret = view_keep_paths(&v, always);
+	if (!ret)
+		ret = view_keep_paths(&v, keep);
+	if (!ret)
+		ret = view_strip(&v);
+	if (ret)
+		log_warn("the server stays in this mount namespace and keeps what is mounted here: %s%s",
+			 strerror(-ret), mounts_why(-ret));
+	view_close(&v);
+}
