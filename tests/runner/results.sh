@@ -34,26 +34,28 @@ record_out()
 	record fail "$1" "${last:-(all)}" "$3"
 }
 
-failures() { grep -c '^fail' "$results" 2>/dev/null || true; }
+# failures WHERE: of others there may be more at any time
+failures() { grep -cF "fail	$1	" "$results" 2>/dev/null || true; }
 
 # record_binary WHERE DIR NAME: everything that one binary left in DIR
 record_binary()
 {
 	local where=$1 file=$2/$3 seconds status before after
-	before=$(failures)
+	before=$(failures "$where")
 	read -r seconds status < "$file.status"
 	if [ -s "$file.tap" ]; then
 		record_tap "$where" "$file.tap"
 	else
 		record_out "$where" "$file.out" "no report, exit status $status"
 	fi
-	after=$(failures)
+	after=$(failures "$where")
 	if [ "$status" = splat ]; then
 		record fail "$where" '(kernel)' "$(head -n 3 "$file.splat" | tr '\n' ' ')"
 	elif [ "$status" != 0 ] && [ "$before" = "$after" ]; then
 		record fail "$where" '(all)' "exit status $status, though every test passed"
 	fi
-	say "$where: $(grep -c "^pass	$where	" "$results" || true) passed, $(($(failures) - before)) failed, ${seconds} s"
+	after=$(failures "$where")
+	say "$where: $(grep -c "^pass	$where	" "$results" || true) passed, $((after - before)) failed, ${seconds} s"
 }
 
 # tally: the last line, and the exit status of the whole run
