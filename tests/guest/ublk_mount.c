@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,26 +28,39 @@
 #define END_MS	5000	/* the server's end without recovery */
 #define DEL_MS	3000
 #define POINT	"/tmp/ublk-mount"
+#define SLOW	DISK_NULL_PREFIX "slow"
+#define SLOW_MS	200	/* what I/O on it takes */
 
 struct shared {
 	volatile int live;	/* the device may be mounted */
 	volatile int dirty;	/* it is, and has data that was not written yet */
 	volatile int lend;	/* the next requests are to be lent, and kept */
+	volatile int slow;	/* and used by I/O on the slow disk */
 	volatile int lent;
 };
 
 static struct shared *sh;
 static struct raw r;
 
+static int slow_disk;	/* the server's */
+
 static void setup(void)
 {
 	raw_need();
 	raw_sweep();
+	disk_null_sweep();
+	disk_null(SLOW, &(struct null_disk){ .delay_us = SLOW_MS * 1000 }, -1);
 	sh = shared_alloc(sizeof(*sh));
 	must(!mkdir(POINT, 0700) || errno == EEXIST, "%s: %s", POINT, strerror(errno));
 }
 
-TestSuite(ublk_mount, .init = setup, .fini = raw_sweep, .timeout = 120);
+static void teardown(void)
+{
+	raw_sweep();
+	disk_null_sweep();
+}
+
+TestSuite(ublk_mount, .init = setup, .fini = teardown, .timeout = 120);
 
 static void mount_it(void)
 {
@@ -84,6 +98,10 @@ static void serve(unsigned int tag)
 		return;
 	}
 	raw_lend(&r, tag, 0, 0, tag);
+	if (sh->slow) {
+		prep_rw_fixed(raw_sqe(&r, tag), IORING_OP_READ_FIXED, slow_disk, 0, LEN, 0, tag);
+		ring_submit(&r.ring);
+	}
 	sh->lent++;
 }
 
@@ -93,6 +111,8 @@ static void server(void *arg)
 	     "a mount namespace: %s", strerror(errno));
 	if (!fork())
 		mounter();
+	slow_disk = open(disk_null_path(SLOW), O_RDONLY | O_DIRECT | O_CLOEXEC);
+	must(slow_disk >= 0, "the slow disk: %s", strerror(errno));
 	raw_open(&r);
 	raw_fetch_all(&r);
 	for (;;) {
@@ -141,16 +161,27 @@ static pid_t up(const struct raw_opt *opt)
 	return pid;
 }
 
-/* Killed with dirty data, and, if @lend, with a request that is lent. */
-static void killed(const struct raw_opt *opt, bool lend, const char *what)
+/* How far the server has got with a request when it is killed. */
+enum how {
+	NOTHING,	/* dirty data only */
+	LENT,
+	DONE_UNSEEN,	/* lent, and the I/O on it is done, which the server has not seen */
+};
+
+static void killed(const struct raw_opt *opt, enum how how, const char *what)
 {
 	pid_t pid = up(opt);
 	struct client *c = NULL;
 
-	if (lend) {
+	if (how != NOTHING) {
+		sh->slow = how == DONE_UNSEEN;
 		sh->lend = 1;
 		c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_READ, .len = LEN });
 		must(wait_until(has_lent, NULL, SOON_MS), "%s: nothing is lent", what);
+	}
+	if (how == DONE_UNSEEN) {
+		must(!kill(pid, SIGSTOP), "SIGSTOP: %s", strerror(errno));
+		sleep_ms(2 * SLOW_MS);
 	}
 	proc_signal(pid);
 	if (opt->flags & UBLK_F_USER_RECOVERY) {
@@ -167,7 +198,7 @@ static void killed(const struct raw_opt *opt, bool lend, const char *what)
 
 #define DEFER	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN)
 
-static void all_rings(u64 flags, bool lend, const char *what)
+static void all_rings(u64 flags, enum how how, const char *what)
 {
 	static const u32 rings[] = { 0, DEFER };
 
@@ -176,26 +207,27 @@ static void all_rings(u64 flags, bool lend, const char *what)
 			.flags = flags, .depth = 8, .size = SIZE, .ring_flags = rings[i],
 		};
 
-		killed(&opt, lend, what);
+		killed(&opt, how, what);
 	}
 }
 
 Test(ublk_mount, a_server_that_copies_ends)
 {
-	all_rings(UBLK_F_CMD_IOCTL_ENCODE, false, "copy");
-	all_rings(UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_USER_COPY, false, "user copy");
+	all_rings(UBLK_F_CMD_IOCTL_ENCODE, NOTHING, "copy");
+	all_rings(UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_USER_COPY, NOTHING, "user copy");
 }
 
 Test(ublk_mount, a_server_that_has_lent_ends)
 {
-	all_rings(RAW_ZC, false, "zero copy");
-	all_rings(RAW_ZC, true, "zero copy, with a request lent");
+	all_rings(RAW_ZC, NOTHING, "zero copy");
+	all_rings(RAW_ZC, LENT, "zero copy, with a request lent");
+	all_rings(RAW_ZC, DONE_UNSEEN, "zero copy, I/O done while it was stopped");
 }
 
 Test(ublk_mount, with_recovery_deleting_ends_it)
 {
-	all_rings(UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_USER_RECOVERY, false, "copy, recovery");
-	all_rings(RAW_ZC | UBLK_F_USER_RECOVERY, true, "zero copy, recovery");
-	all_rings(RAW_ZC | UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE, true,
+	all_rings(UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_USER_RECOVERY, NOTHING, "copy, recovery");
+	all_rings(RAW_ZC | UBLK_F_USER_RECOVERY, LENT, "zero copy, recovery");
+	all_rings(RAW_ZC | UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE, LENT,
 		  "zero copy, reissue");
 }

@@ -48,8 +48,9 @@
  * flags >> IORING_CQE_BUFFER_SHIFT.
  *
  * The buffer stays lent until its slot has been cleared and every request that
- * used it has finished, whatever happens to fd.  Closing the ring or
- * unregistering the whole table clears the slot too.
+ * used it has finished, whatever happens to fd.  Closing the ring,
+ * unregistering the whole table, and the end or exec of the last task that has
+ * submitted to the ring clear the slot too.
  */
 #define IORING_OP_LENT_BUF_REGISTER	192
 

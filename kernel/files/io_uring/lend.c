@@ -197,8 +197,12 @@ static int io_lend_install(struct io_kiocb *req, unsigned int *len)
 	struct io_lent_buf *buf;
 	int index;
 
-	/* the slots have been emptied, and nobody would do it again in time */
-	if (percpu_ref_is_dying(&req->ctx->refs))
+	/*
+	 * The slots have been emptied, because the ring is closed or its last
+	 * task has gone, and nobody would do it again in time.
+	 */
+	if (percpu_ref_is_dying(&req->ctx->refs) ||
+	    (list_empty(&req->ctx->tctx_list) && !req->ctx->sq_data))
 		return -ECANCELED;
 	index = io_lend_find_slot(req);
 	if (index < 0)
