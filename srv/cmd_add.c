@@ -250,14 +250,6 @@ static int add_check_machine(const char *cmd, const struct launch *l)
 	return 0;
 }
 
-/* The target's legs are open, and their size is known. */
-static int add_open(struct target *t)
-{
-	int ret = t->ops->open(t);
-
-	return ret || !t->nr_legs ? ret : rlimits_file_size(t->lim.size);
-}
-
 static int add_parse(int argc, char **argv, const struct opt *opts, struct add_conf *conf,
 		     struct target *t)
 {
@@ -306,7 +298,7 @@ static int add_run(const char *cmd, struct target *t, const struct add_conf *con
 		ret = add_check_kernel_apart(cmd, l.mode, recover_id);
 	else
 		ret = add_check_kernel(cmd, l.mode, recover_id);
-	if (ret || add_check_machine(cmd, &l) || add_open(t))
+	if (ret || add_check_machine(cmd, &l) || t->ops->open(t))
 		return 1;
 	return launch_run(&l);
 }

@@ -14,6 +14,7 @@
 #include "leg.h"
 #include "log.h"
 #include "probe.h"
+#include "rlimits.h"
 
 #define BUSY_POLL_US	20000
 
@@ -246,6 +247,21 @@ static int legs_check_paths(const struct strlist *paths)
 	return 0;
 }
 
+/*
+ * Legs that are files are written up to @size, 0: their end.  Before they are probed,
+ * which writes: it would be SIGXFSZ that ends us then.
+ */
+static int legs_may_be_written(const struct strlist *paths, u64 size)
+{
+	struct stat st;
+	int ret = 0;
+
+	for (unsigned int i = 0; i < paths->nr && !ret; i++)
+		if (!stat(paths->v[i], &st) && S_ISREG(st.st_mode))
+			ret = rlimits_file_size(size ? size : (u64)st.st_size);
+	return ret;
+}
+
 static int leg_check_size(const struct leg *leg, const struct leg *first, u64 size)
 {
 	if (size && leg->lim.size < size) {
@@ -294,6 +310,8 @@ int legs_open(struct leg *legs, const struct strlist *paths, u64 size, u32 block
 	unsigned int nr = 0;
 	int ret = legs_check_paths(paths);
 
+	if (!ret)
+		ret = legs_may_be_written(paths, size);
 	if (ret)
 		return ret;
 	limits_init(lim);

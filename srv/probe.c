@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -192,13 +191,9 @@ static int probe_writable_blk(const struct leg *leg)
 static int probe_writable_file(const struct leg *leg)
 {
 	int seals = fcntl(leg->fd, F_GET_SEALS);
-	struct rlimit limit;
 
 	if (seals >= 0 && seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
 		return probe_is_not_writable(leg, EPERM, "it is sealed against writing");
-	/* The server has it from here. */
-	if (!getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur < leg->lim.size)
-		return probe_is_not_writable(leg, EFBIG, "it is larger than files may be that are written from here (ulimit -f)");
 	return 0;
 }
 

@@ -16,8 +16,8 @@
 int rlimits_files(unsigned int nr);
 
 /*
- * Files may be written up to @size bytes: behind the limit it is not an error but
- * SIGXFSZ that the writer gets.  0, or -EFBIG after a message.
+ * Files may be written up to @size bytes.  Behind the limit a server gets errors, as
+ * it ignores SIGXFSZ; anybody else is killed.  0, or -EFBIG after a message.
  */
 int rlimits_file_size(u64 size);
 

@@ -135,7 +135,7 @@ static void small_files_for_good(void)
 	prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE);
 }
 
-/* A write behind the limit kills who does it, which is the server. */
+/* A write behind the limit is an error, so the client would have one at the end of its device. */
 Test(wants, files_as_large_as_its_legs)
 {
 	works(ADD_LEG("copy"), small_files, "small files that may be larger");

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "leg.h"
@@ -307,14 +306,4 @@ Test(legs, a_sealed_file_is_refused)
 
 	cr_assert_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), 0);
 	expect_refused(&paths, 0, -EPERM, "sealed");
-}
-
-/* Behind the limit a write would kill the server (SIGXFSZ). */
-Test(legs, a_file_larger_than_may_be_written_is_refused)
-{
-	struct strlist paths = { 1, { a } };
-	const struct rlimit limit = { MIB, MIB };
-
-	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-	expect_refused(&paths, 0, -EFBIG, "ulimit -f");
 }
