@@ -135,10 +135,11 @@ static void queue_step_odd(struct queue *q, struct io *io, struct step *s, int r
 		s->tries++;
 	} else if (res > 0 && step_op_has_data(s->op)) {
 		/* Short: go on behind it, in whole blocks. */
-		res = round_down_u64(res, q->target->lim.lbs);
-		s->done += res;
-		s->want -= res;
-		if (!res && ++s->tries > STEP_TRIES)
+		u32 whole = round_down_u64(res, q->target->lim.lbs);
+
+		s->done += whole;
+		s->want -= whole;
+		if (!whole && ++s->tries > STEP_TRIES)
 			goto failed;
 	} else {
 		/* Nothing at all: the end of the leg came too early. */

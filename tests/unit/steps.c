@@ -50,6 +50,7 @@ static void fake_issue(struct queue *queue, struct io *i)
 }
 
 static const struct mode_ops fake = { .name = "fake", .lends = true, .issue = fake_issue };
+static const struct mode_ops fake_copy = { .name = "fake copy", .issue = fake_issue };
 
 static void setup(void)
 {
@@ -224,6 +225,39 @@ Test(steps, a_leg_that_refuses_the_copy_too_is_dropped)
 	fclose(out);
 	cr_assert_not_null(strstr(text, "dropped"), "%s", text);
 	free(text);
+}
+
+/* The first leg ends in the middle of a block that the request has. */
+static void cut_first_leg(void)
+{
+	cr_assert_eq(truncate(paths[0], OFF + 3 * 4096 + 100), 0);
+}
+
+Test(steps, a_read_behind_the_end_of_a_leg_is_an_error)
+{
+	static const struct mode_ops *const modes[] = { &fake_copy, &fake };
+
+	for (unsigned int i = 0; i < 2; i++) {
+		cr_assert_eq(truncate(paths[0], SIZE), 0);
+		serve(paths[0], NULL);
+		cut_first_leg();
+		q.mode = modes[i];
+		cr_assert_eq(request(UBLK_IO_OP_READ, 0), -EIO, "mode %s", modes[i]->name);
+		target_destroy(q.target);
+		io_uring_unregister_files(&q.ring);
+	}
+}
+
+Test(steps, a_read_behind_the_end_of_a_leg_is_done_on_another)
+{
+	serve(paths[0], paths[1]);
+	cut_first_leg();
+	q.mode = &fake_copy;
+	for (unsigned int i = 0; i < 8; i++) {
+		cr_assert_eq(request(UBLK_IO_OP_READ, 0), LEN);
+		for (unsigned int n = 0; n < LEN; n++)
+			cr_assert_eq(data[n], 'p', "read %u: byte %u is %#x", i, n, data[n]);
+	}
 }
 
 static u64 allocated(int fd)
