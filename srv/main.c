@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "log.h"
@@ -37,8 +40,29 @@ static int command_run(int argc, char **argv)
 	return EXIT_USAGE;
 }
 
+/*
+ * What is opened next would get the number of a standard stream that is closed: a leg,
+ * and messages would be written into it.  Not for writing: who printed would otherwise
+ * not learn that nobody can read it.
+ */
+static int main_fill_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			continue;
+		if (open("/dev/null", O_RDONLY) != fd) {
+			log_err("descriptor %d is closed, and /dev/null cannot stand for it: %s; right is an open one",
+				fd, strerror(errno));
+			return -EBADF;
+		}
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	if (main_fill_streams())
+		return 1;
 	if (argc < 2) {
 		usage(stderr);
 		return EXIT_USAGE;

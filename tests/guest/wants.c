@@ -142,6 +142,66 @@ Test(wants, files_as_large_as_its_legs)
 	fails(ADD_LEG("copy"), small_files_for_good, "RLIMIT_FSIZE, is 1048576 bytes", "small files");
 }
 
+/* Descriptors of the standard streams that are closed when it begins. */
+
+#define LINE	"wants: what the leg holds"
+#define TAIL	100	/* of no whole block: there is a warning, of which messages come */
+
+static void fill_leg(void)
+{
+	int fd = open(LEG, O_RDWR | O_CLOEXEC);
+
+	must(fd >= 0 && !ftruncate(fd, (MB << 20) + TAIL) && pwrite(fd, LINE, sizeof(LINE), 0) == sizeof(LINE),
+	     LEG ": %s", strerror(errno));
+	close(fd);
+}
+
+static void leg_is_as_it_was(const char *what)
+{
+	char buf[sizeof(LINE) + 64] = "";
+	int fd = open(LEG, O_RDONLY | O_CLOEXEC);
+
+	must(fd >= 0 && pread(fd, buf, sizeof(buf), 0) == sizeof(buf), LEG ": %s", strerror(errno));
+	must(!memcmp(buf, LINE, sizeof(LINE)), "%s: the leg begins with %.60s", what, buf);
+	close(fd);
+}
+
+static void no_stdout(void)
+{
+	close(1);
+}
+
+static void no_stderr(void)
+{
+	close(2);
+}
+
+static void no_streams(void)
+{
+	close_range(0, 2, 0);
+}
+
+Test(wants, closed_streams_to_be_no_leg)
+{
+	static struct cli c;
+
+	fill_leg();
+	cli_run_in(&c, ADD_LEG("copy"), no_stderr);
+	must(!c.status, "no stderr: status %d", c.status);
+	cli_del(6);
+	leg_is_as_it_was("no stderr");
+	/* a device that nobody can know of is none */
+	cli_run_in(&c, ADD_LEG("copy"), no_stdout);
+	must(c.status == 1 && strstr(c.err, "its name cannot be printed"), "no stdout: status %d: %s", c.status,
+	     c.err);
+	cli_nothing_left("no stdout");
+	leg_is_as_it_was("no stdout");
+	cli_run_in(&c, ADD_LEG("copy"), no_streams);
+	must(c.status == 1, "no streams: status %d", c.status);
+	cli_nothing_left("no streams");
+	leg_is_as_it_was("no streams");
+}
+
 static void no_locked_memory(void)
 {
 	limit(RLIMIT_MEMLOCK, 0);
