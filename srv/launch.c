@@ -228,7 +228,7 @@ static int launch_start_here(struct launch *l, int pid)
  */
 static int launch_start(struct launch *l, int sock, int pid)
 {
-	pid_t parent = getpid(), child = fork();
+	pid_t parent = getpid(), child = fork(), ended;
 	int status;
 
 	if (child < 0) {
@@ -243,7 +243,7 @@ static int launch_start(struct launch *l, int sock, int pid)
 			_exit(START_TOLD);
 		_exit(-launch_start_here(l, pid));
 	}
-	while (!waitpid(child, &status, WNOHANG)) {
+	while (!(ended = waitpid(child, &status, WNOHANG))) {
 		if (launch_server_died(sock)) {
 			kill(child, SIGKILL);
 			return launch_server_gone(l, -ECONNRESET);
@@ -252,6 +252,11 @@ static int launch_start(struct launch *l, int sock, int pid)
 	}
 	if (launch_server_died(sock))
 		return launch_server_gone(l, -ECONNRESET);
+	if (ended < 0) {
+		log_err("device %u: start: waiting for it: %s", l->id, strerror(errno));
+		kill(child, SIGKILL);
+		return -ECHILD;
+	}
 	if (!status)
 		return 0;
 	status = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;

@@ -7,6 +7,7 @@
 
 #include "cmd.h"
 #include "log.h"
+#include "signals.h"
 #include "types.h"
 
 #define REGBUF_VERSION	"0.1"
@@ -63,6 +64,7 @@ int main(int argc, char **argv)
 {
 	if (main_fill_streams())
 		return 1;
+	signals_hear_of_children();
 	if (argc < 2) {
 		usage(stderr);
 		return EXIT_USAGE;

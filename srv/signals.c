@@ -36,6 +36,11 @@ static const struct {
 	{ SIGTTOU,	NULL },
 };
 
+void signals_hear_of_children(void)
+{
+	signal(SIGCHLD, SIG_DFL);
+}
+
 void signals_ignore_pipe(void)
 {
 	signal(SIGPIPE, SIG_IGN);

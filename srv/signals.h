@@ -13,6 +13,12 @@
 #include <stdbool.h>
 
 /*
+ * For every command, first of all.  Who ignores SIGCHLD when it starts us would make
+ * us ignore it too, and the kernel then keeps no child's status to wait for.
+ */
+void signals_hear_of_children(void);
+
+/*
  * For every process that makes a device, before any other thread exists.  What is
  * started later by exec inherits it.
  */

@@ -202,6 +202,25 @@ Test(wants, closed_streams_to_be_no_leg)
 	leg_is_as_it_was("no streams");
 }
 
+/* A parent that does not want to hear of children leaves that to its own. */
+static void no_sigchld(void)
+{
+	signal(SIGCHLD, SIG_IGN);
+}
+
+Test(wants, to_hear_of_its_children)
+{
+	static struct cli c;
+	struct cli_job job;
+
+	works(ADD_LEG("copy"), no_sigchld, "SIGCHLD ignored");
+	cli_start_in(&job, CLI("add", "-f", "-t", "loop", "-n", "6", "-l", LEG), no_sigchld);
+	must(cli_says(&job, "/dev/ublkb6", SOON_MS), "SIGCHLD ignored, in the foreground: no device");
+	cli_del(6);
+	must(cli_ended(&job, &c, SOON_MS) && !c.status, "in the foreground: status %d: %s", c.status, c.err);
+	cli_nothing_left("SIGCHLD ignored, in the foreground");
+}
+
 static void no_locked_memory(void)
 {
 	limit(RLIMIT_MEMLOCK, 0);
