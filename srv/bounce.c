@@ -57,9 +57,16 @@ static void bounce_leg(struct queue *q, struct io *io, unsigned int i)
 
 static void bounce_legs(struct queue *q, struct io *io)
 {
-	for (unsigned int i = 0; i < io->nr_steps; i++)
-		if (io->steps[i].state == STEP_TODO)
-			bounce_leg(q, io, i);
+	for (unsigned int i = 0; i < io->nr_steps; i++) {
+		struct step *s = &io->steps[i];
+
+		if (s->state != STEP_TODO)
+			continue;
+		/* What came without the buffer is not in it, and all of that is stored. */
+		if (s->op == STEP_READ)
+			s->done = 0;
+		bounce_leg(q, io, i);
+	}
 }
 
 /* Whatever was not even begun has failed. */
@@ -95,23 +102,51 @@ void bounce_run(struct queue *q, struct io *io)
 	}
 }
 
+/* What was read is in the buffer, @done bytes of it with the client already. */
+static void bounce_store(struct queue *q, struct io *io, unsigned int i)
+{
+	u32 done = io->steps[i].done;
+
+	bounce_queue(q, io, IORING_OP_WRITE, FILE_UBLKC, done, io->cookie + done, i | BOUNCE_STORE);
+}
+
+/* Is there to be another try, behind the whole blocks of a short result? */
+static bool bounce_goes_on(struct queue *q, struct step *s, int res, s32 rest)
+{
+	u32 whole = 0;
+
+	if (res > 0 && res < rest)
+		whole = round_down_u64(res, q->target->lim.lbs);
+	else if (res != -EAGAIN && res != -EINTR)
+		return false;
+	s->done += whole;
+	if (whole)
+		return true;
+	if (s->tries == STEP_TRIES)
+		return false;
+	s->tries++;
+	return true;
+}
+
 static void bounce_step_cqe(struct queue *q, struct io *io, unsigned int index, int res)
 {
-	struct step *s = &io->steps[index & ~BOUNCE_STORE];
+	unsigned int i = index & ~BOUNCE_STORE;
+	struct step *s = &io->steps[i];
 	s32 rest = io->len - s->done;
+	bool storing = index & BOUNCE_STORE;
 
-	if (res == rest && s->op == STEP_READ && !(index & BOUNCE_STORE)) {
-		bounce_queue(q, io, IORING_OP_WRITE, FILE_UBLKC, s->done, io->cookie + s->done,
-			     index | BOUNCE_STORE);
-		return;
+	if (res == rest && s->op == STEP_READ && !storing) {
+		s->done = 0;
+		bounce_store(q, io, i);
+	} else if (bounce_goes_on(q, s, res, rest)) {
+		if (storing)
+			bounce_store(q, io, i);
+		else
+			bounce_leg(q, io, i);
+	} else {
+		s->state = STEP_DONE;
+		s->res = res == rest ? 0 : res < 0 ? res : -EIO;
 	}
-	if ((res == -EAGAIN || res == -EINTR) && !(index & BOUNCE_STORE) && s->tries < STEP_TRIES) {
-		s->tries++;
-		bounce_leg(q, io, index);
-		return;
-	}
-	s->state = STEP_DONE;
-	s->res = res == rest ? 0 : res < 0 ? res : -EIO;
 }
 
 bool bounce_cqe(struct queue *q, struct io *io, unsigned int index, int res)

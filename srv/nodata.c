@@ -85,7 +85,7 @@ void nodata_start(struct queue *q, struct io *io)
 	nodata_again(q, io);
 }
 
-bool nodata_goes_on(struct step *s, int res)
+bool nodata_goes_on(struct step *s, int res, u32 lbs)
 {
 	if (s->op != STEP_ZERO)
 		return false;
@@ -95,6 +95,7 @@ bool nodata_goes_on(struct step *s, int res)
 	}
 	if (res <= 0)
 		return false;
+	res = round_down_u64(res, lbs);
 	s->done += res;
-	return true;
+	return res || s->tries++ < STEP_TRIES;
 }

@@ -27,8 +27,8 @@ void nodata_again(struct queue *q, struct io *io);
 
 /*
  * Step @s got @res, which is not what it wanted.  True: it is to go on, unless s->done
- * is all of it now.
+ * is all of it now.  @lbs: the device's block, of which s->done is a multiple.
  */
-bool nodata_goes_on(struct step *s, int res);
+bool nodata_goes_on(struct step *s, int res, u32 lbs);
 
 #endif

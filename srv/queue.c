@@ -126,7 +126,7 @@ static void queue_step_odd(struct queue *q, struct io *io, struct step *s, int r
 	bool again = res == -EAGAIN || res == -EINTR ||
 		     (res < 0 && res == q->mode->lost_errno);
 
-	if (nodata_goes_on(s, res)) {
+	if (nodata_goes_on(s, res, q->target->lim.lbs)) {
 		if (s->done == s->len)
 			goto done;
 	} else if (bounce_wants(q, io, s, res)) {

@@ -30,6 +30,7 @@ static char data[LEN] __attribute__((aligned(4096))), found[SIZE];
 static int chardev;
 static u32 refusing;	/* legs whose next step gets EINVAL */
 static bool refused;
+static s32 cut;		/* through the buffer at most so many bytes are said to have moved */
 
 static void fake_issue(struct queue *queue, struct io *i)
 {
@@ -105,6 +106,15 @@ static void serve(const char *first, const char *second)
 	cr_assert_eq(io_uring_register_files(&q.ring, fds, 1 + t->nr_legs), 0);
 }
 
+/* All has moved, but the server has to believe what it is told. */
+static void cut_short(struct io_uring_cqe *cqe)
+{
+	bool fetches = udata_index(cqe->user_data) == 0x80;
+
+	if (cut && udata_kind(cqe->user_data) == UD_BOUNCE && !fetches && cqe->res > cut)
+		cqe->res = cut;
+}
+
 /* One request, to its end.  Returns its result. */
 static int request(u32 op, u32 flags)
 {
@@ -119,6 +129,7 @@ static int request(u32 op, u32 flags)
 		while (!io_uring_peek_cqe(&q.ring, &cqe)) {
 			/* the file in memory takes no COMMIT, but that is the end */
 			committed = udata_kind(cqe->user_data) == UD_FETCH;
+			cut_short(cqe);
 			if (!committed)
 				queue_cqe(&q, cqe);
 			io_uring_cqe_seen(&q.ring, cqe);
@@ -225,6 +236,34 @@ Test(steps, a_leg_that_refuses_the_copy_too_is_dropped)
 	fclose(out);
 	cr_assert_not_null(strstr(text, "dropped"), "%s", text);
 	free(text);
+}
+
+/* In parts that end in the middle of a block. */
+Test(steps, a_copy_that_is_moved_in_parts_arrives)
+{
+	serve(paths[0], paths[1]);
+	cut = 3 * 4096 + 100;
+	refusing = 3;
+	cr_assert_eq(request(UBLK_IO_OP_READ, 0), LEN);
+	cr_assert(refused);
+	cr_assert_eq(pread(chardev, found, LEN, io.cookie), LEN);
+	cr_assert(!memcmp(found, found + 1, LEN - 1) && (*found == 'o' || *found == 'p'));
+	for (refusing = 1; refusing <= 2; refusing++) {
+		cr_assert_eq(pwrite(chardev, data, LEN, io.cookie), LEN);
+		cr_assert_eq(request(UBLK_IO_OP_WRITE, 0), LEN);
+		all_are_live();
+	}
+	leg_has(0, 'n');
+	leg_has(1, 'n');
+}
+
+Test(steps, a_copy_that_does_not_move_is_an_error)
+{
+	serve(paths[0], NULL);
+	cut = 100;
+	refusing = 1;
+	cr_assert_eq(request(UBLK_IO_OP_WRITE, 0), -EIO);
+	cr_assert_eq(request(UBLK_IO_OP_READ, 0), -EIO);
 }
 
 /* The first leg ends in the middle of a block that the request has. */
