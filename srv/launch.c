@@ -187,15 +187,30 @@ static void launch_set_queue(struct launch *l, const char *name, const char *val
 		log_warn("%s: %s could not be set to %s: %s: %s", path, name, value, strerror(-ret), why);
 }
 
+/*
+ * Nobody takes a copy: when the client changes pages under way, checksums are wrong and
+ * legs differ.
+ */
+static void launch_stable_pages(struct launch *l)
+{
+	if ((l->target->ops->wants_stable_data || l->target->lim.stable) && l->mode->lends)
+		launch_set_queue(l, "stable_writes", "1",
+				 "pages that change while they are written may differ between legs, or from their checksums");
+}
+
 /* What the kernel's defaults for a block device get wrong for one like this. */
 static void launch_queue_attributes(struct launch *l)
 {
 	launch_set_queue(l, "scheduler", "none",
 			 "requests are sorted here and by the legs' own schedulers again");
-	/* Nobody takes a copy: when the client changes pages under way, checksums are wrong and legs differ. */
-	if ((l->target->ops->wants_stable_data || l->target->lim.stable) && l->mode->lends)
-		launch_set_queue(l, "stable_writes", "1",
-				 "pages that change while they are written may differ between legs, or from their checksums");
+	launch_stable_pages(l);
+}
+
+/* The device has what it had, or what its owner has set since; other legs may have other data. */
+static void launch_take_other_legs(struct launch *l)
+{
+	launch_stable_pages(l);
+	cache_drop(l->id);
 }
 
 /* START or END_RECOVERY, and what comes after.  Waits for I/O, so for the server. */
@@ -212,12 +227,10 @@ static int launch_start_here(struct launch *l, int pid)
 		ret = ctrl_start_dev(&c, l->id, pid);
 	if (!ret && launch_wait_node(l, &c, NODE_BLOCK))
 		ret = -START_TOLD;
-	/* A device that is recovered has them, or what its owner has set since. */
 	if (!ret && !l->recover)
 		launch_queue_attributes(l);
-	/* Other legs may have other data. */
 	if (!ret && l->recover && l->force)
-		cache_drop(l->id);
+		launch_take_other_legs(l);
 	ctrl_deinit(&c);
 	return ret;
 }
@@ -286,6 +299,33 @@ static int launch_check_made_of(const struct launch *l, u64 srv_flags)
 	return 0;
 }
 
+/* That the legs need flushes must be known to the clients: without that none comes. */
+static int launch_check_cache(const struct launch *l, const struct ublk_params *p)
+{
+	if (!l->target->lim.volatile_cache || p->basic.attrs & UBLK_ATTR_VOLATILE_CACHE)
+		return 0;
+	log_err("device %u: it has no write cache, as the legs that it was made of, so no flush would reach these, which have one; right are legs that write through (queue/write_cache; a file never does)",
+		l->id);
+	return -EINVAL;
+}
+
+/* What the device does not announce costs time, but no data: bounce.h. */
+static void launch_tell_shape(const struct launch *l, const struct ublk_params *p)
+{
+	u32 has = p->types & UBLK_PARAM_TYPE_DMA_ALIGN ? p->dma.alignment : SECTOR_SIZE - 1;
+	struct ublk_params want;
+
+	if (!l->mode->lends)
+		return;
+	limits_to_params(&l->target->lim, LIMITS_DEF_IO, true, &want);
+	if (want.dma.alignment > has)
+		log_warn("device %u: its requests are aligned to %u bytes, these legs want %u: what they refuse is copied, which is slower",
+			 l->id, has + 1, want.dma.alignment + 1);
+	if (want.basic.virt_boundary_mask & ~p->basic.virt_boundary_mask)
+		log_warn("device %u: its requests have the boundary mask %#" PRIx64 ", these legs want %#" PRIx64 ": what they refuse is copied, which is slower",
+			 l->id, (u64)p->basic.virt_boundary_mask, (u64)want.basic.virt_boundary_mask);
+}
+
 /* Is it a device that can be recovered, and made for what it will get? */
 static int launch_check_recover(const struct launch *l, const struct ublksrv_ctrl_dev_info *info,
 				const struct ublk_params *p)
@@ -310,7 +350,10 @@ static int launch_check_recover(const struct launch *l, const struct ublksrv_ctr
 			l->id, size, lbs, lim->size, lim->lbs);
 		return -EINVAL;
 	}
-	return launch_check_made_of(l, info->ublksrv_flags);
+	if (launch_check_cache(l, p) || launch_check_made_of(l, info->ublksrv_flags))
+		return -EINVAL;
+	launch_tell_shape(l, p);
+	return 0;
 }
 
 /* The dead server's end takes its time: until then it is -EBUSY. */

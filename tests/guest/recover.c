@@ -217,6 +217,44 @@ Test(recover, takes_what_the_device_was_made_of)
 	cli_nothing_left("recovered with another leg");
 }
 
+/* The one that the device had has none, so the device tells its clients of none. */
+Test(recover, refuses_legs_with_a_cache_that_the_device_does_not_have)
+{
+	static struct cli out;
+	char other[64];
+	int id = cli_add(CLI("add", "-t", "loop", "--recovery", "-l", legs[0]));
+
+	disk_null(OTHER, &(struct null_disk){ .mb = MB, .cache_mb = 1 }, -1);
+	snprintf(other, sizeof(other), "%s", disk_null_path(OTHER));
+	proc_kill_other(server_of(id));
+	recover_fails(CLI("recover", "-n", id_text(id), "--force", "-t", "loop", "-l", other),
+		      "it has no write cache", "a disk with a cache");
+	must(!sh("echo 'write through' > /sys/block/%s/queue/write_cache", strrchr(other, '/') + 1),
+	     "write_cache");
+	cli_run(&out, CLI("recover", "-n", id_text(id), "--force", "-t", "loop", "-l", other));
+	must(!out.status, "the cache off: status %d: %s", out.status, out.err);
+	cli_del(id);
+	cli_nothing_left("recovered with a cache that is off");
+}
+
+/* Other legs may want what those that the device was made of did not. */
+Test(recover, has_stable_pages_if_other_legs_want_them)
+{
+	static struct cli out;
+	char other[64];
+	int id = cli_add(CLI("add", "-t", "loop", "-m", "register", "--recovery", "-l", legs[0]));
+
+	disk_null(OTHER, &(struct null_disk){ .mb = MB }, -1);
+	snprintf(other, sizeof(other), "%s", disk_null_path(OTHER));
+	must(!sh("echo 1 > /sys/block/%s/queue/stable_writes", strrchr(other, '/') + 1), "stable_writes");
+	proc_kill_other(server_of(id));
+	cli_run(&out, CLI("recover", "-n", id_text(id), "--force", "-t", "loop", "-m", "register", "-l", other));
+	must(!out.status, "status %d: %s", out.status, out.err);
+	must(!sh("grep -qx 1 /sys/block/ublkb%d/queue/stable_writes", id), "no stable pages");
+	cli_del(id);
+	cli_nothing_left("recovered with stable pages");
+}
+
 /* A file system: files are written, read, renamed, while the server is killed. */
 
 #define FILES		16
