@@ -51,7 +51,7 @@ static const char *list_data(u64 flags)
  * What the server tells, to be freed; or NULL, and in @why what is not known and why,
  * as a part of a sentence.
  */
-static char *list_ask(const struct ublksrv_ctrl_dev_info *info, enum status_form form, char *why)
+static char *list_ask_server(const struct ublksrv_ctrl_dev_info *info, enum status_form form, char *why)
 {
 	if (info->state != UBLK_S_DEV_LIVE) {
 		snprintf(why, STATUS_WHY_MAX, "no server");
@@ -62,6 +62,18 @@ static char *list_ask(const struct ublksrv_ctrl_dev_info *info, enum status_form
 		return NULL;
 	}
 	return status_ask(info->dev_id, info->ublksrv_pid, form, why);
+}
+
+/* The same.  A text that is not whole would leave the whole list unreadable. */
+static char *list_ask(const struct ublksrv_ctrl_dev_info *info, enum status_form form, char *why)
+{
+	char *text = list_ask_server(info, form, why);
+
+	if (!text || form != STATUS_JSON || json_is_whole(text))
+		return text;
+	snprintf(why, STATUS_WHY_MAX, "the server's answer is not whole");
+	free(text);
+	return NULL;
 }
 
 static void list_json(struct json *j, const struct ublksrv_ctrl_dev_info *info,

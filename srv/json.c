@@ -154,11 +154,7 @@ static const char *json_skip_string(const char *s)
 	return *s ? s + 1 : s;
 }
 
-/*
- * One value with all its brackets and quotes?  What json_*() have written is, unless
- * its end is missing.
- */
-static bool json_is_whole(const char *text)
+bool json_is_whole(const char *text)
 {
 	const char *s = text;
 	int depth = 0;

@@ -36,6 +36,11 @@ void json_name(struct json *j, const char *key, const char *value);
 void json_u64(struct json *j, const char *key, u64 value);
 void json_s64(struct json *j, const char *key, s64 value);
 void json_bool(struct json *j, const char *key, bool value);
+/*
+ * One value with all its brackets and quotes?  What json_*() have written is, unless
+ * its end is missing.
+ */
+bool json_is_whole(const char *text);
 /* @text is an object, array or string that another process wrote; null when it is not whole. */
 void json_raw(struct json *j, const char *key, const char *text);
 

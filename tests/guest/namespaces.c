@@ -275,6 +275,39 @@ Test(namespaces, list_says_what_it_cannot_see)
 	cli_del(ID);
 }
 
+/* In the server's place, whose answer breaks off. */
+static pid_t answer_half(void)
+{
+	static const char half[] = "{\"target\": \"null\", ";
+	struct sockaddr_un sa = { .sun_family = AF_UNIX, .sun_path = SOCK };
+	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), client;
+	pid_t pid;
+	char form;
+
+	must(!unlink(SOCK) && !bind(sock, (struct sockaddr *)&sa, sizeof(sa)) && !listen(sock, 8), SOCK ": %s",
+	     strerror(errno));
+	pid = fork();
+	if (!pid) {
+		client = accept(sock, NULL, NULL);
+		_exit(read(client, &form, 1) != 1 || write(client, half, strlen(half)) < 0);
+	}
+	close(sock);
+	return pid;
+}
+
+Test(namespaces, list_says_when_it_got_half_an_answer)
+{
+	pid_t other;
+
+	add_null();
+	other = answer_half();
+	/* from a pid namespace where nobody can tell who listens */
+	says(sh_out("unshare --pid --fork --mount-proc $REGBUF list -n 7 --json"),
+	     "\"server\": null, \"unseen\": \"the server's answer is not whole\"", "half an answer");
+	proc_gone(other, SOON_MS);
+	cli_del(ID);
+}
+
 static void listen_as_nobody(const char *name, socklen_t len)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
