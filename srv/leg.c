@@ -8,9 +8,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "leg.h"
 #include "log.h"
 #include "probe.h"
@@ -65,14 +65,6 @@ static int leg_open_failed(const struct leg *leg, const struct stat *st, int err
 	return -err;
 }
 
-static u64 leg_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
-}
-
 /*
  * Should a leg that is busy be tried again?  A server that ended a moment ago
  * lets go of its legs only when the I/O that it had in flight is done and the
@@ -84,7 +76,7 @@ static bool leg_wait(const struct leg *leg, const struct stat *st, const struct 
 
 	if (leg->is_blk)
 		leg_mountpoint(st->st_rdev, where, sizeof(where));
-	if (*where || leg_now_ms() >= p->until)
+	if (*where || clock_ms() >= p->until)
 		return false;
 	usleep(BUSY_POLL_US);
 	return true;
@@ -137,7 +129,7 @@ static int leg_open_file(struct leg *leg, const struct stat *st, u32 block, cons
 void patience_init(struct patience *p, unsigned int ms)
 {
 	p->ms = ms;
-	p->until = leg_now_ms() + ms;
+	p->until = clock_ms() + ms;
 }
 
 /* Symbolic links are left: /dev/mapper/x says more than /dev/dm-0. */
