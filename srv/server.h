@@ -32,7 +32,7 @@ struct server {
 	bool foreground;
 	bool use_syslog;
 	int ublkc;		/* the char device */
-	int launch;		/* the launcher's socket, -1 once the device is live */
+	int launch;		/* the launcher's socket, -1 after LAUNCH_TOLD */
 	int events[2];		/* pipe: one enum queue_event per byte */
 	int status;		/* listening socket of `list` */
 	int signals;		/* signalfd */

@@ -41,6 +41,7 @@ _regbuf_value()
 	--fault) echo none delay error short die ;;
 	--fault-op) echo read write flush discard write-zeroes any ;;
 	--fault-moment) echo arrive inflight 'done' ;;
+	-b | --block) echo 512 1024 2048 4096 ;;
 	-q | --queues | -d | --depth | --max-io | -s | --size) ;;
 	--fault-every | --fault-after | --fault-from | --fault-to | --fault-leg | --fault-errno | --fault-delay) ;;
 	*) return 1 ;;
