@@ -175,8 +175,12 @@ static int server_wait_queues(struct server *srv)
 	while (ready < srv->nr_queues) {
 		char event;
 
-		if (poll(pfd, ARRAY_SIZE(pfd), -1) < 0 && errno != EINTR)
+		/* then revents are those of the round before */
+		if (poll(pfd, ARRAY_SIZE(pfd), -1) < 0) {
+			if (errno == EINTR)
+				continue;
 			return -errno;
+		}
 		if (pfd[1].revents)
 			return server_launcher_gone(srv);
 		if (!pfd[0].revents)
