@@ -58,6 +58,9 @@ int signals_init(void)
 		else
 			signal(signals[i].nr, SIG_IGN);
 	}
+	/* They end a program by default, too. */
+	for (int nr = SIGRTMIN; nr <= SIGRTMAX; nr++)
+		signal(nr, SIG_IGN);
 	/* Threads that are made later inherit the mask. */
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -77,17 +77,24 @@ static void writes(const char *what)
 
 static const int harmless[] = {
 	SIGHUP, SIGPIPE, SIGALRM, SIGVTALRM, SIGPROF, SIGUSR1, SIGUSR2, SIGIO, SIGPWR, SIGSTKFLT,
-	SIGXCPU, SIGXFSZ, SIGTSTP, SIGTTIN, SIGTTOU,
+	SIGXCPU, SIGXFSZ, SIGTSTP, SIGTTIN, SIGTTOU, SIGCHLD, SIGCONT, SIGURG, SIGWINCH,
 };
+
+static void survives(pid_t pid, int sig)
+{
+	kill(pid, sig);
+	must(!proc_other_gone(pid, 50), "signal %d ends the server", sig);
+}
 
 static void is_not_ended(void)
 {
 	pid_t pid = server();
 
-	for (unsigned int i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++) {
-		kill(pid, harmless[i]);
-		must(!proc_other_gone(pid, 50), "SIG%s ends the server", sigabbrev_np(harmless[i]));
-	}
+	for (unsigned int i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
+		survives(pid, harmless[i]);
+	survives(pid, SIGRTMIN);
+	survives(pid, SIGRTMIN + 1);
+	survives(pid, SIGRTMAX);
 	writes("after all signals");
 	res_is(raw_dev_state(ID), UBLK_S_DEV_LIVE, "the state of the device");
 	must(server() == pid, "there is another server");
