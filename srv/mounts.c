@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -29,12 +31,13 @@ static const char *const always[] = {
  * struct view - the namespace, while it is being taken apart
  * On the stack of mounts_leave().  Descriptors are -1 when they are not open.
  * @proc: /proc/self
+ * @old_ns, @old_root: what we came from, to go back there
  * @root: the root directory, which is not that of the namespace after a chroot
  * @base: its path in the namespace, "" if it is the same
  * @keep: paths that must go on to lead where they lead
  */
 struct view {
-	int proc, root;
+	int proc, old_ns, old_root, root;
 	char base[PATH_MAX];
 	char **keep;
 	size_t nr_keep;
@@ -130,10 +133,20 @@ static int view_rebase(struct view *v)
 	return 0;
 }
 
+static FILE *view_fopen(const struct view *v, const char *name)
+{
+	int fd = openat(v->proc, name, O_RDONLY | O_CLOEXEC);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+
+	if (fd >= 0 && !f)
+		close(fd);
+	return f;
+}
+
 /* The program and its libraries: `regbuf del` is the same.  Their paths are the namespace's. */
 static int view_keep_program(struct view *v)
 {
-	FILE *maps = fdopen(openat(v->proc, "maps", O_RDONLY | O_CLOEXEC), "r");
+	FILE *maps = view_fopen(v, "maps");
 	char *line = NULL;
 	size_t size = 0;
 	int ret = 0;
@@ -168,7 +181,7 @@ static bool view_needs(const struct view *v, const char *point)
  */
 static int view_detach(const struct view *v)
 {
-	FILE *f = fdopen(openat(v->proc, "mountinfo", O_RDONLY | O_CLOEXEC), "r");
+	FILE *f = view_fopen(v, "mountinfo");
 	char *line = NULL;
 	size_t size = 0;
 	int nr = 0;
@@ -246,19 +259,65 @@ static int view_strip(struct view *v)
 	return ret ? ret : back;
 }
 
+/* setns() wants it, on the way there and on the way back. */
+static int view_may_return(void)
+{
+	struct __user_cap_header_struct hdr = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+
+	if (syscall(SYS_capget, &hdr, data))
+		return -errno;
+	return data[0].effective & 1U << CAP_SYS_CHROOT ? 0 : -EPERM;
+}
+
+/* All that may fail for what the machine is, while there is nothing to undo. */
 static int view_open(struct view *v)
 {
-	v->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	FILE *f;
+
+	v->old_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (v->old_root < 0)
+		return -errno;
 	v->proc = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return v->root < 0 || v->proc < 0 ? -errno : 0;
+	if (v->proc < 0)
+		return -errno;
+	v->old_ns = openat(v->proc, "ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (v->old_ns < 0)
+		return -errno;
+	f = view_fopen(v, "mountinfo");
+	if (!f)
+		return -errno;
+	fclose(f);
+	return view_may_return();
+}
+
+/* A copy of the namespace would keep what is mounted, even when nobody sees it any more. */
+static void view_undo(const struct view *v)
+{
+	if (setns(v->old_ns, CLONE_NEWNS) || fchdir(v->old_root) || chroot(".") || chdir("/"))
+		log_warn("the server is in a copy of its mount namespace: %s", strerror(errno));
+}
+
+static int view_leave(struct view *v)
+{
+	int ret;
+
+	if (unshare(CLONE_NEWNS))
+		return -errno;
+	v->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	ret = v->root < 0 ? -errno : view_strip(v);
+	if (ret)
+		view_undo(v);
+	return ret;
 }
 
 static void view_close(struct view *v)
 {
-	if (v->root >= 0)
-		close(v->root);
-	if (v->proc >= 0)
-		close(v->proc);
+	const int fds[] = { v->proc, v->old_ns, v->old_root, v->root };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
 	for (size_t i = 0; i < v->nr_keep; i++)
 		free(v->keep[i]);
 	free(v->keep);
@@ -269,6 +328,8 @@ static const char *mounts_why(int err)
 	switch (err) {
 	case EPERM:
 		return ": right are CAP_SYS_ADMIN and CAP_SYS_CHROOT";
+	case ENOENT:
+		return ": a mounted /proc is right";
 	case ENOSPC:
 		return ": a larger sysctl user.max_mnt_namespaces or fs.mount-max is right";
 	}
@@ -277,19 +338,15 @@ static const char *mounts_why(int err)
 
 void mounts_leave(const char *const *keep)
 {
-	struct view v = { .proc = -1, .root = -1 };
-	int ret = 0;
+	struct view v = { .proc = -1, .old_ns = -1, .old_root = -1, .root = -1 };
+	int ret = chdir("/") ? -errno : view_open(&v);
 
-	if (chdir("/") || unshare(CLONE_NEWNS))
-		ret = -errno;
-	if (!ret)
-		ret = view_open(&v);
 	if (!ret)
 		ret = view_keep_paths(&v, always);
 	if (!ret)
 		ret = view_keep_paths(&v, keep);
 	if (!ret)
-		ret = view_strip(&v);
+		ret = view_leave(&v);
 	if (ret)
 		log_warn("the server stays in this mount namespace and keeps what is mounted here: %s%s",
 			 strerror(-ret), mounts_why(-ret));

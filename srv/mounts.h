@@ -21,7 +21,7 @@
 /*
  * In the server, before any other thread exists, and before any request comes.  Also makes / the
  * current directory.  @keep: paths that are needed later, beside those of the program itself,
- * NULL-terminated.  What fails is told, and the server goes on where it is.
+ * NULL-terminated.  What fails is told, and the server goes on where it was.
  */
 void mounts_leave(const char *const *keep);
 

@@ -27,6 +27,7 @@
 #define NODE		"/dev/ublkb7"
 #define MNT		"/tmp/namespaces-mnt"
 #define READY		"/tmp/namespaces-ready"
+#define SAID		"/tmp/namespaces-said"
 #define LEG		DISK_NULL_PREFIX "leg0"
 #define MB		96
 #define FILE_MB		64
@@ -212,16 +213,39 @@ Test(namespaces, a_server_in_a_chroot_leaves_what_is_outside)
 	cli_nothing_left("in a chroot");
 }
 
+static void says(const char *text, const char *want, const char *what)
+{
+	must(strstr(text, want), "%s: no \"%s\" in: %s", what, want, text);
+}
+
+/* Started by @add in a namespace where @spoil has been done, it stays there and keeps no copy. */
+static void stays(const char *spoil, const char *add, const char *want)
+{
+	inside = sh_start("exec unshare --mount sh -c '%s && %s $REGBUF add -n 7 -t null > /dev/null 2> " SAID
+			  " && touch " READY " && exec sleep 1000'", spoil, add);
+	must(wait_until(is_ready, NULL, 3 * SOON_MS), "no device: %s", sh_out("cat " SAID));
+	must(!sh("[ \"$(readlink /proc/%d/ns/mnt)\" = \"$(readlink /proc/%d/ns/mnt)\" ]", server(), inside),
+	     "the server is in a copy of its client's mount namespace");
+	says(sh_out("cat " SAID), want, "add");
+	proc_kill(inside);
+	inside = 0;
+	cli_del(ID);
+	unlink(READY);
+}
+
+Test(namespaces, a_server_that_cannot_leave_one_keeps_no_copy_of_it)
+{
+	stays("mount -t tmpfs none /proc", "", "stays in this mount namespace and keeps what is mounted "
+	      "here: No such file or directory: a mounted /proc is right");
+	stays("true", "setpriv --bounding-set=-sys_chroot", "stays in this mount namespace and keeps what is "
+	      "mounted here: Operation not permitted: right are CAP_SYS_ADMIN and CAP_SYS_CHROOT");
+}
+
 /* Sockets. */
 
 static void add_null(void)
 {
 	must(!sh("$REGBUF add -t null -n 7 > /dev/null"), "add");
-}
-
-static void says(const char *text, const char *want, const char *what)
-{
-	must(strstr(text, want), "%s: no \"%s\" in: %s", what, want, text);
 }
 
 Test(namespaces, sockets_are_the_servers_users_only)
