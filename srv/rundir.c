@@ -4,10 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "rundir.h"
+
+/* Ours is held for the time of a few system calls. */
+#define LOCK_WAIT_MS	2000
+#define LOCK_STEP_MS	10
 
 int rundir_path(uid_t uid, const char *runtime, char *path)
 {
@@ -57,13 +62,48 @@ int rundir_open(const char *path, char *why, size_t len)
 	return fd;
 }
 
+/* systemd makes directories of mode 0755, where anybody can take our lock. */
+static int rundir_close_to_others(int fd, const char *path, char *why, size_t len)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return rundir_refuse(fd, -errno);
+	if (st.st_uid != geteuid() || !(st.st_mode & 077) || !fchmod(fd, 0700))
+		return fd;
+	snprintf(why, len, "%s has mode %04o: %s; right is 0700", path, st.st_mode & 07777,
+		 strerror(errno));
+	return rundir_refuse(fd, -EPERM);
+}
+
 int rundir_make(const char *path, char *why, size_t len)
 {
+	int fd;
+
 	if (mkdir(path, 0700) && errno != EEXIST) {
 		int err = errno;
 
 		snprintf(why, len, "%s: %s", path, strerror(err));
 		return -err;
 	}
-	return rundir_open(path, why, len);
+	fd = rundir_open(path, why, len);
+	return fd < 0 ? fd : rundir_close_to_others(fd, path, why, len);
+}
+
+int rundir_lock(int dir, const char *path, char *why, size_t len)
+{
+	for (int ms = 0; ms < LOCK_WAIT_MS; ms += LOCK_STEP_MS) {
+		if (!flock(dir, LOCK_EX | LOCK_NB))
+			return 0;
+		if (errno != EWOULDBLOCK && errno != EINTR) {
+			int err = errno;
+
+			snprintf(why, len, "%s: flock: %s", path, strerror(err));
+			return -err;
+		}
+		usleep(LOCK_STEP_MS * 1000);
+	}
+	snprintf(why, len, "%s: another process has had its lock for %d s; right is mode 0700, and none that holds it",
+		 path, LOCK_WAIT_MS / 1000);
+	return -EWOULDBLOCK;
 }

@@ -26,7 +26,10 @@ int rundir_path(uid_t uid, const char *runtime, char *path);
 /* This process's own, in the environment as it is. */
 int rundir_own(char *path);
 
-/* Makes it if there is none.  A descriptor, or -errno with the cause in @why. */
+/*
+ * Makes it if there is none, and takes from all others whatever right they have to one of ours
+ * that they may not write to.  A descriptor, or -errno with the cause in @why.
+ */
 int rundir_make(const char *path, char *why, size_t len);
 
 /*
@@ -34,5 +37,11 @@ int rundir_make(const char *path, char *why, size_t len);
  * root's nor ours, or others may write to it: -EPERM.
  */
 int rundir_open(const char *path, char *why, size_t len);
+
+/*
+ * The lock of what is open as @dir, until flock(LOCK_UN).  Whoever may open the directory can
+ * hold it, so this does not wait for ever: -EWOULDBLOCK, with the cause in @why.
+ */
+int rundir_lock(int dir, const char *path, char *why, size_t len);
 
 #endif

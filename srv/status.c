@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "rundir.h"
 #include "status.h"
 
@@ -23,6 +24,12 @@ static void status_addr(struct sockaddr_un *sa, const char *dir, u32 id)
 
 _Static_assert(RUNDIR_MAX - 1 + sizeof("/4294967295.sock") <= sizeof(((struct sockaddr_un *)0)->sun_path),
 	       "a socket's address fits");
+
+/* The directory of our sockets, on the stack of who looks there. */
+struct status_dir {
+	int fd;
+	char path[RUNDIR_MAX];
+};
 
 static int status_own_dir(char *path, char *why)
 {
@@ -73,55 +80,81 @@ static bool status_is_live(const struct sockaddr_un *sa)
 }
 
 /* Under the directory's lock, so that nobody listens anew in between. */
-static void status_remove_stale(int dir, const struct sockaddr_un *sa)
+static int status_remove_stale(const struct status_dir *d, const struct sockaddr_un *sa, char *why)
 {
-	if (!flock(dir, LOCK_EX) && !status_is_live(sa))
+	int ret = rundir_lock(d->fd, d->path, why, STATUS_WHY_MAX);
+
+	if (ret)
+		return ret;
+	if (!status_is_live(sa))
 		unlink(sa->sun_path);
-	flock(dir, LOCK_UN);
+	flock(d->fd, LOCK_UN);
+	return 0;
 }
 
-/* A socket at @sa that only we may connect to, or -errno. */
-static int status_bind(int dir, const struct sockaddr_un *sa)
+static int status_bind_locked(const struct status_dir *d, int sock, const struct sockaddr_un *sa,
+			      char *why)
+{
+	int ret = rundir_lock(d->fd, d->path, why, STATUS_WHY_MAX);
+
+	if (ret)
+		return ret;
+	if (bind(sock, (const struct sockaddr *)sa, sizeof(*sa)) || listen(sock, 8)) {
+		ret = -errno;
+		snprintf(why, STATUS_WHY_MAX, "%s: %s", sa->sun_path, strerror(-ret));
+	}
+	flock(d->fd, LOCK_UN);
+	return ret;
+}
+
+/* A socket at @sa that only we may connect to, or -errno with the cause in @why. */
+static int status_bind(const struct status_dir *d, const struct sockaddr_un *sa, char *why)
 {
 	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), ret;
 
-	if (sock < 0)
-		return -errno;
+	if (sock < 0) {
+		ret = -errno;
+		snprintf(why, STATUS_WHY_MAX, "socket: %s", strerror(-ret));
+		return ret;
+	}
 	/* the mode that the file gets */
 	fchmod(sock, 0600);
-	flock(dir, LOCK_EX);
-	ret = bind(sock, (const struct sockaddr *)sa, sizeof(*sa)) || listen(sock, 8) ? -errno : 0;
-	flock(dir, LOCK_UN);
+	ret = status_bind_locked(d, sock, sa, why);
 	if (!ret)
 		return sock;
 	close(sock);
 	return ret;
 }
 
+/* A server of the same id that was killed may be still on its way out. */
+static int status_bind_anew(const struct status_dir *d, const struct sockaddr_un *sa, char *why)
+{
+	int ret = -EADDRINUSE;
+
+	for (int i = 0; i < 100 && ret == -EADDRINUSE; i++) {
+		if (i > 1)
+			usleep(10000);
+		ret = status_bind(d, sa, why);
+		if (ret == -EADDRINUSE && status_remove_stale(d, sa, why))
+			return -EWOULDBLOCK;
+	}
+	return ret;
+}
+
 int status_listen(u32 id, char *why)
 {
+	struct status_dir d;
 	struct sockaddr_un sa;
-	char path[RUNDIR_MAX];
-	int ret = status_own_dir(path, why), dir;
+	int ret = status_own_dir(d.path, why);
 
 	if (ret)
 		return ret;
-	status_addr(&sa, path, id);
-	dir = rundir_make(path, why, STATUS_WHY_MAX);
-	if (dir < 0)
-		return dir;
-	/* A server of the same id that was killed may be still on its way out. */
-	for (int i = 0; i < 100; i++) {
-		ret = status_bind(dir, &sa);
-		if (ret != -EADDRINUSE)
-			break;
-		status_remove_stale(dir, &sa);
-		if (i)
-			usleep(10000);
-	}
-	if (ret < 0)
-		snprintf(why, STATUS_WHY_MAX, "%s: %s", sa.sun_path, strerror(-ret));
-	close(dir);
+	status_addr(&sa, d.path, id);
+	d.fd = rundir_make(d.path, why, STATUS_WHY_MAX);
+	if (d.fd < 0)
+		return d.fd;
+	ret = status_bind_anew(&d, &sa, why);
+	close(d.fd);
 	return ret;
 }
 
@@ -133,18 +166,19 @@ void status_close(u32 id, int listener)
 
 void status_forget(u32 id)
 {
-	char path[RUNDIR_MAX], why[STATUS_WHY_MAX];
+	char why[STATUS_WHY_MAX];
+	struct status_dir d;
 	struct sockaddr_un sa;
-	int dir;
 
-	if (rundir_own(path))
+	if (rundir_own(d.path))
 		return;
-	status_addr(&sa, path, id);
-	dir = rundir_open(path, why, sizeof(why));
-	if (dir < 0)
+	status_addr(&sa, d.path, id);
+	d.fd = rundir_open(d.path, why, sizeof(why));
+	if (d.fd < 0)
 		return;
-	status_remove_stale(dir, &sa);
-	close(dir);
+	if (!access(sa.sun_path, F_OK) && status_remove_stale(&d, &sa, why))
+		log_warn("device %u: its socket is left: %s", id, why);
+	close(d.fd);
 }
 
 /*

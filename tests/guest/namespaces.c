@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -35,6 +36,7 @@
 #define RUN		"/run/regbuf"
 #define SOCK		RUN "/7.sock"
 #define NOBODY		65534
+#define LOCKED_MS	9000
 
 static char leg[64];
 /* The shell in a namespace of its own that is left if a test fails, or 0. */
@@ -371,12 +373,25 @@ static bool is_set(void *arg)
 	return *(volatile int *)arg;
 }
 
+/* May enter the directory, and nothing more. */
+static void nobody_takes_lock(void *arg)
+{
+	int dir;
+
+	become_nobody();
+	dir = open(RUN, O_RDONLY | O_DIRECTORY);
+	must(dir >= 0 && !flock(dir, LOCK_EX), RUN ": %s", strerror(errno));
+	*(volatile int *)arg = 1;
+}
+
 static pid_t nobody(void (*takes)(void *))
 {
 	volatile int *done = shared_alloc(sizeof(*done));
 	pid_t pid;
 
 	sh("rm -rf " RUN);
+	if (takes == nobody_takes_lock)
+		must(!mkdir(RUN, 0755), RUN ": %s", strerror(errno));
 	pid = proc_start(takes, (void *)done);
 	must(wait_until(is_set, (void *)done, SOON_MS), "nobody takes it");
 	return pid;
@@ -401,6 +416,30 @@ Test(namespaces, a_directory_that_nobody_made_first_is_not_trusted)
 	cli_del(ID);
 	proc_kill(pid);
 	sh("rm -rf " RUN);
+}
+
+/* The mode is what systemd gives a RuntimeDirectory. */
+Test(namespaces, a_lock_that_nobody_holds_stops_neither_add_nor_del)
+{
+	pid_t pid = nobody(nobody_takes_lock);
+	u64 begin = now_ms();
+	struct stat st;
+
+	must(!sh("timeout -s KILL 20 $REGBUF add -t null -n 7 > " SAID " 2>&1"), "add does not end");
+	says(sh_out("cat " SAID),
+	     "list will know little of it: " RUN ": another process has had its lock for ", "add");
+	must(now_ms() - begin < LOCKED_MS, "add took %d ms", (int)(now_ms() - begin));
+	must(!stat(RUN, &st) && (st.st_mode & 07777) == 0700, RUN ": mode %o", st.st_mode);
+	/* as one that was killed leaves */
+	must(!sh("touch " SOCK), SOCK);
+	begin = now_ms();
+	must(!sh("timeout -s KILL 20 $REGBUF del -n 7 > " SAID " 2>&1"), "del does not end");
+	says(sh_out("cat " SAID), "device 7: its socket is left: " RUN ": ", "del");
+	must(now_ms() - begin < LOCKED_MS, "del took %d ms", (int)(now_ms() - begin));
+	proc_kill(pid);
+	add_null();
+	says(sh_out("$REGBUF list -n 7"), "null, mode copy", "without the lock");
+	cli_del(ID);
 }
 
 Test(namespaces, a_dead_servers_socket_is_replaced_and_a_live_ones_is_not)
