@@ -22,6 +22,7 @@
 #include "launch.h"
 #include "log.h"
 #include "node.h"
+#include "self.h"
 #include "signals.h"
 #include "sysfs.h"
 
@@ -217,8 +218,11 @@ static void launch_take_other_legs(struct launch *l)
 static int launch_start_here(struct launch *l, int pid)
 {
 	struct ctrl c;
-	int ret = ctrl_init(&c);
+	int ret;
 
+	/* It may outlive the launcher. */
+	self_let_go(2);
+	ret = ctrl_init(&c);
 	if (ret)
 		return -START_TOLD;
 	if (l->recover)
@@ -459,8 +463,9 @@ static void launch_undo(struct launch *l, int sock)
 		return;
 	child = fork();
 	if (!child) {
-		/* ^C is for who waits. */
+		/* ^C is for who waits, and so is what is printed. */
 		setsid();
+		self_let_go(3);
 		close(sock);
 		_exit(launch_remove(l) ? 1 : 0);
 	}

@@ -9,11 +9,16 @@
 #ifndef SRV_PROTECT_H
 #define SRV_PROTECT_H
 
+#include <sys/types.h>
+
 /*
  * In the server, before any other thread exists, so that its threads inherit it, and
  * the workers that io_uring makes for them.
  */
 void protect_process(void);
+
+/* A process @pid that we have started gets back the chance to be killed that we had. */
+void protect_other_not(pid_t pid);
 
 /*
  * When all that the server needs has been mapped: without the right to lock all of

@@ -82,16 +82,16 @@ static void server_tell(void *arg, enum status_form form, FILE *out)
 static void server_delete(struct server *srv)
 {
 	char id[16], *argv[] = { "regbuf", "del", "-n", id, NULL };
-	int ret;
+	pid_t pid;
 
 	if (srv->deleting)
 		return;
 	srv->deleting = true;
 	snprintf(id, sizeof(id), "%u", srv->id);
-	ret = self_spawn(argv);
-	if (ret) {
+	pid = self_spawn(argv, !srv->foreground || !srv->live);
+	if (pid < 0) {
 		/* Our death ends the device too, but for the dead node. */
-		log_err("device %u: del: %s", srv->id, strerror(-ret));
+		log_err("device %u: del: %s", srv->id, strerror(-pid));
 		exit(1);
 	}
 }
@@ -258,17 +258,8 @@ static int server_prepare(struct server *srv)
 
 static void server_detach(struct server *srv)
 {
-	int null;
-
-	if (srv->foreground)
-		return;
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null >= 0) {
-		dup2(null, 0);
-		dup2(null, 1);
-		dup2(null, 2);
-		close(null);
-	}
+	if (!srv->foreground)
+		self_let_go(3);
 }
 
 /* The device is nobody's: what is in work is given up, the leg may never answer. */

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@
 #define LEG		DISK_NULL_PREFIX "leg0"
 #define HELD		DISK_NULL_PREFIX "held"	/* a disk that can be made to hold I/O */
 #define HELD_PATH	"/dev/mapper/" HELD
+#define FIFO		"/tmp/launch-fifo"
 #define PROMPT_MS	3000
 /* add waited ten seconds for a node. */
 #define AT_ONCE_MS	6000
@@ -373,9 +375,36 @@ static void hold(void)
 		 disk_null_path(LEG), disk_null_path(LEG)), "dmsetup, which makes a disk hold its I/O");
 }
 
-static void own_group(void)
+/* A group of its own, and what it prints is read as "$(regbuf add ...)" does. */
+static void own_group_and_pipe(void)
 {
+	int fd = open(FIFO, O_WRONLY);
+
+	dup2(fd, 1);
+	dup2(fd, 2);
+	close(fd);
 	setpgid(0, 0);
+}
+
+/* Whoever reads what it prints gets an end of it. */
+static bool all_is_said(void *arg)
+{
+	char text[256];
+
+	while (read(*(int *)arg, text, sizeof(text)) > 0)
+		;
+	return poll(&(struct pollfd){ .fd = *(int *)arg }, 1, 0) > 0;
+}
+
+static int reader = -1;
+
+static void read_pipe(void)
+{
+	close(reader);
+	unlink(FIFO);
+	must(!mkfifo(FIFO, 0600), FIFO ": %s", strerror(errno));
+	reader = open(FIFO, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	must(reader >= 0, FIFO ": %s", strerror(errno));
 }
 
 static bool is_starting(void *arg)
@@ -393,7 +422,9 @@ static void start_that_hangs(struct cli_job *job, const char *mode, const char *
 {
 	hold();
 	must(!sh("dmsetup suspend --nolockfs --noflush " HELD), "dmsetup suspend");
-	cli_start_in(job, CLI("add", "-t", "loop", "-m", mode, "-n", "6", "-l", HELD_PATH, where), own_group);
+	read_pipe();
+	cli_start_in(job, CLI("add", "-t", "loop", "-m", mode, "-n", "6", "-l", HELD_PATH, where),
+		     own_group_and_pipe);
 	must(wait_until(is_starting, NULL, SOON_MS), "%s: it does not start", mode);
 	sleep_ms(NEVER_MS);
 }
@@ -405,6 +436,7 @@ static void ends_without_its_leg(struct cli_job *job, const char *mode, const ch
 
 	must(cli_ended(job, &c, PROMPT_MS), "%s, %s: the prompt does not come back", mode, what);
 	must(c.status, "%s, %s: success", mode, what);
+	must(wait_until(all_is_said, &reader, SOON_MS), "%s, %s: stdout or stderr is kept open", mode, what);
 	/* pages that were copied are not lent to anybody: they need not come back */
 	if (!strcmp(mode, "copy"))
 		must(wait_until(no_node, NULL, SOON_MS), "%s, %s: %s is left", mode, what, nodes[0]);
@@ -454,4 +486,32 @@ Test(launch, a_start_whose_reads_are_slow_succeeds)
 	must(cli_ended(&job, &c, SOON_MS) && !c.status, "status %d: %s", c.status, c.err);
 	cli_del(6);
 	cli_nothing_left("slow");
+}
+
+/* What the server starts to remove its device waits for the leg; meanwhile it is a process like any. */
+static void is_ordinary(pid_t server)
+{
+	must(!sh("pgrep -P %d > /dev/null", server), "the server has started nothing");
+	must(!sh("grep -qx 0 /proc/$(pgrep -P %d)/oom_score_adj", server), "del is spared by the OOM killer");
+	/* but 32 and 33, which are the C library's own */
+	must(!sh("grep -Eq '^SigIgn:[[:space:]]*0*(80000000|100000000|180000000)?$' /proc/$(pgrep -P %d)/status",
+		 server), "del ignores signals");
+	must(!sh("[ \"$(readlink /proc/$(pgrep -P %d)/fd/[012] | sort -u)\" = /dev/null ]", server),
+	     "del keeps what the server prints to");
+}
+
+Test(launch, a_removal_that_hangs_is_an_ordinary_process)
+{
+	pid_t pid;
+
+	hold();
+	pid = cli_pid(cli_add(CLI("add", "-t", "loop", "-n", "6", "-l", HELD_PATH)));
+	must(!sh("dmsetup suspend --nolockfs --noflush " HELD), "dmsetup suspend");
+	must(!sh("dd if=/dev/ublkb6 of=/dev/null bs=4k count=1 iflag=direct 2> /dev/null &"), "dd");
+	sleep_ms(NEVER_MS);
+	kill(pid, SIGTERM);
+	sleep_ms(NEVER_MS);
+	is_ordinary(pid);
+	must(!sh("dmsetup resume " HELD), "dmsetup resume");
+	cli_nothing_left("SIGTERM");
 }
