@@ -469,7 +469,12 @@ static void launch_undo(struct launch *l, int sock)
 		close(sock);
 		_exit(launch_remove(l) ? 1 : 0);
 	}
-	while (child > 0 && clock_ms() < until) {
+	if (child < 0) {
+		/* Nobody else does it. */
+		launch_remove(l);
+		return;
+	}
+	while (clock_ms() < until) {
 		if (waitpid(child, NULL, WNOHANG))
 			return;
 		usleep(5000);
