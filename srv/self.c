@@ -71,7 +71,14 @@ static int self_signals(posix_spawnattr_t *attr)
 static int self_exec(pid_t *pid, char *const argv[], const posix_spawn_file_actions_t *files,
 		     const posix_spawnattr_t *attr)
 {
-	return posix_spawn(pid, self_has_proc() ? "/proc/self/exe" : self_path, files, attr, argv, environ);
+	int ret = ENOENT;
+
+	if (self_has_proc())
+		ret = posix_spawn(pid, "/proc/self/exe", files, attr, argv, environ);
+	/* /proc may also be another pid namespace's, where we have no number. */
+	if (ret == ENOENT)
+		ret = posix_spawn(pid, self_path, files, attr, argv, environ);
+	return ret;
 }
 
 pid_t self_spawn(char *const argv[], bool quiet)

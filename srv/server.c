@@ -78,20 +78,34 @@ static void server_tell(void *arg, enum status_form form, FILE *out)
 		t->ops->status_text(t, out);
 }
 
-/* `regbuf del -n ID`, once; it ends when we have let go of the device. */
+/* Is our `del` under way?  One that failed is told of, and is none. */
+static bool server_is_deleting(struct server *srv)
+{
+	int status;
+
+	if (!srv->deleting)
+		return false;
+	if (waitpid(srv->deleting, &status, WNOHANG) != srv->deleting || !status)
+		return true;
+	log_warn("device %u: del failed (wait status %#x): trying again", srv->id, status);
+	return false;
+}
+
+/*
+ * `regbuf del -n ID`; it ends when we have let go of the device.  Once, or if it failed, once
+ * more when it is asked for again.
+ */
 static void server_delete(struct server *srv)
 {
 	char id[16], *argv[] = { "regbuf", "del", "-n", id, NULL };
-	pid_t pid;
 
-	if (srv->deleting)
+	if (server_is_deleting(srv))
 		return;
-	srv->deleting = true;
 	snprintf(id, sizeof(id), "%u", srv->id);
-	pid = self_spawn(argv, !srv->foreground || !srv->live);
-	if (pid < 0) {
+	srv->deleting = self_spawn(argv, !srv->foreground || !srv->live);
+	if (srv->deleting < 0) {
 		/* Our death ends the device too, but for the dead node. */
-		log_err("device %u: del: %s", srv->id, strerror(-pid));
+		log_err("device %u: del: %s", srv->id, strerror(-srv->deleting));
 		exit(1);
 	}
 }

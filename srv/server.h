@@ -38,7 +38,7 @@ struct server {
 	int signals;		/* signalfd */
 	int log;		/* lines for log_forward() */
 	bool live;
-	bool deleting;		/* a `del` of ours is on its way */
+	pid_t deleting;		/* our `del`, or 0 */
 	time_t since;
 };
 

@@ -388,6 +388,22 @@ Test(wants, no_procfs)
 	cli_nothing_left("SIGTERM without /proc");
 }
 
+/* io_uring is forbidden while the device is there, so nobody can remove it. */
+Test(wants, a_removal_that_failed_can_be_asked_for_again)
+{
+	pid_t pid;
+
+	cli_add(CLI("add", "-t", "null", "-n", "6"));
+	pid = cli_pid(6);
+	sysctl("2");
+	kill(pid, SIGTERM);
+	must(!proc_other_gone(pid, NEVER_MS), "it was removed all the same");
+	sysctl("0");
+	kill(pid, SIGTERM);
+	must(proc_other_gone(pid, SOON_MS), "the second SIGTERM does nothing");
+	cli_nothing_left("the second SIGTERM");
+}
+
 /* Buffers for all requests: more than any machine has. */
 Test(wants, memory)
 {
