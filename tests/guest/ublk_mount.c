@@ -34,9 +34,9 @@
 struct shared {
 	volatile int live;	/* the device may be mounted */
 	volatile int dirty;	/* it is, and has data that was not written yet */
-	volatile int lend;	/* the next requests are to be lent, and kept */
+	volatile int keep;	/* the next requests are to be kept, and lent with zero copy */
 	volatile int slow;	/* and used by I/O on the slow disk */
-	volatile int lent;
+	volatile int kept;
 };
 
 static struct shared *sh;
@@ -90,19 +90,24 @@ static void mounter(void)
 	_exit(0);
 }
 
+static void lend(unsigned int tag)
+{
+	raw_lend(&r, tag, 0, 0, tag);
+	if (!sh->slow)
+		return;
+	prep_rw_fixed(raw_sqe(&r, tag), IORING_OP_READ_FIXED, slow_disk, 0, LEN, 0, tag);
+	ring_submit(&r.ring);
+}
+
 static void serve(unsigned int tag)
 {
-	if (!sh->lend || raw_op(&r, tag) > UBLK_IO_OP_WRITE ||
-	    !(r.opt.flags & UBLK_F_SUPPORT_ZERO_COPY)) {
+	if (!sh->keep || raw_op(&r, tag) > UBLK_IO_OP_WRITE) {
 		raw_serve(&r, tag);
 		return;
 	}
-	raw_lend(&r, tag, 0, 0, tag);
-	if (sh->slow) {
-		prep_rw_fixed(raw_sqe(&r, tag), IORING_OP_READ_FIXED, slow_disk, 0, LEN, 0, tag);
-		ring_submit(&r.ring);
-	}
-	sh->lent++;
+	if (r.opt.flags & UBLK_F_SUPPORT_ZERO_COPY)
+		lend(tag);
+	sh->kept++;
 }
 
 static void server(void *arg)
@@ -128,9 +133,9 @@ static bool is_dirty(void *arg)
 	return sh->dirty;
 }
 
-static bool has_lent(void *arg)
+static bool has_kept(void *arg)
 {
-	return sh->lent;
+	return sh->kept;
 }
 
 /* A file system, made on the disk before there is a device. */
@@ -164,8 +169,9 @@ static pid_t up(const struct raw_opt *opt)
 /* How far the server has got with a request when it is killed. */
 enum how {
 	NOTHING,	/* dirty data only */
-	LENT,
-	DONE_UNSEEN,	/* lent, and the I/O on it is done, which the server has not seen */
+	KEPT,		/* in its hands, lent if it lends */
+	LAST_TAG,	/* the same, and there is no other tag */
+	DONE_UNSEEN,	/* the same, lent, and the I/O on it is done, which it has not seen */
 };
 
 static void killed(const struct raw_opt *opt, enum how how, const char *what)
@@ -175,9 +181,9 @@ static void killed(const struct raw_opt *opt, enum how how, const char *what)
 
 	if (how != NOTHING) {
 		sh->slow = how == DONE_UNSEEN;
-		sh->lend = 1;
+		sh->keep = 1;
 		c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_READ, .len = LEN });
-		must(wait_until(has_lent, NULL, SOON_MS), "%s: nothing is lent", what);
+		must(wait_until(has_kept, NULL, SOON_MS), "%s: nothing is kept", what);
 	}
 	if (how == DONE_UNSEEN) {
 		must(!kill(pid, SIGSTOP), "SIGSTOP: %s", strerror(errno));
@@ -204,7 +210,7 @@ static void all_rings(u64 flags, enum how how, const char *what)
 
 	for (unsigned int i = 0; i < 2; i++) {
 		const struct raw_opt opt = {
-			.flags = flags, .depth = 8, .size = SIZE, .ring_flags = rings[i],
+			.flags = flags, .depth = how >= LAST_TAG ? 1 : 8, .size = SIZE, .ring_flags = rings[i],
 		};
 
 		killed(&opt, how, what);
@@ -214,20 +220,22 @@ static void all_rings(u64 flags, enum how how, const char *what)
 Test(ublk_mount, a_server_that_copies_ends)
 {
 	all_rings(UBLK_F_CMD_IOCTL_ENCODE, NOTHING, "copy");
+	all_rings(UBLK_F_CMD_IOCTL_ENCODE, LAST_TAG, "copy, with the last tag in its hands");
 	all_rings(UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_USER_COPY, NOTHING, "user copy");
 }
 
 Test(ublk_mount, a_server_that_has_lent_ends)
 {
 	all_rings(RAW_ZC, NOTHING, "zero copy");
-	all_rings(RAW_ZC, LENT, "zero copy, with a request lent");
+	all_rings(RAW_ZC, KEPT, "zero copy, with a request lent");
+	all_rings(RAW_ZC, LAST_TAG, "zero copy, with the last tag lent");
 	all_rings(RAW_ZC, DONE_UNSEEN, "zero copy, I/O done while it was stopped");
 }
 
 Test(ublk_mount, with_recovery_deleting_ends_it)
 {
 	all_rings(UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_USER_RECOVERY, NOTHING, "copy, recovery");
-	all_rings(RAW_ZC | UBLK_F_USER_RECOVERY, LENT, "zero copy, recovery");
-	all_rings(RAW_ZC | UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE, LENT,
+	all_rings(RAW_ZC | UBLK_F_USER_RECOVERY, KEPT, "zero copy, recovery");
+	all_rings(RAW_ZC | UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE, KEPT,
 		  "zero copy, reissue");
 }
