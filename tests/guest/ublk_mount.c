@@ -171,24 +171,42 @@ enum how {
 	NOTHING,	/* dirty data only */
 	KEPT,		/* in its hands, lent if it lends */
 	LAST_TAG,	/* the same, and there is no other tag */
-	DONE_UNSEEN,	/* the same, lent, and the I/O on it is done, which it has not seen */
+	STOPPED,	/* not even seen, since it was stopped before, and no other tag */
+	DONE_UNSEEN,	/* as LAST_TAG, lent, and the I/O on it is done, which it has not seen */
 };
+
+static void stop(pid_t pid, unsigned int ms)
+{
+	must(!kill(pid, SIGSTOP), "SIGSTOP: %s", strerror(errno));
+	sleep_ms(ms);
+}
+
+/* A client's request, with which the server gets so far. */
+static struct client *request(pid_t pid, enum how how, const char *what)
+{
+	struct client *c;
+
+	if (how == STOPPED)
+		stop(pid, 100);
+	sh->slow = how == DONE_UNSEEN;
+	sh->keep = 1;
+	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_READ, .len = LEN });
+	if (how == STOPPED)
+		must(!client_done(c, 100), "%s: the request has ended: %s", what, res_str(c->res));
+	else
+		must(wait_until(has_kept, NULL, SOON_MS), "%s: nothing is kept", what);
+	if (how == DONE_UNSEEN)
+		stop(pid, 2 * SLOW_MS);
+	return c;
+}
 
 static void killed(const struct raw_opt *opt, enum how how, const char *what)
 {
 	pid_t pid = up(opt);
 	struct client *c = NULL;
 
-	if (how != NOTHING) {
-		sh->slow = how == DONE_UNSEEN;
-		sh->keep = 1;
-		c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_READ, .len = LEN });
-		must(wait_until(has_kept, NULL, SOON_MS), "%s: nothing is kept", what);
-	}
-	if (how == DONE_UNSEEN) {
-		must(!kill(pid, SIGSTOP), "SIGSTOP: %s", strerror(errno));
-		sleep_ms(2 * SLOW_MS);
-	}
+	if (how != NOTHING)
+		c = request(pid, how, what);
 	proc_signal(pid);
 	if (opt->flags & UBLK_F_USER_RECOVERY) {
 		must(!proc_gone(pid, NEVER_MS), "%s: dirty data was not waited for", what);
@@ -221,6 +239,7 @@ Test(ublk_mount, a_server_that_copies_ends)
 {
 	all_rings(UBLK_F_CMD_IOCTL_ENCODE, NOTHING, "copy");
 	all_rings(UBLK_F_CMD_IOCTL_ENCODE, LAST_TAG, "copy, with the last tag in its hands");
+	all_rings(UBLK_F_CMD_IOCTL_ENCODE, STOPPED, "copy, with the last tag on its way");
 	all_rings(UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_USER_COPY, NOTHING, "user copy");
 }
 
