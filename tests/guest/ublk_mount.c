@@ -37,6 +37,7 @@ struct shared {
 	volatile int keep;	/* the next requests are to be kept, and lent with zero copy */
 	volatile int slow;	/* and used by I/O on the slow disk */
 	volatile int kept;
+	volatile int reading;	/* a reader is about to read */
 };
 
 static struct shared *sh;
@@ -101,7 +102,7 @@ static void lend(unsigned int tag)
 
 static void serve(unsigned int tag)
 {
-	if (!sh->keep || raw_op(&r, tag) > UBLK_IO_OP_WRITE) {
+	if (!sh->keep || raw_op(&r, tag) != UBLK_IO_OP_READ) {
 		raw_serve(&r, tag);
 		return;
 	}
@@ -181,40 +182,60 @@ static void stop(pid_t pid, unsigned int ms)
 	sleep_ms(ms);
 }
 
-/* A client's request, with which the server gets so far. */
-static struct client *request(pid_t pid, enum how how, const char *what)
+/* A device that is mounted is not opened for writing, so this is no client of ublkraw.h. */
+static void reader(void *arg)
 {
-	struct client *c;
+	void *buf = page_alloc(LEN);
+	char path[32];
+	int fd;
 
-	if (how == STOPPED)
-		stop(pid, 100);
+	snprintf(path, sizeof(path), "/dev/ublkb%d", r.id);
+	fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	must(fd >= 0, "%s: %s", path, strerror(errno));
+	sh->reading = 1;
+	_exit(pread(fd, buf, LEN, SIZE / 2) == LEN);
+}
+
+static bool is_reading(void *arg)
+{
+	return sh->reading;
+}
+
+/* A request of a process's, which is returned, with which the server gets so far. */
+static pid_t request(pid_t pid, enum how how, const char *what)
+{
+	pid_t client;
+
 	sh->slow = how == DONE_UNSEEN;
 	sh->keep = 1;
-	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_READ, .len = LEN });
 	if (how == STOPPED)
-		must(!client_done(c, 100), "%s: the request has ended: %s", what, res_str(c->res));
+		stop(pid, 100);
+	client = proc_start(reader, NULL);
+	must(wait_until(is_reading, NULL, SOON_MS), "%s: nobody reads", what);
+	if (how == STOPPED)
+		must(!proc_gone(client, 100), "%s: the request has ended", what);
 	else
 		must(wait_until(has_kept, NULL, SOON_MS), "%s: nothing is kept", what);
 	if (how == DONE_UNSEEN)
 		stop(pid, 2 * SLOW_MS);
-	return c;
+	return client;
 }
 
 static void killed(const struct raw_opt *opt, enum how how, const char *what)
 {
 	pid_t pid = up(opt);
-	struct client *c = NULL;
+	pid_t client = 0;
 
 	if (how != NOTHING)
-		c = request(pid, how, what);
+		client = request(pid, how, what);
 	proc_signal(pid);
 	if (opt->flags & UBLK_F_USER_RECOVERY) {
 		must(!proc_gone(pid, NEVER_MS), "%s: dirty data was not waited for", what);
 		res_is(raw_del(r.id, DEL_MS), 0, "%s: DEL_DEV", what);
 	}
 	must(proc_gone(pid, END_MS), "%s: the server's end does not end", what);
-	if (c)
-		must(client_done(c, END_MS), "%s: the request has not ended", what);
+	if (client)
+		must(proc_gone(client, END_MS), "%s: the request has not ended", what);
 	if (!(opt->flags & UBLK_F_USER_RECOVERY))
 		res_is(raw_del(r.id, DEL_MS), 0, "%s: DEL_DEV", what);
 	raw_is_gone(r.id, END_MS);
