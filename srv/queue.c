@@ -108,7 +108,8 @@ static void queue_redo(struct queue *q, struct io *io)
 		nodata_again(q, io);
 }
 
-void queue_settle(struct queue *q, struct io *io)
+/* For each request once: a call would be one of a request's few dozen instructions here. */
+static inline __attribute__((always_inline)) void queue_settle_here(struct queue *q, struct io *io)
 {
 	if (unlikely(io->redo)) {
 		queue_redo(q, io);
@@ -118,6 +119,11 @@ void queue_settle(struct queue *q, struct io *io)
 		queue_finish(q, io);
 	else
 		queue_run(q, io);
+}
+
+void queue_settle(struct queue *q, struct io *io)
+{
+	queue_settle_here(q, io);
 }
 
 /* A step's SQE did not give all that was asked for. */
@@ -170,7 +176,7 @@ static void queue_step_cqe(struct queue *q, struct io *io, unsigned int index, i
 		queue_step_odd(q, io, s, res);
 	}
 	if (--io->pending == 0)
-		queue_settle(q, io);
+		queue_settle_here(q, io);
 }
 
 static void queue_fetch_cqe(struct queue *q, struct io *io, int res)
