@@ -65,14 +65,16 @@ static void server(void *arg)
 
 		if (tag < 0)
 			continue;
-		if (!sh->hold) {
+		/* who opens the disk may look for partitions again, in other sizes */
+		if (!sh->hold || raw_len(&r, tag) != LEN) {
 			raw_serve(&r, tag);
 			continue;
 		}
+		/* before there is a holder: this server may be killed from then on */
+		sh->hold = 0;
 		res_is(raw_lend(&r, tag, 0, 0, 0), LEN, "REGISTER");
 		if (!fork())
 			holder();
-		sh->hold = 0;
 	}
 }
 
