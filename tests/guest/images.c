@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +22,7 @@
 #include "mode.h"
 #include "pattern.h"
 #include "proc.h"
+#include "sh.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
 
@@ -33,17 +33,6 @@
 #define PART_SIZE	128
 
 static u8 *buf;
-
-static int sh(const char *fmt, ...)
-{
-	char line[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	return system(line);
-}
 
 static void sweep(void)
 {

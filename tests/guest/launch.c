@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 
 #include "cli.h"
 #include "proc.h"
+#include "sh.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
 
@@ -33,18 +33,6 @@
 #define AT_ONCE_MS	6000
 
 static const char *const nodes[2] = { "/dev/ublkb6", "/dev/ublkc6" };
-
-/* Runs a command of the shell.  Returns its status. */
-static int sh(const char *fmt, ...)
-{
-	char line[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	return system(line);
-}
 
 static void remove_nodes(void)
 {
@@ -488,10 +476,17 @@ Test(launch, a_start_whose_reads_are_slow_succeeds)
 	cli_nothing_left("slow");
 }
 
+static bool has_child(void *arg)
+{
+	return !sh("pgrep -P %d > /dev/null", *(pid_t *)arg);
+}
+
 /* What the server starts to remove its device waits for the leg; meanwhile it is a process like any. */
 static void is_ordinary(pid_t server)
 {
-	must(!sh("pgrep -P %d > /dev/null", server), "the server has started nothing");
+	must(wait_until(has_child, &server, SOON_MS), "the server has started nothing");
+	/* the server says what it is after it has started it */
+	sleep_ms(NEVER_MS);
 	must(!sh("grep -qx 0 /proc/$(pgrep -P %d)/oom_score_adj", server), "del is spared by the OOM killer");
 	/* but 32 and 33, which are the C library's own */
 	must(!sh("grep -Eq '^SigIgn:[[:space:]]*0*(80000000|100000000|180000000)?$' /proc/$(pgrep -P %d)/status",
@@ -510,7 +505,6 @@ Test(launch, a_removal_that_hangs_is_an_ordinary_process)
 	must(!sh("dd if=/dev/ublkb6 of=/dev/null bs=4k count=1 iflag=direct 2> /dev/null &"), "dd");
 	sleep_ms(NEVER_MS);
 	kill(pid, SIGTERM);
-	sleep_ms(NEVER_MS);
 	is_ordinary(pid);
 	must(!sh("dmsetup resume " HELD), "dmsetup resume");
 	cli_nothing_left("SIGTERM");

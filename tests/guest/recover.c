@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "cli.h"
 #include "pattern.h"
 #include "proc.h"
+#include "sh.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
 
@@ -29,18 +29,6 @@
 
 static const char *const names[2] = { DISK_NULL_PREFIX "leg0", DISK_NULL_PREFIX "leg1" };
 static char legs[2][64];
-
-/* Runs a command of the shell.  Returns its status. */
-static int sh(const char *fmt, ...)
-{
-	char line[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	return system(line);
-}
 
 static void setup(void)
 {

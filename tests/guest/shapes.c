@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "cli.h"
 #include "mode.h"
 #include "pattern.h"
+#include "sh.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
 
@@ -31,17 +31,6 @@
 static const char *const names[2] = { DISK_NULL_PREFIX "leg0", DISK_NULL_PREFIX "leg1" };
 static char legs[2][64];
 static u8 *model, *mem, *buf;
-
-static int sh(const char *fmt, ...)
-{
-	char line[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	return system(line);
-}
 
 static void sweep(void)
 {
