@@ -20,6 +20,7 @@
 #include "ublkraw.h"
 
 #define LEN	16384
+#define CONTROL	"/dev/ublk-control"
 
 static struct raw r;
 
@@ -59,7 +60,6 @@ Test(ublk_zc, is_a_feature_that_the_driver_tells)
 Test(ublk_zc, add_refuses_nonsense)
 {
 	static const struct { const char *name; u32 queues, depth; u64 flags; } cases[] = {
-		{ "unprivileged zero copy", 1, 4, RAW_ZC | UBLK_F_UNPRIVILEGED_DEV },
 		{ "no queue", 0, 4, RAW_ZC },
 		{ "no depth", 1, 0, RAW_ZC },
 		{ "depth of 4097", 1, 4097, RAW_ZC },
@@ -176,6 +176,15 @@ static void drop_rights(void)
 	     strerror(errno));
 }
 
+/* So that not the file's mode refuses; returns the mode that it had. */
+static mode_t control_for_all(void)
+{
+	struct stat st;
+
+	must(!stat(CONTROL, &st) && !chmod(CONTROL, 0666), "chmod: %s", strerror(errno));
+	return st.st_mode;
+}
+
 static int add_without_rights(void *arg)
 {
 	struct ublksrv_ctrl_dev_info info = {
@@ -186,6 +195,33 @@ static int add_without_rights(void *arg)
 	drop_rights();
 	((struct rights *)arg)->add = raw_add_info(&info);
 	return 0;
+}
+
+/* A device that an ordinary user asks for; also when it is root who asks. */
+struct unpriv {
+	u64 flags;	/* what it is to have beside; what it has */
+	int id;
+	int add;
+};
+
+static int unpriv_add(void *arg)
+{
+	struct unpriv *u = arg;
+	struct ublksrv_ctrl_dev_info info = {
+		.nr_hw_queues = 1, .queue_depth = 4, .max_io_buf_bytes = 65536, .dev_id = -1,
+		.flags = u->flags | UBLK_F_UNPRIVILEGED_DEV,
+	};
+
+	u->add = raw_add_info(&info);
+	u->flags = info.flags;
+	u->id = info.dev_id;
+	return 0;
+}
+
+static int unpriv_add_as_user(void *arg)
+{
+	drop_rights();
+	return unpriv_add(arg);
 }
 
 static int fetch_without_rights(void *arg)
@@ -218,18 +254,44 @@ static bool ready(void *arg)
 	return ((struct rights *)arg)->ready;
 }
 
+Test(ublk_zc, root_has_no_unprivileged_device)
+{
+	struct unpriv u = { .flags = RAW_ZC };
+
+	unpriv_add(&u);
+	res_is(u.add, 0, "ADD_DEV");
+	cr_assert(u.flags & UBLK_F_SUPPORT_ZERO_COPY, "flags %#llx", (unsigned long long)u.flags);
+	cr_assert(!(u.flags & UBLK_F_UNPRIVILEGED_DEV), "flags %#llx", (unsigned long long)u.flags);
+	res_is(raw_del(u.id, SOON_MS), 0, "DEL_DEV");
+}
+
+Test(ublk_zc, an_unprivileged_device_copies)
+{
+	struct unpriv *zero = shared_alloc(sizeof(*zero));
+	struct unpriv *copying = shared_alloc(sizeof(*copying));
+	mode_t mode = control_for_all();
+
+	zero->flags = RAW_ZC;
+	copying->flags = UBLK_F_CMD_IOCTL_ENCODE;
+	cr_assert_eq(proc_run(unpriv_add_as_user, zero), 0);
+	cr_assert_eq(proc_run(unpriv_add_as_user, copying), 0);
+	chmod(CONTROL, mode);
+	res_is(zero->add, -EINVAL, "ADD_DEV, zero copy");
+	res_is(copying->add, 0, "ADD_DEV, copying");
+	cr_assert(copying->flags & UBLK_F_UNPRIVILEGED_DEV, "flags %#llx",
+		  (unsigned long long)copying->flags);
+	res_is(raw_del(copying->id, SOON_MS), 0, "DEL_DEV");
+}
+
 Test(ublk_zc, is_for_root_only)
 {
 	struct rights *s = shared_alloc(sizeof(*s));
+	mode_t mode = control_for_all();
 	struct client *c;
-	struct stat st;
 	pid_t pid;
 
-	/* so that not the file's mode refuses */
-	must(!stat("/dev/ublk-control", &st) && !chmod("/dev/ublk-control", 0666), "chmod: %s",
-	     strerror(errno));
 	cr_assert_eq(proc_run(add_without_rights, s), 0);
-	chmod("/dev/ublk-control", st.st_mode);
+	chmod(CONTROL, mode);
 	res_is(s->add, -EPERM, "ADD_DEV");
 
 	res_is(raw_add(&r, &zc), 0, "ADD_DEV");

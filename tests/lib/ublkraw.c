@@ -140,9 +140,22 @@ int raw_add(struct raw *r, const struct raw_opt *opt)
 	return raw_set_params(r);
 }
 
+/* With the path of the char device, without which an unprivileged one is not deleted. */
+static int del(u32 cmd_op, int id, unsigned int ms)
+{
+	char path[32];
+	int len = snprintf(path, sizeof(path), "/dev/ublkc%d", id);
+	const struct ublksrv_ctrl_cmd cmd = {
+		.dev_id = id, .queue_id = -1, .addr = (uintptr_t)path, .len = len,
+		.dev_path_len = len,
+	};
+
+	return raw_ctl(cmd_op, &cmd, ms);
+}
+
 int raw_del(int id, unsigned int ms)
 {
-	return raw_ctl_data(UBLK_U_CMD_DEL_DEV, id, 0, ms);
+	return del(UBLK_U_CMD_DEL_DEV, id, ms);
 }
 
 int raw_info(int id, struct ublksrv_ctrl_dev_info *info)
@@ -207,7 +220,7 @@ static int sweep(void *arg)
 	while (dir && (e = readdir(dir))) {
 		/* async: the number stays in use while the failed test has the disk open */
 		if (sscanf(e->d_name, "ublkc%d", &id) == 1 && may_delete(id) &&
-		    raw_ctl_data(UBLK_U_CMD_DEL_DEV_ASYNC, id, 0, SOON_MS))
+		    del(UBLK_U_CMD_DEL_DEV_ASYNC, id, SOON_MS))
 			ret = 1;
 	}
 	return ret;

@@ -36,8 +36,7 @@
 
 struct io_lend {
 	struct file			*file;
-	u64				cookie;
-	u32				len;
+	struct io_export_args		args;
 	u32				flags;
 };
 
@@ -53,8 +52,8 @@ int io_lent_buf_register_prep(struct io_kiocb *req, const struct io_uring_sqe *s
 	if (sqe->addr || sqe->splice_fd_in || sqe->addr3 || sqe->__pad2[0])
 		return -EINVAL;
 
-	lend->cookie = READ_ONCE(sqe->off);
-	lend->len = READ_ONCE(sqe->len);
+	lend->args.cookie = READ_ONCE(sqe->off);
+	lend->args.len = READ_ONCE(sqe->len);
 	lend->flags = READ_ONCE(sqe->rw_flags);
 	req->buf_index = READ_ONCE(sqe->buf_index);
 
@@ -185,59 +184,50 @@ struct io_lent_buf *io_lent_buf_borrow(struct file *file,
 	return ERR_PTR(ret);
 }
 
-/* Returns the slot or -errno; *len is set on success only. */
-static int io_lend_install(struct io_kiocb *req, unsigned int *len)
+/* Returns IOU_OK with the request's result set, or -errno. */
+static int io_lend_install(struct io_kiocb *req)
 	__must_hold(&req->ctx->uring_lock)
 {
 	struct io_lend *lend = io_kiocb_to_cmd(req, struct io_lend);
-	const struct io_export_args args = {
-		.cookie	= lend->cookie,
-		.len	= lend->len,
-	};
+	struct io_ring_ctx *ctx = req->ctx;
 	struct io_lent_buf *buf;
+	u32 cflags = 0;
 	int index;
 
 	/*
 	 * The slots have been emptied, because the ring is closed or its last
 	 * task has gone, and nobody would do it again in time.
 	 */
-	if (percpu_ref_is_dying(&req->ctx->refs) ||
-	    (list_empty(&req->ctx->tctx_list) && !req->ctx->sq_data))
+	if (percpu_ref_is_dying(&ctx->refs) ||
+	    (list_empty(&ctx->tctx_list) && !ctx->sq_data))
 		return -ECANCELED;
 	index = io_lend_find_slot(req);
 	if (index < 0)
 		return index;
-	buf = io_lent_buf_borrow(req->file, &args);
+	buf = io_lent_buf_borrow(req->file, &lend->args);
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
 
 	/* the slot's reference is the one that the exporter has counted */
-	*len = buf->len;
-	req->ctx->user_bufs[index] = io_lent_to_slot(buf);
-	return index;
+	ctx->user_bufs[index] = io_lent_to_slot(buf);
+	if (lend->flags & IORING_LENT_BUF_PICK_SLOT)
+		cflags = IORING_CQE_F_BUFFER | index << IORING_CQE_BUFFER_SHIFT;
+	io_req_set_res(req, buf->len, cflags);
+	return IOU_OK;
 }
 
 int io_lent_buf_register(struct io_kiocb *req, unsigned int issue_flags)
 {
-	struct io_lend *lend = io_kiocb_to_cmd(req, struct io_lend);
 	struct io_ring_ctx *ctx = req->ctx;
-	unsigned int len = 0;
-	u32 cflags = 0;
-	int index;
+	int ret;
 
 	if (!req->file->f_op->export_buf)
 		return -EOPNOTSUPP;
 
 	io_ring_submit_lock(ctx, issue_flags);
-	index = io_lend_install(req, &len);
+	ret = io_lend_install(req);
 	io_ring_submit_unlock(ctx, issue_flags);
-	if (index < 0)
-		return index;
-
-	if (lend->flags & IORING_LENT_BUF_PICK_SLOT)
-		cflags = IORING_CQE_F_BUFFER | index << IORING_CQE_BUFFER_SHIFT;
-	io_req_set_res(req, len, cflags);
-	return IOU_OK;
+	return ret;
 }
 
 int io_lent_buf_unregister_prep(struct io_kiocb *req, const struct io_uring_sqe *sqe)
