@@ -11,6 +11,8 @@ void limits_init(struct limits *l)
 		.lbs = SECTOR_SIZE,
 		.pbs = SECTOR_SIZE,
 		.dma_align = 1,
+		.max_segs = LIMITS_MAX_SEGS,
+		.max_seg_size = UINT32_MAX,
 		.discard_max = UINT64_MAX,
 		.zeroes_max = UINT64_MAX,
 	};
@@ -23,6 +25,8 @@ void limits_merge(struct limits *l, const struct limits *leg)
 	l->pbs = max_u64(l->pbs, leg->pbs);
 	l->dma_align = max_u64(l->dma_align, leg->dma_align);
 	l->virt_boundary |= leg->virt_boundary;
+	l->max_segs = min_u64(l->max_segs, leg->max_segs);
+	l->max_seg_size = min_u64(l->max_seg_size, leg->max_seg_size);
 	l->io_min = max_u64(l->io_min, leg->io_min);
 	l->io_opt = max_u64(l->io_opt, leg->io_opt);
 	l->discard_max = min_u64(l->discard_max, leg->discard_max);
@@ -81,6 +85,9 @@ void limits_to_params(const struct limits *l, u32 max_io, bool lends, struct ubl
 		p->types |= UBLK_PARAM_TYPE_DMA_ALIGN;
 		p->dma.alignment = max_u64(l->lbs, l->dma_align) - 1;
 		p->basic.virt_boundary_mask = l->virt_boundary;
+		p->types |= UBLK_PARAM_TYPE_SEGMENT;
+		p->seg.max_segments = l->max_segs;
+		p->seg.max_segment_size = l->max_seg_size;
 	}
 
 	if (!l->discard_max && !l->zeroes_max)

@@ -12,6 +12,7 @@
 
 /* ublk takes logical blocks of at most one page. */
 #define LIMITS_MAX_LBS		4096U
+#define LIMITS_MAX_SEGS		65535U	/* which ublk has when it is told nothing */
 #define LIMITS_MAX_IO		(32U << 20)
 #define LIMITS_DEF_IO		(512U << 10)
 
@@ -24,6 +25,8 @@ struct limits {
 	u32 lbs, pbs;		/* logical, physical block, bytes */
 	u32 dma_align;		/* of memory in direct I/O, bytes, a power of two */
 	u32 virt_boundary;	/* mask: a segment begins and ends there, but for the first and last */
+	u32 max_segs;		/* pieces of memory in one request */
+	u32 max_seg_size;	/* bytes of each, UINT32_MAX: no limit */
 	u32 io_min, io_opt;	/* bytes, 0: nothing to say */
 	u64 discard_max;	/* bytes, 0: cannot */
 	u32 discard_gran;	/* bytes */

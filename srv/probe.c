@@ -45,6 +45,8 @@ int probe_blk(struct leg *leg, u32 block)
 	/* The attribute is a mask; without it, what every driver can do. */
 	l->dma_align = sysfs_queue_u64(leg->dev, "dma_alignment", SECTOR_SIZE - 1) + 1;
 	l->virt_boundary = sysfs_queue_u64(leg->dev, "virt_boundary_mask", 0);
+	l->max_segs = sysfs_queue_u64(leg->dev, "max_segments", LIMITS_MAX_SEGS);
+	l->max_seg_size = sysfs_queue_u64(leg->dev, "max_segment_size", UINT32_MAX);
 	l->volatile_cache = sysfs_queue_is(leg->dev, "write_cache", "write back");
 	l->stable = sysfs_queue_u64(leg->dev, "stable_writes", 0);
 	l->discard_max = sysfs_queue_u64(leg->dev, "discard_max_bytes", 0);
@@ -160,6 +162,9 @@ int probe_file(struct leg *leg, const struct stat *st, u32 block)
 	int ret;
 
 	l->size = st->st_size;
+	/* the file system cuts what its disk cannot take */
+	l->max_segs = LIMITS_MAX_SEGS;
+	l->max_seg_size = UINT32_MAX;
 	l->volatile_cache = true;
 	ret = probe_file_blocks(leg, block);
 	if (ret)

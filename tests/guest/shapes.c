@@ -81,14 +81,10 @@ static const struct shape shapes[] = {
 
 static u64 queue_attr(int id, const char *name)
 {
-	char path[96], text[32] = "";
-	int fd;
+	char path[32];
 
-	snprintf(path, sizeof(path), "/sys/block/ublkb%d/queue/%s", id, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	must(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "%s: %s", path, strerror(errno));
-	close(fd);
-	return strtoull(text, NULL, 10);
+	snprintf(path, sizeof(path), "/dev/ublkb%d", id);
+	return disk_queue_attr(path, name);
 }
 
 static size_t shape_iov(const struct shape *s, u8 *from, struct iovec *iov)
@@ -265,6 +261,28 @@ Test(shapes, are_announced_in_every_mode_that_lends)
 		cli_del(id);
 		id = add(mode_names[m], 2);
 		cr_assert_eq(queue_attr(id, "dma_alignment"), lends ? 4095 : 3, "%s: two legs", mode_names[m]);
+		cli_del(id);
+	}
+}
+
+/* The driver's own limit is 65535, and no leg of these tests has that many. */
+Test(shapes, have_the_segments_of_the_legs_in_every_mode_that_lends)
+{
+	static const struct null_disk opt = { .block = 512 };
+
+	for (unsigned int m = 0; m < cli_modes(); m++) {
+		bool lends = mode_find(mode_names[m])->lends;
+		unsigned long segs, size;
+		int id;
+
+		make_legs(1, &opt);
+		segs = disk_queue_attr(legs[0], "max_segments");
+		size = disk_queue_attr(legs[0], "max_segment_size");
+		cr_assert(segs < 65535 && size < UINT32_MAX, "%lu segments of %lu bytes", segs, size);
+		id = add(mode_names[m], 1);
+		cr_assert_eq(queue_attr(id, "max_segments"), lends ? segs : 65535, "%s", mode_names[m]);
+		cr_assert_eq(queue_attr(id, "max_segment_size"), lends ? size : UINT32_MAX, "%s",
+			     mode_names[m]);
 		cli_del(id);
 	}
 }

@@ -139,11 +139,16 @@ Test(ublk_zc, parameters_out_of_range_are_refused)
 	res_is(raw_del(r.id, SOON_MS), 0, "DEL_DEV");
 }
 
+static u64 queue_attr(const char *name)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/dev/ublkb%d", r.id);
+	return disk_queue_attr(path, name);
+}
+
 Test(ublk_zc, the_server_says_how_pages_are_aligned)
 {
-	char path[64], text[16] = "";
-	int fd;
-
 	res_is(raw_add(&r, &zc), 0, "ADD_DEV");
 	res_is(set_dma_align(4096), -EINVAL, "a page and more");
 	res_is(set_dma_align(~0), -EINVAL, "all ones");
@@ -153,11 +158,36 @@ Test(ublk_zc, the_server_says_how_pages_are_aligned)
 	raw_open(&r);
 	raw_fetch_all(&r);
 	res_is(raw_start(&r), 0, "START_DEV");
-	snprintf(path, sizeof(path), "/sys/block/ublkb%d/queue/dma_alignment", r.id);
-	fd = open(path, O_RDONLY);
-	must(fd >= 0 && read(fd, text, 15) > 0, "%s", path);
-	close(fd);
-	cr_assert_str_eq(text, "511\n");
+	cr_assert_eq(queue_attr("dma_alignment"), 511);
+	raw_down(&r);
+}
+
+static int set_segment(u64 boundary, u32 size, u16 nr)
+{
+	struct ublk_params p = good_params;
+
+	p.types |= UBLK_PARAM_TYPE_SEGMENT;
+	p.seg.seg_boundary_mask = boundary;
+	p.seg.max_segment_size = size;
+	p.seg.max_segments = nr;
+	return set_params(&p);
+}
+
+Test(ublk_zc, the_server_says_what_segments_there_are)
+{
+	res_is(raw_add(&r, &zc), 0, "ADD_DEV");
+	res_is(set_segment(2047, 0, 0), -EINVAL, "a boundary inside of a page");
+	res_is(set_segment(12287, 0, 0), -EINVAL, "a boundary that is no power of two");
+	res_is(set_segment(0, 4095, 0), -EINVAL, "less than a page");
+	res_is(set_segment(~0ULL, 0, 0), 0, "a boundary that is none");
+	res_is(set_segment(4095, 4096, 1), 0, "a page");
+	res_is(set_segment(0, 0, 0), 0, "the block layer's");
+	res_is(set_segment(65535, 8192, 7), 0, "some");
+	raw_open(&r);
+	raw_fetch_all(&r);
+	res_is(raw_start(&r), 0, "START_DEV");
+	cr_assert_eq(queue_attr("max_segments"), 7);
+	cr_assert_eq(queue_attr("max_segment_size"), 8192);
 	raw_down(&r);
 }
 

@@ -119,6 +119,18 @@ void disk_null_sweep(void)
 		closedir(dir);
 }
 
+u64 disk_queue_attr(const char *path, const char *name)
+{
+	char attr[96], text[32] = "";
+	int fd;
+
+	snprintf(attr, sizeof(attr), "/sys/block/%s/queue/%s", strrchr(path, '/') + 1, name);
+	fd = open(attr, O_RDONLY | O_CLOEXEC);
+	must(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "%s: %s", attr, strerror(errno));
+	close(fd);
+	return strtoull(text, NULL, 10);
+}
+
 const char *disk_null_path(const char *name)
 {
 	static char dev[32];

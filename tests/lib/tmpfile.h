@@ -44,6 +44,9 @@ const char *disk_null_path(const char *name);
 /* Removes all that failed tests left. */
 void disk_null_sweep(void);
 
+/* A number that /sys/block has of the disk at @path, which stands in /dev: queue/@name. */
+u64 disk_queue_attr(const char *path, const char *name);
+
 /* All of it, or the test ends. */
 void file_read(int fd, void *buf, size_t len, u64 pos);
 void file_write(int fd, const void *buf, size_t len, u64 pos);

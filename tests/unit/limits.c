@@ -198,6 +198,37 @@ Test(limits, pages_that_one_leg_wants_stable_are_stable)
 	cr_assert(l.stable);
 }
 
+Test(limits, segments_are_as_the_narrowest_leg_has_them)
+{
+	struct limits a = ssd(), b = disk(), l;
+	struct ublk_params p;
+
+	a.max_segs = 33;
+	a.max_seg_size = 1 << 20;
+	b.max_segs = 128;
+	b.max_seg_size = 65536;
+	l = merged(&a, &b);
+	limits_to_params(&l, 512 << 10, false, &p);
+	cr_assert_eq(p.types & UBLK_PARAM_TYPE_SEGMENT, 0);
+	limits_to_params(&l, 512 << 10, true, &p);
+	cr_assert(p.types & UBLK_PARAM_TYPE_SEGMENT);
+	cr_assert_eq(p.seg.max_segments, 33);
+	cr_assert_eq(p.seg.max_segment_size, 65536);
+	cr_assert_eq(p.seg.seg_boundary_mask, 0);
+}
+
+Test(limits, without_a_leg_that_limits_segments_there_is_no_limit)
+{
+	struct ublk_params p;
+	struct limits l;
+
+	limits_init(&l);
+	l.size = 1 << 20;
+	limits_to_params(&l, 512 << 10, true, &p);
+	cr_assert_eq(p.seg.max_segments, 65535);
+	cr_assert_eq(p.seg.max_segment_size, UINT32_MAX);
+}
+
 Test(limits, the_boundary_of_one_leg_is_everybodys)
 {
 	struct limits a = ssd(), b = disk(), l;
