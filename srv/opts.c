@@ -52,6 +52,7 @@ static int opt_bad(const char *cmd, const struct opt *o, const char *value)
 					 used ? ", " : "one of ", *c);
 		break;
 	case OPT_SIZE:
+	case OPT_SIZE32:
 		used = snprintf(want, sizeof(want), "bytes, or with K, M, G, T");
 		if (o->align > 1)
 			snprintf(want + used, sizeof(want) - used,
@@ -101,6 +102,7 @@ static int opt_store(const char *cmd, const struct opt *o, void *base, const cha
 		return 0;
 	case OPT_UINT:
 	case OPT_SIZE:
+	case OPT_SIZE32:
 		return opt_number(cmd, o, dst, value);
 	case OPT_CHOICE:
 		for (const char *const *c = o->choices; *c; c++)

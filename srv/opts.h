@@ -18,6 +18,7 @@ enum opt_type {
 	OPT_FLAG = 1,	/* bool, no value */
 	OPT_UINT,	/* unsigned int, min..max */
 	OPT_SIZE,	/* u64, with K, M, G or T, min..max, a multiple of align */
+	OPT_SIZE32,	/* unsigned int, the same */
 	OPT_STR,	/* const char *, points into argv */
 	OPT_CHOICE,	/* const char *, one of choices */
 	OPT_LIST,	/* struct strlist, may be repeated */

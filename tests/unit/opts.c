@@ -9,6 +9,10 @@ struct conf {
 	bool flag;
 	unsigned int number;
 	u64 size;
+	struct {
+		unsigned int size;
+		unsigned int behind;
+	} small;
 	const char *string;
 	const char *choice;
 	struct strlist list;
@@ -22,6 +26,8 @@ static const struct opt table[] = {
 	  .offset = offsetof(struct conf, number) },
 	{ .name = "size", .type = OPT_SIZE, .arg = "SIZE", .min = 512, .align = 512,
 	  .offset = offsetof(struct conf, size) },
+	{ .name = "small", .type = OPT_SIZE32, .arg = "SIZE", .min = 4096, .align = 4096,
+	  .offset = offsetof(struct conf, small.size) },
 	{ .name = "string", .letter = 's', .type = OPT_STR, .arg = "TEXT",
 	  .offset = offsetof(struct conf, string) },
 	{ .name = "choice", .letter = 'c', .type = OPT_CHOICE, .arg = "COLOUR", .choices = colours,
@@ -67,6 +73,24 @@ Test(opts, every_type_is_stored)
 	cr_assert_str_eq(c.choice, "green");
 	cr_assert_eq(c.list.nr, 2);
 	cr_assert_str_eq(c.list.v[1], "b");
+}
+
+Test(opts, a_small_size_leaves_alone_what_is_behind_it)
+{
+	struct conf c = { .small.behind = 7 };
+
+	cr_assert_eq(PARSE(&c, "--small", "2M"), 0);
+	cr_assert_eq(c.small.size, 2 << 20);
+	cr_assert_eq(c.small.behind, 7);
+}
+
+Test(opts, a_small_size_must_fit, .init = cr_redirect_stderr)
+{
+	struct conf c = { .small.size = 5 };
+
+	cr_assert_eq(PARSE(&c, "--small", "4G"), -EINVAL);
+	expect_error("--small 4G: wrong value; right is bytes, or with K, M, G, T, a multiple of 4096, at least 4096");
+	cr_assert_eq(c.small.size, 5);
 }
 
 Test(opts, values_may_be_attached)
@@ -188,7 +212,7 @@ Test(opts, help_is_told_apart)
 
 Test(opts, peek_finds_every_spelling)
 {
-	const struct opt *o = &table[3];
+	const struct opt *o = &table[4];
 
 	cr_assert_str_eq(opts_peek(3, (char *[]){ "cmd", "-s", "v" }, o), "v");
 	cr_assert_str_eq(opts_peek(2, (char *[]){ "cmd", "-sv" }, o), "v");
