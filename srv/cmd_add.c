@@ -20,35 +20,39 @@
 /* one that was killed when its I/O is done. */
 #define RECOVER_PATIENCE_MS	10000
 
+/*
+ * struct add_conf - the options' values
+ * On the stack of add_main().  Most are the device's or the launch's own; beside them
+ * names of what @launch points to, and what UBLK_F_* is made of.
+ */
 struct add_conf {
 	const char *type;
 	const char *mode;
 	const char *pace;
-	unsigned int nr_queues;
-	unsigned int depth;
-	unsigned int id;
-	u64 max_io;
-	bool foreground;
 	bool recovery, reissue;
-	bool json;
-	bool force;
+	struct launch launch;
 };
 
+#define ADD_OPT(member)		.offset = offsetof(struct add_conf, member)
+#define LAUNCH_OPT(member)	ADD_OPT(launch.member)
+#define DEVICE_OPT(member)	LAUNCH_OPT(device.member)
+
+#define MAX_ID	((1U << 20) - 1)
 #define TYPE_OPT \
 	{ .name = "type", .letter = 't', .type = OPT_STR, .arg = "TYPE", \
-	  .offset = offsetof(struct add_conf, type), .help = "the target, see below" }
+	  ADD_OPT(type), .help = "the target, see below" }
 #define MODE_OPT \
 	{ .name = "mode", .letter = 'm', .type = OPT_CHOICE, .arg = "MODE", .choices = mode_names, \
-	  .offset = offsetof(struct add_conf, mode), .help = "how data moves, see below [copy]" }
+	  ADD_OPT(mode), .help = "how data moves, see below [copy]" }
 #define FOREGROUND_OPT \
 	{ .name = "foreground", .letter = 'f', .type = OPT_FLAG, \
-	  .offset = offsetof(struct add_conf, foreground), .help = "serve in this process, log to stderr" }
+	  LAUNCH_OPT(foreground), .help = "serve in this process, log to stderr" }
 #define JSON_OPT \
 	{ .name = "json", .letter = 'j', .type = OPT_FLAG, \
-	  .offset = offsetof(struct add_conf, json), .help = "print the device as JSON" }
+	  LAUNCH_OPT(json), .help = "print the device as JSON" }
 #define PACE_OPT \
 	{ .name = "pace", .letter = 'p', .type = OPT_CHOICE, .arg = "PACE", .choices = pace_names, \
-	  .offset = offsetof(struct add_conf, pace), \
+	  ADD_OPT(pace), \
 	  .help = "preempt clients (normal), wait for them (batch), or by load [auto]" }
 
 static const struct opt type_opt = TYPE_OPT;
@@ -58,19 +62,19 @@ static const struct opt add_opts[] = {
 	TYPE_OPT,
 	MODE_OPT,
 	{ .name = "queues", .letter = 'q', .type = OPT_UINT, .arg = "N", .min = 1, .max = UBLK_MAX_NR_QUEUES,
-	  .offset = offsetof(struct add_conf, nr_queues),
+	  DEVICE_OPT(nr_queues),
 	  .help = "queues, each with a thread; at most one per CPU [1]" },
 	{ .name = "depth", .letter = 'd', .type = OPT_UINT, .arg = "N", .min = 1, .max = UBLK_MAX_QUEUE_DEPTH,
-	  .offset = offsetof(struct add_conf, depth), .help = "requests per queue [128]" },
-	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = (1U << 20) - 1,
-	  .offset = offsetof(struct add_conf, id), .help = "number N of /dev/ublkbN [first free]" },
-	{ .name = "max-io", .type = OPT_SIZE, .arg = "SIZE", .min = 4096, .max = LIMITS_MAX_IO, .align = 4096,
-	  .offset = offsetof(struct add_conf, max_io), .help = "largest request [512K]" },
+	  DEVICE_OPT(depth), .help = "requests per queue [128]" },
+	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = MAX_ID,
+	  DEVICE_OPT(id), .help = "number N of /dev/ublkbN [first free]" },
+	{ .name = "max-io", .type = OPT_SIZE32, .arg = "SIZE", .min = 4096, .max = LIMITS_MAX_IO, .align = 4096,
+	  DEVICE_OPT(max_io), .help = "largest request [512K]" },
 	{ .name = "recovery", .letter = 'r', .type = OPT_FLAG,
-	  .offset = offsetof(struct add_conf, recovery),
+	  ADD_OPT(recovery),
 	  .help = "the device outlives its server and waits for 'recover'" },
 	{ .name = "reissue", .type = OPT_FLAG,
-	  .offset = offsetof(struct add_conf, reissue),
+	  ADD_OPT(reissue),
 	  .help = "and what the server had in work is done again, not failed" },
 	PACE_OPT,
 	FOREGROUND_OPT,
@@ -81,9 +85,9 @@ static const struct opt add_opts[] = {
 static const struct opt recover_opts[] = {
 	TYPE_OPT,
 	MODE_OPT,
-	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = (1U << 20) - 1,
-	  .offset = offsetof(struct add_conf, id), .help = "the device /dev/ublkbID" },
-	{ .name = "force", .type = OPT_FLAG, .offset = offsetof(struct add_conf, force),
+	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = MAX_ID,
+	  DEVICE_OPT(id), .help = "the device /dev/ublkbID" },
+	{ .name = "force", .type = OPT_FLAG, LAUNCH_OPT(force),
 	  .help = "as another target, or with other legs, than it was made" },
 	PACE_OPT,
 	FOREGROUND_OPT,
@@ -157,7 +161,7 @@ static struct target *add_make_target(int argc, char **argv, const struct opt *o
 	return NULL;
 }
 
-static int add_check_kernel(const char *cmd, const struct mode_ops *mode, u32 recover_id)
+static int add_check_kernel(const char *cmd, const struct launch *l)
 {
 	const char *missing;
 	struct caps caps;
@@ -168,15 +172,15 @@ static int add_check_kernel(const char *cmd, const struct mode_ops *mode, u32 re
 		return ret;
 	ret = caps_probe(&c, &caps);
 	/* Not of the kernel, but in time, and before the legs are opened. */
-	if (!ret && recover_id != UINT32_MAX)
-		ret = launch_wait_dead(&c, recover_id);
+	if (!ret && l->recover)
+		ret = launch_wait_dead(&c, l->device.id);
 	ctrl_deinit(&c);
 	if (ret)
 		return ret;
-	ret = mode_check(mode, &caps, &missing);
+	ret = mode_check(l->device.mode, &caps, &missing);
 	if (ret)
 		log_err("%s: -m %s: this kernel lacks %s; 'regbuf features' tells what it has",
-			cmd, mode->name, missing);
+			cmd, l->device.mode->name, missing);
 	return ret;
 }
 
@@ -185,7 +189,7 @@ static int add_check_kernel(const char *cmd, const struct mode_ops *mode, u32 re
  * for as long as the process lives, and in the foreground that is the server.  The
  * worker would stay in the mount namespace that the server leaves.
  */
-static int add_check_kernel_apart(const char *cmd, const struct mode_ops *mode, u32 recover_id)
+static int add_check_kernel_apart(const char *cmd, const struct launch *l)
 {
 	pid_t child;
 	int status;
@@ -193,7 +197,7 @@ static int add_check_kernel_apart(const char *cmd, const struct mode_ops *mode, 
 	fflush(NULL);
 	child = fork();
 	if (!child)
-		_exit(add_check_kernel(cmd, mode, recover_id) ? 1 : 0);
+		_exit(add_check_kernel(cmd, l) ? 1 : 0);
 	if (child < 0 || waitpid(child, &status, 0) != child) {
 		log_err("%s: looking at the kernel: %s", cmd, strerror(errno));
 		return -EIO;
@@ -204,31 +208,31 @@ static int add_check_kernel_apart(const char *cmd, const struct mode_ops *mode, 
 }
 
 /* The kernel makes no more queues than this, which it does not tell before. */
-static void add_bound_queues(const char *cmd, struct launch *l)
+static void add_bound_queues(const char *cmd, struct device *d)
 {
 	unsigned int cpus = machine_cpus("");
 
-	if (!cpus || l->nr_queues <= cpus)
+	if (!cpus || d->nr_queues <= cpus)
 		return;
 	log_warn("%s: --queues %u: this machine takes %u, one for each processor that it can have; there will be %u",
-		 cmd, l->nr_queues, cpus, cpus);
-	l->nr_queues = cpus;
+		 cmd, d->nr_queues, cpus, cpus);
+	d->nr_queues = cpus;
 }
 
 /* The buffers of all tags come by and by, as requests do: there must be memory for them. */
-static int add_check_memory(const char *cmd, const struct launch *l)
+static int add_check_memory(const char *cmd, const struct device *d)
 {
-	u64 need = (u64)l->nr_queues * l->depth * l->max_io;
+	u64 need = (u64)d->nr_queues * d->depth * d->max_io;
 	struct memory have;
 
-	if (!l->mode->has_bufs)
+	if (!d->mode->has_bufs)
 		return 0;
 	machine_memory("", &have);
 	if (need <= have.bytes)
 		return 0;
 	log_err("%s: %u x %u buffers of %u bytes, for every request of mode %s, are %" PRIu64 " MiB, and %" PRIu64
 		" MiB of memory are available (%s); right is a smaller --depth or --max-io, or mode register or get-data",
-		cmd, l->nr_queues, l->depth, l->max_io, l->mode->name, need >> 20, have.bytes >> 20, have.limit);
+		cmd, d->nr_queues, d->depth, d->max_io, d->mode->name, need >> 20, have.bytes >> 20, have.limit);
 	return -ENOMEM;
 }
 
@@ -236,9 +240,9 @@ static int add_check_memory(const char *cmd, const struct launch *l)
  * What a server would miss only later, or never know of: without sysfs a leg's write
  * cache, say, which is not flushed then.
  */
-static int add_check_machine(const char *cmd, const struct launch *l)
+static int add_check_machine(const char *cmd, const struct device *d)
 {
-	int ret = rlimits_files(RLIMITS_FILES(l->nr_queues));
+	int ret = rlimits_files(RLIMITS_FILES(d->nr_queues));
 
 	if (ret)
 		return ret;
@@ -265,42 +269,42 @@ static int add_parse(int argc, char **argv, const struct opt *opts, struct add_c
 	return ret;
 }
 
-static int add_run(const char *cmd, struct target *t, const struct add_conf *conf, bool recover)
+/* What the names and flags among the options stand for. */
+static void add_resolve(const struct add_conf *conf, struct target *t, struct device *d)
 {
-	struct launch l = {
-		.mode = mode_find(conf->mode),
-		.target = t,
-		.id = conf->id,
-		.nr_queues = conf->nr_queues,
-		.depth = conf->depth,
-		.max_io = conf->max_io,
-		.recover = recover,
-		.pace = pace_find(conf->pace),
-		.foreground = conf->foreground,
-		.use_syslog = !conf->foreground,
-		.json = conf->json,
-		.force = conf->force,
-	};
-	u32 recover_id = recover ? conf->id : UINT32_MAX;
-	int ret;
+	d->mode = mode_find(conf->mode);
+	d->pace = pace_find(conf->pace);
+	d->target = t;
+	if (conf->recovery || conf->reissue)
+		d->flags |= UBLK_F_USER_RECOVERY;
+	if (conf->reissue)
+		d->flags |= UBLK_F_USER_RECOVERY_REISSUE;
+}
+
+/* 0, or -errno after a message: this machine can serve the device.  Before legs are opened. */
+static int add_check(const char *cmd, const struct launch *l)
+{
+	int ret = 0;
+
+	if (!l->recover)
+		ret = add_check_memory(cmd, &l->device);
+	if (ret)
+		return ret;
+	ret = l->foreground ? add_check_kernel_apart(cmd, l) : add_check_kernel(cmd, l);
+	return ret ? ret : add_check_machine(cmd, &l->device);
+}
+
+static int add_run(const char *cmd, struct launch *l)
+{
+	struct target *t = l->device.target;
 
 	for (struct target *i = t; i; i = i->inner)
-		i->patience_ms = recover ? RECOVER_PATIENCE_MS : ADD_PATIENCE_MS;
-	if (conf->recovery || conf->reissue)
-		l.flags |= UBLK_F_USER_RECOVERY;
-	if (conf->reissue)
-		l.flags |= UBLK_F_USER_RECOVERY_REISSUE;
-	if (!recover)
-		add_bound_queues(cmd, &l);
-	if (!recover && add_check_memory(cmd, &l))
+		i->patience_ms = l->recover ? RECOVER_PATIENCE_MS : ADD_PATIENCE_MS;
+	if (!l->recover)
+		add_bound_queues(cmd, &l->device);
+	if (add_check(cmd, l) || t->ops->open(t))
 		return 1;
-	if (conf->foreground)
-		ret = add_check_kernel_apart(cmd, l.mode, recover_id);
-	else
-		ret = add_check_kernel(cmd, l.mode, recover_id);
-	if (ret || add_check_machine(cmd, &l) || t->ops->open(t))
-		return 1;
-	return launch_run(&l);
+	return launch_run(l);
 }
 
 static int add_main(int argc, char **argv, const struct opt *opts, bool recover)
@@ -308,10 +312,15 @@ static int add_main(int argc, char **argv, const struct opt *opts, bool recover)
 	struct add_conf conf = {
 		.mode = "copy",
 		.pace = "auto",
-		.nr_queues = 1,
-		.depth = 128,
-		.id = UINT32_MAX,
-		.max_io = LIMITS_DEF_IO,
+		.launch = {
+			.recover = recover,
+			.device = {
+				.id = DEVICE_ANY_ID,
+				.nr_queues = 1,
+				.depth = 128,
+				.max_io = LIMITS_DEF_IO,
+			},
+		},
 	};
 	struct target *t = add_make_target(argc, argv, &type_opt);
 	int ret;
@@ -319,11 +328,16 @@ static int add_main(int argc, char **argv, const struct opt *opts, bool recover)
 	if (!t)
 		return EXIT_USAGE;
 	ret = add_parse(argc, argv, opts, &conf, t);
-	if (!ret && recover && conf.id == UINT32_MAX) {
+	if (!ret && recover && conf.launch.device.id == DEVICE_ANY_ID) {
 		log_err("recover: -n ID is missing");
 		ret = -EINVAL;
 	}
-	ret = ret ? EXIT_USAGE : add_run(argv[0], t, &conf, recover);
+	if (ret) {
+		ret = EXIT_USAGE;
+	} else {
+		add_resolve(&conf, t, &conf.launch.device);
+		ret = add_run(argv[0], &conf.launch);
+	}
 	target_destroy(t);
 	return ret;
 }

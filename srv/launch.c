@@ -23,6 +23,7 @@
 #include "log.h"
 #include "node.h"
 #include "self.h"
+#include "server.h"
 #include "signals.h"
 #include "sysfs.h"
 
@@ -58,7 +59,7 @@ static int launch_add_failed(const struct launch *l, int err)
 	switch (err) {
 	case EEXIST:
 		log_err("device %u exists already: leave out -n for a free one, or 'regbuf del -n %u' first",
-			l->id, l->id);
+			l->device.id, l->device.id);
 		break;
 	case EPERM:
 	case EACCES:
@@ -76,10 +77,10 @@ static int launch_wait_node(const struct launch *l, struct ctrl *c, enum node_ki
 	struct ublk_params p;
 	dev_t dev = 0;
 
-	if (!ctrl_get_params(c, l->id, &p) && p.types & UBLK_PARAM_TYPE_DEVT)
+	if (!ctrl_get_params(c, l->device.id, &p) && p.types & UBLK_PARAM_TYPE_DEVT)
 		dev = kind == NODE_BLOCK ? makedev(p.devt.disk_major, p.devt.disk_minor) :
 					   makedev(p.devt.char_major, p.devt.char_minor);
-	return node_wait(kind, l->id, dev);
+	return node_wait(kind, l->device.id, dev);
 }
 
 /* Can the device that was just added be used? */
@@ -88,12 +89,12 @@ static int launch_check_added(const struct launch *l, struct ctrl *c,
 {
 	int ret;
 
-	if ((info->flags & l->mode->ublk_flags) != l->mode->ublk_flags) {
+	if ((info->flags & l->device.mode->ublk_flags) != l->device.mode->ublk_flags) {
 		/* An old driver drops what it does not know. */
-		log_err("mode %s: this kernel's ublk driver does not have it", l->mode->name);
+		log_err("mode %s: this kernel's ublk driver does not have it", l->device.mode->name);
 		return -EOPNOTSUPP;
 	}
-	ret = node_check_names("", l->id);
+	ret = node_check_names("", l->device.id);
 	return ret ? ret : launch_wait_node(l, c, NODE_CHAR);
 }
 
@@ -101,25 +102,25 @@ static int launch_check_added(const struct launch *l, struct ctrl *c,
 static int launch_add(struct launch *l, struct ctrl *c)
 {
 	struct ublksrv_ctrl_dev_info info = {
-		.ublksrv_flags = l->nonce,
-		.nr_hw_queues = l->nr_queues,
-		.queue_depth = l->depth,
-		.max_io_buf_bytes = l->max_io,
-		.dev_id = l->id,
-		.flags = l->flags | l->mode->ublk_flags,
+		.ublksrv_flags = l->device.identity,
+		.nr_hw_queues = l->device.nr_queues,
+		.queue_depth = l->device.depth,
+		.max_io_buf_bytes = l->device.max_io,
+		.dev_id = l->device.id,
+		.flags = l->device.flags | l->device.mode->ublk_flags,
 	};
-	int ret = l->id == UINT32_MAX ? 0 : node_check_names("", l->id);
+	int ret = l->device.id == DEVICE_ANY_ID ? 0 : node_check_names("", l->device.id);
 
 	if (ret)
 		return ret;
 	ret = ctrl_add_dev(c, &info);
 	if (ret)
 		return launch_add_failed(l, -ret);
-	l->id = info.dev_id;
-	l->nr_queues = info.nr_hw_queues;
+	l->device.id = info.dev_id;
+	l->device.nr_queues = info.nr_hw_queues;
 	ret = launch_check_added(l, c, &info);
 	if (ret)
-		ctrl_del_dev(c, l->id);
+		ctrl_del_dev(c, l->device.id);
 	return ret;
 }
 
@@ -130,16 +131,16 @@ static int launch_set_params(struct launch *l, struct ctrl *c)
 
 	if (l->recover)
 		return 0;
-	limits_to_params(&l->target->lim, l->max_io, l->mode->lends, &params);
-	ret = ctrl_set_params(c, l->id, &params);
+	limits_to_params(&l->device.target->lim, l->device.max_io, l->device.mode->lends, &params);
+	ret = ctrl_set_params(c, l->device.id, &params);
 	if (ret)
-		log_err("device %u: parameters: %s", l->id, strerror(-ret));
+		log_err("device %u: parameters: %s", l->device.id, strerror(-ret));
 	return ret;
 }
 
 static int launch_server_gone(struct launch *l, int ret)
 {
-	log_err("device %u: its server died", l->id);
+	log_err("device %u: its server died", l->device.id);
 	return ret;
 }
 
@@ -147,10 +148,10 @@ static int launch_tell_server(struct launch *l, int sock, enum launch_type type)
 {
 	const struct launch_msg msg = {
 		.type = type,
-		.id = l->id,
-		.nr_queues = l->nr_queues,
-		.depth = l->depth,
-		.max_io = l->max_io,
+		.id = l->device.id,
+		.nr_queues = l->device.nr_queues,
+		.depth = l->device.depth,
+		.max_io = l->device.max_io,
 	};
 	int ret = launch_send(sock, &msg);
 
@@ -182,7 +183,7 @@ static void launch_set_queue(struct launch *l, const char *name, const char *val
 	struct stat st;
 	int ret;
 
-	snprintf(path, sizeof(path), "/dev/ublkb%u", l->id);
+	snprintf(path, sizeof(path), "/dev/ublkb%u", l->device.id);
 	ret = stat(path, &st) ? -errno : sysfs_queue_set(st.st_rdev, name, value);
 	if (ret)
 		log_warn("%s: %s could not be set to %s: %s: %s", path, name, value, strerror(-ret), why);
@@ -194,7 +195,7 @@ static void launch_set_queue(struct launch *l, const char *name, const char *val
  */
 static void launch_stable_pages(struct launch *l)
 {
-	if ((l->target->ops->wants_stable_data || l->target->lim.stable) && l->mode->lends)
+	if ((l->device.target->ops->wants_stable_data || l->device.target->lim.stable) && l->device.mode->lends)
 		launch_set_queue(l, "stable_writes", "1",
 				 "pages that change while they are written may differ between legs, or from their checksums");
 }
@@ -211,7 +212,7 @@ static void launch_queue_attributes(struct launch *l)
 static void launch_take_other_legs(struct launch *l)
 {
 	launch_stable_pages(l);
-	cache_drop(l->id);
+	cache_drop(l->device.id);
 }
 
 /* START or END_RECOVERY, and what comes after.  Waits for I/O, so for the server. */
@@ -226,9 +227,9 @@ static int launch_start_here(struct launch *l, int pid)
 	if (ret)
 		return -START_TOLD;
 	if (l->recover)
-		ret = ctrl_end_recovery(&c, l->id, pid);
+		ret = ctrl_end_recovery(&c, l->device.id, pid);
 	else
-		ret = ctrl_start_dev(&c, l->id, pid);
+		ret = ctrl_start_dev(&c, l->device.id, pid);
 	if (!ret && launch_wait_node(l, &c, NODE_BLOCK))
 		ret = -START_TOLD;
 	if (!ret && !l->recover)
@@ -249,7 +250,7 @@ static int launch_start(struct launch *l, int sock, int pid)
 	int status;
 
 	if (child < 0) {
-		log_err("device %u: start: fork: %s", l->id, strerror(errno));
+		log_err("device %u: start: fork: %s", l->device.id, strerror(errno));
 		return -errno;
 	}
 	if (!child) {
@@ -270,7 +271,7 @@ static int launch_start(struct launch *l, int sock, int pid)
 	if (launch_server_died(sock))
 		return launch_server_gone(l, -ECONNRESET);
 	if (ended < 0) {
-		log_err("device %u: start: waiting for it: %s", l->id, strerror(errno));
+		log_err("device %u: start: waiting for it: %s", l->device.id, strerror(errno));
 		kill(child, SIGKILL);
 		return -ECHILD;
 	}
@@ -278,14 +279,14 @@ static int launch_start(struct launch *l, int sock, int pid)
 		return 0;
 	status = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
 	if (status != START_TOLD)
-		log_err("device %u: start: %s", l->id, strerror(status));
+		log_err("device %u: start: %s", l->device.id, strerror(status));
 	return -status;
 }
 
 /* Of a device that is not ours nobody knows. */
 static bool launch_is_made_of_others(const struct launch *l, u64 srv_flags)
 {
-	return srv_flags >> 48 == LAUNCH_MAGIC && ((srv_flags ^ l->nonce) >> 24 & LAUNCH_PART);
+	return srv_flags >> 48 == LAUNCH_MAGIC && ((srv_flags ^ l->device.identity) >> 24 & LAUNCH_PART);
 }
 
 /* Is it what the device was made of, or is that to be taken all the same? */
@@ -295,21 +296,21 @@ static int launch_check_made_of(const struct launch *l, u64 srv_flags)
 		return 0;
 	if (!l->force) {
 		log_err("device %u: it was made as another target, or of other legs; --force takes these nevertheless",
-			l->id);
+			l->device.id);
 		return -EINVAL;
 	}
 	log_warn("device %u: forced: the next recover has to be, too, with these legs; the ones it was made of are taken without it, and are stale",
-		 l->id);
+		 l->device.id);
 	return 0;
 }
 
 /* That the legs need flushes must be known to the clients: without that none comes. */
 static int launch_check_cache(const struct launch *l, const struct ublk_params *p)
 {
-	if (!l->target->lim.volatile_cache || p->basic.attrs & UBLK_ATTR_VOLATILE_CACHE)
+	if (!l->device.target->lim.volatile_cache || p->basic.attrs & UBLK_ATTR_VOLATILE_CACHE)
 		return 0;
 	log_err("device %u: it has no write cache, as the legs that it was made of, so no flush would reach these, which have one; right are legs that write through (queue/write_cache; a file never does)",
-		l->id);
+		l->device.id);
 	return -EINVAL;
 }
 
@@ -319,39 +320,39 @@ static void launch_tell_shape(const struct launch *l, const struct ublk_params *
 	u32 has = p->types & UBLK_PARAM_TYPE_DMA_ALIGN ? p->dma.alignment : SECTOR_SIZE - 1;
 	struct ublk_params want;
 
-	if (!l->mode->lends)
+	if (!l->device.mode->lends)
 		return;
-	limits_to_params(&l->target->lim, LIMITS_DEF_IO, true, &want);
+	limits_to_params(&l->device.target->lim, LIMITS_DEF_IO, true, &want);
 	if (want.dma.alignment > has)
 		log_warn("device %u: its requests are aligned to %u bytes, these legs want %u: what they refuse is copied, which is slower",
-			 l->id, has + 1, want.dma.alignment + 1);
+			 l->device.id, has + 1, want.dma.alignment + 1);
 	if (want.basic.virt_boundary_mask & ~p->basic.virt_boundary_mask)
 		log_warn("device %u: its requests have the boundary mask %#" PRIx64 ", these legs want %#" PRIx64 ": what they refuse is copied, which is slower",
-			 l->id, (u64)p->basic.virt_boundary_mask, (u64)want.basic.virt_boundary_mask);
+			 l->device.id, (u64)p->basic.virt_boundary_mask, (u64)want.basic.virt_boundary_mask);
 }
 
 /* Is it a device that can be recovered, and made for what it will get? */
 static int launch_check_recover(const struct launch *l, const struct ublksrv_ctrl_dev_info *info,
 				const struct ublk_params *p)
 {
-	const struct limits *lim = &l->target->lim;
+	const struct limits *lim = &l->device.target->lim;
 	u64 size = p->basic.dev_sectors << SECTOR_SHIFT;
 	u32 lbs = 1U << p->basic.logical_bs_shift;
 	char names[128];
 
 	if (!(info->flags & UBLK_F_USER_RECOVERY)) {
-		log_err("device %u: it was not made with --recovery", l->id);
+		log_err("device %u: it was not made with --recovery", l->device.id);
 		return -EINVAL;
 	}
-	if ((info->flags & MODE_DATA_FLAGS) != l->mode->ublk_flags) {
+	if ((info->flags & MODE_DATA_FLAGS) != l->device.mode->ublk_flags) {
 		mode_names_of(info->flags, names, sizeof(names));
 		log_err("device %u: it was made in another mode than %s; right is one of %s",
-			l->id, l->mode->name, names);
+			l->device.id, l->device.mode->name, names);
 		return -EINVAL;
 	}
 	if (size != lim->size || lbs != lim->lbs) {
 		log_err("device %u: it has %" PRIu64 " bytes in blocks of %u, the legs %" PRIu64 " in blocks of %u; right are the --size and --block that it was made with",
-			l->id, size, lbs, lim->size, lim->lbs);
+			l->device.id, size, lbs, lim->size, lim->lbs);
 		return -EINVAL;
 	}
 	if (launch_check_cache(l, p) || launch_check_made_of(l, info->ublksrv_flags))
@@ -366,12 +367,12 @@ static int launch_start_recovery(struct launch *l, struct ctrl *c)
 	int ret = -EBUSY;
 
 	for (int ms = 0; ms < BUSY_WAIT_MS && ret == -EBUSY; ms += 10) {
-		ret = ctrl_start_recovery(c, l->id);
+		ret = ctrl_start_recovery(c, l->device.id);
 		if (ret == -EBUSY)
 			usleep(10000);
 	}
 	if (ret)
-		log_err("device %u: recovery: %s", l->id, strerror(-ret));
+		log_err("device %u: recovery: %s", l->device.id, strerror(-ret));
 	return ret;
 }
 
@@ -411,22 +412,22 @@ static int launch_recover(struct launch *l, struct ctrl *c)
 {
 	struct ublksrv_ctrl_dev_info info;
 	struct ublk_params params;
-	int ret = ctrl_get_info(c, l->id, &info);
+	int ret = ctrl_get_info(c, l->device.id, &info);
 
 	if (!ret)
-		ret = ctrl_get_params(c, l->id, &params);
+		ret = ctrl_get_params(c, l->device.id, &params);
 	if (ret) {
-		log_err("device %u: %s", l->id, strerror(-ret));
+		log_err("device %u: %s", l->device.id, strerror(-ret));
 		return ret;
 	}
 	ret = launch_check_recover(l, &info, &params);
 	if (!ret)
-		ret = node_check_names("", l->id);
+		ret = node_check_names("", l->device.id);
 	if (ret)
 		return ret;
-	l->nr_queues = info.nr_hw_queues;
-	l->depth = info.queue_depth;
-	l->max_io = info.max_io_buf_bytes;
+	l->device.nr_queues = info.nr_hw_queues;
+	l->device.depth = info.queue_depth;
+	l->device.max_io = info.max_io_buf_bytes;
 	return launch_start_recovery(l, c);
 }
 
@@ -439,10 +440,10 @@ static int launch_remove(const struct launch *l)
 
 	if (ret)
 		return ret;
-	ret = ctrl_get_info(&c, l->id, &info);
-	if (!ret && info.ublksrv_flags == l->nonce) {
-		ctrl_stop_dev(&c, l->id);
-		ret = ctrl_del_dev(&c, l->id);
+	ret = ctrl_get_info(&c, l->device.id, &info);
+	if (!ret && info.ublksrv_flags == l->device.identity) {
+		ctrl_stop_dev(&c, l->device.id);
+		ret = ctrl_del_dev(&c, l->device.id);
 	}
 	ctrl_deinit(&c);
 	return ret;
@@ -479,7 +480,7 @@ static void launch_undo(struct launch *l, int sock)
 			return;
 		usleep(5000);
 	}
-	log_warn("device %u: it goes when the I/O that its server had in work is over", l->id);
+	log_warn("device %u: it goes when the I/O that its server had in work is over", l->device.id);
 }
 
 static void launch_print_json(const struct launch *l, const char *node, int pid)
@@ -488,7 +489,7 @@ static void launch_print_json(const struct launch *l, const char *node, int pid)
 
 	json_init(&j, stdout);
 	json_open(&j, NULL, '{');
-	json_u64(&j, "id", l->id);
+	json_u64(&j, "id", l->device.id);
 	json_str(&j, "node", node);
 	json_s64(&j, "pid", pid);
 	json_close(&j, '}');
@@ -500,14 +501,14 @@ static int launch_tell_user(const struct launch *l, int pid)
 {
 	char node[32];
 
-	snprintf(node, sizeof(node), "/dev/ublkb%u", l->id);
+	snprintf(node, sizeof(node), "/dev/ublkb%u", l->device.id);
 	if (l->json)
 		launch_print_json(l, node, pid);
 	else
 		printf("%s\n", node);
 	if (!fflush(stdout))
 		return 0;
-	log_err("device %u: its name cannot be printed: %s: removing it", l->id, strerror(errno));
+	log_err("device %u: its name cannot be printed: %s: removing it", l->device.id, strerror(errno));
 	return -EIO;
 }
 
@@ -567,14 +568,9 @@ out:
 static int launch_serve(struct launch *l, int sock)
 {
 	struct server srv = {
-		.nonce = l->nonce,
-		.id = l->id,
+		.device = &l->device,
 		.recover = l->recover,
-		.mode = l->mode,
-		.target = l->target,
-		.pace = l->pace,
 		.foreground = l->foreground,
-		.use_syslog = l->use_syslog,
 		.launch = sock,
 		.ublkc = -1,
 		.status = -1,
@@ -586,17 +582,17 @@ static int launch_serve(struct launch *l, int sock)
 
 static int launch_make_nonce(struct launch *l)
 {
-	const struct target *t = l->target;
+	const struct target *t = l->device.target;
 	u64 made_of;
 
 	while (t->inner)
 		t = t->inner;
 	made_of = legs_identity(t->ops->name, t->legs, t->nr_legs) & LAUNCH_PART;
-	if (getrandom(&l->nonce, sizeof(l->nonce), 0) != sizeof(l->nonce)) {
+	if (getrandom(&l->device.identity, sizeof(l->device.identity), 0) != sizeof(l->device.identity)) {
 		log_err("getrandom: %s", strerror(errno));
 		return -errno;
 	}
-	l->nonce = LAUNCH_MAGIC << 48 | made_of << 24 | (l->nonce & LAUNCH_PART);
+	l->device.identity = LAUNCH_MAGIC << 48 | made_of << 24 | (l->device.identity & LAUNCH_PART);
 	return 0;
 }
 
@@ -636,8 +632,8 @@ int launch_run(struct launch *l)
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 	close(socks[1]);
 	/* The server alone holds the legs. */
-	legs_close(l->target->legs, l->target->nr_legs);
-	l->target->nr_legs = 0;
+	legs_close(l->device.target->legs, l->device.target->nr_legs);
+	l->device.target->nr_legs = 0;
 	if (child)
 		server_pid = child;
 	ret = launch_device(l, socks[0], server_pid);

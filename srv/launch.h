@@ -23,7 +23,7 @@
 #define SRV_LAUNCH_H
 
 #include "ctrl.h"
-#include "server.h"
+#include "device.h"
 #include "types.h"
 
 /*
@@ -57,25 +57,15 @@ int launch_recv(int sock, struct launch_msg *msg);
 
 /*
  * struct launch - what to make
- * On the stack of the command.
- * @id: UINT32_MAX for the first free one
+ * On the stack of the command, which writes it before launch_run().
  * @recover: the device exists, its server died
  * @force: and may get legs that it was not made of
  */
 struct launch {
-	const struct mode_ops *mode;
-	struct target *target;
-	u32 id;
-	unsigned int nr_queues;
-	unsigned int depth;
-	unsigned int max_io;
-	u64 nonce;		/* set by launch_run() */
-	u64 flags;		/* UBLK_F_* beside the mode's */
+	struct device device;
 	bool recover;
 	bool force;
-	enum pace_policy pace;
 	bool foreground;
-	bool use_syslog;
 	bool json;		/* tell of the device as JSON */
 };
 

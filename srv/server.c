@@ -49,13 +49,13 @@ static u64 server_cpu_us(void)
 
 static void server_tell_json(struct server *srv, FILE *out)
 {
-	struct target *t = srv->target;
+	struct target *t = srv->device->target;
 	struct json j;
 
 	json_init(&j, out);
 	json_open(&j, NULL, '{');
 	json_str(&j, "target", t->ops->name);
-	json_str(&j, "mode", srv->mode->name);
+	json_str(&j, "mode", srv->device->mode->name);
 	json_s64(&j, "since", srv->since);
 	json_u64(&j, "cpu_us", server_cpu_us());
 	if (t->ops->status_json)
@@ -66,14 +66,14 @@ static void server_tell_json(struct server *srv, FILE *out)
 static void server_tell(void *arg, enum status_form form, FILE *out)
 {
 	struct server *srv = arg;
-	struct target *t = srv->target;
+	struct target *t = srv->device->target;
 
 	if (form == STATUS_JSON) {
 		server_tell_json(srv, out);
 		return;
 	}
 	/* What list puts into its own line, then the target's lines. */
-	fprintf(out, "%s, mode %s\n", t->ops->name, srv->mode->name);
+	fprintf(out, "%s, mode %s\n", t->ops->name, srv->device->mode->name);
 	if (t->ops->status_text)
 		t->ops->status_text(t, out);
 }
@@ -87,7 +87,7 @@ static bool server_is_deleting(struct server *srv)
 		return false;
 	if (waitpid(srv->deleting, &status, WNOHANG) != srv->deleting || !status)
 		return true;
-	log_warn("device %u: del failed (wait status %#x): trying again", srv->id, status);
+	log_warn("device %u: del failed (wait status %#x): trying again", srv->device->id, status);
 	return false;
 }
 
@@ -101,11 +101,11 @@ static void server_delete(struct server *srv)
 
 	if (server_is_deleting(srv))
 		return;
-	snprintf(id, sizeof(id), "%u", srv->id);
+	snprintf(id, sizeof(id), "%u", srv->device->id);
 	srv->deleting = self_spawn(argv, !srv->foreground || !srv->live);
 	if (srv->deleting < 0) {
 		/* Our death ends the device too, but for the dead node. */
-		log_err("device %u: del: %s", srv->id, strerror(-srv->deleting));
+		log_err("device %u: del: %s", srv->device->id, strerror(-srv->deleting));
 		exit(1);
 	}
 }
@@ -121,7 +121,7 @@ static int server_open_ublkc(struct server *srv)
 {
 	char path[32];
 
-	snprintf(path, sizeof(path), "/dev/ublkc%u", srv->id);
+	snprintf(path, sizeof(path), "/dev/ublkc%u", srv->device->id);
 	for (int ms = 0; ; ms += 10) {
 		/* Non-blocking: io_uring must not hand its reads and writes to a worker. */
 		srv->ublkc = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -138,23 +138,23 @@ static int server_open_ublkc(struct server *srv)
 
 static int server_start_queues(struct server *srv)
 {
-	struct target *t = srv->target;
-	int ret = t->ops->start ? t->ops->start(t, srv->nr_queues) : 0;
+	struct target *t = srv->device->target;
+	int ret = t->ops->start ? t->ops->start(t, srv->device->nr_queues) : 0;
 
 	if (ret)
 		return ret;
-	srv->queues = calloc(srv->nr_queues, sizeof(*srv->queues));
+	srv->queues = calloc(srv->device->nr_queues, sizeof(*srv->queues));
 	if (!srv->queues)
 		return -ENOMEM;
-	for (unsigned int i = 0; i < srv->nr_queues; i++) {
+	for (unsigned int i = 0; i < srv->device->nr_queues; i++) {
 		struct queue *q = &srv->queues[i];
 
 		q->srv = srv;
 		q->qid = i;
-		q->depth = srv->depth;
-		q->max_io = srv->max_io;
-		q->pace_policy = srv->pace;
-		q->mode = srv->mode;
+		q->depth = srv->device->depth;
+		q->max_io = srv->device->max_io;
+		q->pace_policy = srv->device->pace;
+		q->mode = srv->device->mode;
 		q->target = t;
 		q->tq = t->ops->queue ? t->ops->queue(t, i) : NULL;
 		ret = queue_start(q);
@@ -186,7 +186,7 @@ static int server_wait_queues(struct server *srv)
 	};
 	unsigned int ready = 0;
 
-	while (ready < srv->nr_queues) {
+	while (ready < srv->device->nr_queues) {
 		char event;
 
 		/* then revents are those of the round before */
@@ -221,9 +221,9 @@ static void server_orphan(struct server *srv)
 		return;
 	nr = ctrl_list(&ids);
 	for (int i = 0; i < nr; i++) {
-		if (ctrl_get_info(&c, ids[i], &info) || info.ublksrv_flags != srv->nonce)
+		if (ctrl_get_info(&c, ids[i], &info) || info.ublksrv_flags != srv->device->identity)
 			continue;
-		srv->id = ids[i];
+		srv->device->id = ids[i];
 		server_delete(srv);
 	}
 	free(ids);
@@ -241,13 +241,13 @@ static int server_prepare(struct server *srv)
 			server_orphan(srv);
 		return ret;
 	}
-	srv->id = msg.id;
-	srv->nr_queues = msg.nr_queues;
-	srv->depth = msg.depth;
-	srv->max_io = msg.max_io;
+	srv->device->id = msg.id;
+	srv->device->nr_queues = msg.nr_queues;
+	srv->device->depth = msg.depth;
+	srv->device->max_io = msg.max_io;
 
 	/* `recover` knows the number of queues only now. */
-	ret = rlimits_files(RLIMITS_FILES(srv->nr_queues));
+	ret = rlimits_files(RLIMITS_FILES(srv->device->nr_queues));
 	if (!ret)
 		ret = server_open_ublkc(srv);
 	if (!ret)
@@ -256,9 +256,9 @@ static int server_prepare(struct server *srv)
 		ret = server_wait_queues(srv);
 	if (!ret) {
 		protect_memory();
-		srv->status = status_listen(srv->id, why);
+		srv->status = status_listen(srv->device->id, why);
 		if (srv->status < 0)
-			log_warn("device %u: list will know little of it: %s", srv->id, why);
+			log_warn("device %u: list will know little of it: %s", srv->device->id, why);
 	}
 	/* What went wrong comes before the end of it. */
 	log_forward(false);
@@ -280,7 +280,7 @@ static void server_detach(struct server *srv)
 static bool server_launcher_died(struct server *srv)
 {
 	if (!srv->recover)
-		log_err("device %u: 'add' died before the device was usable: removing it", srv->id);
+		log_err("device %u: 'add' died before the device was usable: removing it", srv->device->id);
 	server_abandon(srv);
 	srv->live = false;
 	return false;
@@ -320,7 +320,7 @@ static bool server_signal(struct server *srv)
 
 	if (!name)
 		return true;
-	log_info("device %u: %s from process %d: removing it", srv->id, name, sender);
+	log_info("device %u: %s from process %d: removing it", srv->device->id, name, sender);
 	if (srv->live)
 		server_delete(srv);
 	else
@@ -331,7 +331,7 @@ static bool server_signal(struct server *srv)
 /* What the target has to log at a time, not at an event.  Returns the ms until then, or -1. */
 static int server_tick(struct server *srv, u64 now)
 {
-	struct target *t = srv->target;
+	struct target *t = srv->device->target;
 
 	return t->ops->tick ? t->ops->tick(t, now) : -1;
 }
@@ -340,7 +340,7 @@ static void server_serve(struct server *srv)
 {
 	unsigned int ended = 0;
 
-	while (ended < srv->nr_queues) {
+	while (ended < srv->device->nr_queues) {
 		struct pollfd pfd[] = {
 			{ .fd = srv->events[0], .events = POLLIN },
 			{ .fd = srv->signals, .events = POLLIN },
@@ -359,7 +359,7 @@ static void server_serve(struct server *srv)
 		if (pfd[2].revents)
 			status_serve(srv->status, server_tell, srv);
 		if (pfd[4].revents)
-			log_forward(srv->use_syslog && srv->live);
+			log_forward(!srv->foreground && srv->live);
 		if (pfd[3].revents && !server_launcher(srv))
 			return;
 	}
@@ -372,7 +372,7 @@ static void server_leave_mounts(const struct server *srv)
 	const char *keep[] = { ublkc, sockets, NULL };
 
 	/* In a container the device may be mounted by itself. */
-	snprintf(ublkc, sizeof(ublkc), "/dev/ublkc%u", srv->id);
+	snprintf(ublkc, sizeof(ublkc), "/dev/ublkc%u", srv->device->id);
 	if (rundir_own(sockets))
 		keep[1] = NULL;
 	mounts_leave(keep);
@@ -411,14 +411,14 @@ int server_run(struct server *srv)
 		_exit(1);
 	server_serve(srv);
 	server_tick(srv, UINT64_MAX);
-	log_forward(srv->use_syslog && srv->live);
+	log_forward(!srv->foreground && srv->live);
 	if (srv->status >= 0)
-		status_close(srv->id, srv->status);
+		status_close(srv->device->id, srv->status);
 	/* Not joined: what the queues wait for may never come. */
 	if (!srv->live)
 		_exit(1);
 
-	for (unsigned int i = 0; i < srv->nr_queues; i++)
+	for (unsigned int i = 0; i < srv->device->nr_queues; i++)
 		queue_join(&srv->queues[i]);
 	free(srv->queues);
 	close(srv->ublkc);

@@ -8,9 +8,8 @@
 
 #include <time.h>
 
-#include "mode.h"
+#include "device.h"
 #include "queue.h"
-#include "target.h"
 #include "types.h"
 
 /*
@@ -19,18 +18,10 @@
  * queues start, and read by them.
  */
 struct server {
-	const struct mode_ops *mode;
-	struct target *target;
+	struct device *device;
 	struct queue *queues;
-	u64 nonce;		/* the device's ublksrv_flags */
-	u32 id;
-	unsigned int nr_queues;
-	unsigned int depth;
-	unsigned int max_io;
 	bool recover;		/* an older server's device: never remove it half-way */
-	enum pace_policy pace;
-	bool foreground;
-	bool use_syslog;
+	bool foreground;	/* stderr stays, and has the log; otherwise syslog has it */
 	int ublkc;		/* the char device */
 	int launch;		/* the launcher's socket, -1 after LAUNCH_TOLD */
 	int events[2];		/* pipe: one enum queue_event per byte */
@@ -52,8 +43,8 @@ enum queue_event {
 void server_queue_event(struct server *srv, enum queue_event event);
 
 /*
- * Serve until the device is gone.  @srv has mode, target, launch and the
- * flags; the rest comes from the launcher.  Returns the exit status.
+ * Serve until the device is gone.  @srv has device, launch and the
+ * flags; what the driver answered comes from the launcher.  Returns the exit status.
  */
 int server_run(struct server *srv);
 
