@@ -10,7 +10,6 @@
 #include "nodata.h"
 #include "queue.h"
 #include "result.h"
-#include "server.h"
 
 /* Modes are told that a queue is idle when it has been for so long. */
 #define QUEUE_IDLE_MS	500
@@ -265,7 +264,7 @@ static int queue_ring_init(struct queue *q)
 		0,
 	};
 	unsigned int per_step = 1 + q->mode->sqes_per_step;
-	unsigned int entries = q->depth * (q->mode->extra_sqes + q->target->max_steps * per_step + 1);
+	unsigned int entries = q->device->depth * (q->mode->extra_sqes + q->target->max_steps * per_step + 1);
 	int ret = -EINVAL;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(flags) && ret == -EINVAL; i++)
@@ -281,7 +280,7 @@ static int queue_files_init(struct queue *q)
 	int fds[1 + MAX_LEGS];
 	int ret;
 
-	fds[FILE_UBLKC] = q->srv->ublkc;
+	fds[FILE_UBLKC] = q->ublkc;
 	for (unsigned int i = 0; i < q->target->nr_legs; i++)
 		fds[FILE_LEG(i)] = q->target->legs[i].fd;
 	ret = io_uring_register_files(&q->ring, fds, 1 + q->target->nr_legs);
@@ -303,19 +302,19 @@ static int queue_tags_init(struct queue *q)
 {
 	unsigned int nr_steps = q->target->max_steps;
 	off_t off = UBLKSRV_CMD_BUF_OFFSET + q->qid * queue_descs_size(UBLK_MAX_QUEUE_DEPTH);
-	void *descs = mmap(NULL, queue_descs_size(q->depth), PROT_READ,
-			   MAP_SHARED | MAP_POPULATE, q->srv->ublkc, off);
+	void *descs = mmap(NULL, queue_descs_size(q->device->depth), PROT_READ,
+			   MAP_SHARED | MAP_POPULATE, q->ublkc, off);
 
 	if (descs == MAP_FAILED) {
 		log_err("queue %u: mmap of the request descriptions: %s", q->qid, strerror(errno));
 		return -errno;
 	}
 	q->descs = descs;
-	q->ios = calloc(q->depth, sizeof(*q->ios));
-	q->steps = calloc(q->depth * (nr_steps + 1), sizeof(*q->steps));
+	q->ios = calloc(q->device->depth, sizeof(*q->ios));
+	q->steps = calloc(q->device->depth * (nr_steps + 1), sizeof(*q->steps));
 	if (!q->ios || !q->steps)
 		return -ENOMEM;
-	for (unsigned int tag = 0; tag < q->depth; tag++) {
+	for (unsigned int tag = 0; tag < q->device->depth; tag++) {
 		q->ios[tag].tag = tag;
 		q->ios[tag].steps = &q->steps[tag * nr_steps];
 	}
@@ -327,7 +326,7 @@ static void queue_deinit(struct queue *q)
 	if (q->mode->deinit)
 		q->mode->deinit(q);
 	if (q->descs)
-		munmap((void *)q->descs, queue_descs_size(q->depth));
+		munmap((void *)q->descs, queue_descs_size(q->device->depth));
 	free(q->ios);
 	free(q->steps);
 }
@@ -352,7 +351,7 @@ static int queue_fetch_all(struct queue *q)
 {
 	int ret;
 
-	for (unsigned int tag = 0; tag < q->depth; tag++) {
+	for (unsigned int tag = 0; tag < q->device->depth; tag++) {
 		queue_fetch(q, &q->ios[tag], UBLK_U_IO_FETCH_REQ, 0);
 		q->fetched++;
 	}
@@ -360,23 +359,32 @@ static int queue_fetch_all(struct queue *q)
 	return ret < 0 ? ret : 0;
 }
 
+static void queue_tell(const struct queue *q, enum queue_event event)
+{
+	char byte = event;
+
+	/* A pipe takes so little without blocking. */
+	if (write(q->events, &byte, 1) != 1)
+		_exit(1);
+}
+
 static void *queue_main(void *arg)
 {
 	struct queue *q = arg;
 	int ret;
 
-	pace_start(&q->pace, q->pace_policy);
+	pace_start(&q->pace, q->device->pace);
 
 	/* The ring belongs to the thread that made it (SINGLE_ISSUER). */
 	ret = queue_init(q);
 	if (!ret) {
 		ret = queue_fetch_all(q);
-		server_queue_event(q->srv, ret ? QUEUE_FAILED : QUEUE_READY);
+		queue_tell(q, ret ? QUEUE_FAILED : QUEUE_READY);
 		queue_loop(q);
 		io_uring_queue_exit(&q->ring);
-		server_queue_event(q->srv, QUEUE_ENDED);
+		queue_tell(q, QUEUE_ENDED);
 	} else {
-		server_queue_event(q->srv, QUEUE_FAILED);
+		queue_tell(q, QUEUE_FAILED);
 	}
 	queue_deinit(q);
 	return NULL;

@@ -12,6 +12,7 @@
 #include <liburing.h>
 #include <pthread.h>
 
+#include "device.h"
 #include "io.h"
 #include "mode.h"
 #include "pace.h"
@@ -29,26 +30,34 @@
 #define FILE_UBLKC	0
 #define FILE_LEG(leg)	((leg) + 1)
 
-struct server;
+/* What a queue tells the main thread. */
+enum queue_event {
+	QUEUE_READY,	/* every tag has been fetched */
+	QUEUE_FAILED,	/* it never will; the cause was logged */
+	QUEUE_ENDED,	/* the device took back every tag */
+};
 
 /*
  * struct queue - one queue
- * In struct server.  queue_start() and queue_join() by the main thread; in
- * between written by its own thread only, but for what says otherwise.
+ * In struct server, zeroed.  The main thread sets what queue_start() wants, and calls it
+ * and queue_join(); in between the queue is written by its own thread only.
  */
 struct queue {
 	struct io_uring ring;
-	const struct mode_ops *mode;
-	struct target *target;
+
+	/* queue_start() wants these; read-only from then on */
+	const struct device *device;
+	const struct mode_ops *mode;	/* the device's, and */
+	struct target *target;		/* its target: for each request, so a load less */
 	void *tq;			/* the target's state of this queue */
+	unsigned int qid;
+	int ublkc;			/* the char device */
+	int events;			/* pipe to the main thread: one enum queue_event per byte */
+
 	const struct ublksrv_io_desc *descs;	/* the kernel writes, by tag */
 	struct io *ios;			/* by tag */
 	struct step *steps;		/* of all ios */
-	unsigned int qid;
-	unsigned int depth;
-	unsigned int max_io;		/* bytes of the largest request */
 	struct pace pace;
-	enum pace_policy pace_policy;
 	unsigned int fetched;		/* tags with the driver or in work */
 
 	bool bounced;			/* bounce.h: it has been told that a leg refuses shapes */
@@ -60,12 +69,11 @@ struct queue {
 	struct pool pool;
 	unsigned int bufs_fixed;	/* bytes of each that are registered */
 
-	struct server *srv;
 	pthread_t thread;
 	bool running;			/* main thread: thread is valid */
 };
 
-/* Start the thread; it tells the server by server_queue_event().  0 or -errno. */
+/* Start the thread, which tells how it goes through @events.  0 or -errno. */
 int queue_start(struct queue *q);
 void queue_join(struct queue *q);
 

@@ -29,15 +29,6 @@
 
 #define NODE_WAIT_MS	5000
 
-void server_queue_event(struct server *srv, enum queue_event event)
-{
-	char byte = event;
-
-	/* A pipe takes so little without blocking. */
-	if (write(srv->events[1], &byte, 1) != 1)
-		_exit(1);
-}
-
 /* What all threads have run, those that have ended too. */
 static u64 server_cpu_us(void)
 {
@@ -138,25 +129,25 @@ static int server_open_ublkc(struct server *srv)
 
 static int server_start_queues(struct server *srv)
 {
-	struct target *t = srv->device->target;
-	int ret = t->ops->start ? t->ops->start(t, srv->device->nr_queues) : 0;
+	const struct device *d = srv->device;
+	struct target *t = d->target;
+	int ret = t->ops->start ? t->ops->start(t, d->nr_queues) : 0;
 
 	if (ret)
 		return ret;
-	srv->queues = calloc(srv->device->nr_queues, sizeof(*srv->queues));
+	srv->queues = calloc(d->nr_queues, sizeof(*srv->queues));
 	if (!srv->queues)
 		return -ENOMEM;
-	for (unsigned int i = 0; i < srv->device->nr_queues; i++) {
+	for (unsigned int i = 0; i < d->nr_queues; i++) {
 		struct queue *q = &srv->queues[i];
 
-		q->srv = srv;
-		q->qid = i;
-		q->depth = srv->device->depth;
-		q->max_io = srv->device->max_io;
-		q->pace_policy = srv->device->pace;
-		q->mode = srv->device->mode;
+		q->device = d;
+		q->mode = d->mode;
 		q->target = t;
 		q->tq = t->ops->queue ? t->ops->queue(t, i) : NULL;
+		q->qid = i;
+		q->ublkc = srv->ublkc;
+		q->events = srv->events[1];
 		ret = queue_start(q);
 		if (ret) {
 			log_err("queue %u: thread: %s", i, strerror(-ret));

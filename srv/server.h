@@ -33,15 +33,6 @@ struct server {
 	time_t since;
 };
 
-enum queue_event {
-	QUEUE_READY,	/* every tag has been fetched */
-	QUEUE_FAILED,	/* it never will; the cause was logged */
-	QUEUE_ENDED,	/* the device took back every tag */
-};
-
-/* By a queue's thread. */
-void server_queue_event(struct server *srv, enum queue_event event);
-
 /*
  * Serve until the device is gone.  @srv has device, launch and the
  * flags; what the driver answered comes from the launcher.  Returns the exit status.

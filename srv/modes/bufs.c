@@ -15,22 +15,22 @@
 
 static void bufs_register(struct queue *q)
 {
-	unsigned int len = min_u64(q->max_io, BUFS_FIXED);
-	struct iovec *iov = calloc(q->depth, sizeof(*iov));
+	unsigned int len = min_u64(q->device->max_io, BUFS_FIXED);
+	struct iovec *iov = calloc(q->device->depth, sizeof(*iov));
 
 	if (!iov)
 		return;
-	for (unsigned int tag = 0; tag < q->depth; tag++)
+	for (unsigned int tag = 0; tag < q->device->depth; tag++)
 		iov[tag] = (struct iovec){ q->ios[tag].buf, len };
 	/* Without the right to pin so much, plain I/O does as well. */
-	if (!io_uring_register_buffers(&q->ring, iov, q->depth))
+	if (!io_uring_register_buffers(&q->ring, iov, q->device->depth))
 		q->bufs_fixed = len;
 	free(iov);
 }
 
 int bufs_init(struct queue *q)
 {
-	q->bufs_size = (size_t)q->depth * q->max_io;
+	q->bufs_size = (size_t)q->device->depth * q->device->max_io;
 	q->bufs = mmap(NULL, q->bufs_size, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (q->bufs == MAP_FAILED) {
@@ -38,8 +38,8 @@ int bufs_init(struct queue *q)
 		log_err("queue %u: %zu bytes of buffers: %s", q->qid, q->bufs_size, strerror(errno));
 		return -ENOMEM;
 	}
-	for (unsigned int tag = 0; tag < q->depth; tag++)
-		q->ios[tag].buf = q->bufs + (size_t)tag * q->max_io;
+	for (unsigned int tag = 0; tag < q->device->depth; tag++)
+		q->ios[tag].buf = q->bufs + (size_t)tag * q->device->max_io;
 	bufs_register(q);
 	return 0;
 }

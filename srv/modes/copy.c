@@ -11,7 +11,7 @@ static int copy_init(struct queue *q)
 {
 	int ret = bufs_init(q);
 
-	for (unsigned int tag = 0; !ret && tag < q->depth; tag++)
+	for (unsigned int tag = 0; !ret && tag < q->device->depth; tag++)
 		q->ios[tag].cmd_addr = (uintptr_t)q->ios[tag].buf;
 	return ret;
 }

@@ -25,7 +25,7 @@
 
 static int fused_init(struct queue *q)
 {
-	for (unsigned int tag = 0; tag < q->depth; tag++)
+	for (unsigned int tag = 0; tag < q->device->depth; tag++)
 		q->ios[tag].cookie = cookie(q->qid, tag, 0);
 	return 0;
 }

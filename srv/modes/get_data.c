@@ -18,10 +18,10 @@
 
 static int get_data_init(struct queue *q)
 {
-	int ret = pool_init(&q->pool, q->depth, q->max_io);
+	int ret = pool_init(&q->pool, q->device->depth, q->device->max_io);
 
 	if (ret)
-		log_err("queue %u: %u buffers of %u bytes: no memory", q->qid, q->depth, q->max_io);
+		log_err("queue %u: %u buffers of %u bytes: no memory", q->qid, q->device->depth, q->device->max_io);
 	return ret;
 }
 

@@ -34,13 +34,13 @@ enum { REG_REGISTER, REG_UNREGISTER };
 
 static int register_init(struct queue *q)
 {
-	int ret = io_uring_register_buffers_sparse(&q->ring, q->depth);
+	int ret = io_uring_register_buffers_sparse(&q->ring, q->device->depth);
 
 	if (ret) {
-		log_err("queue %u: buffer table of %u slots: %s", q->qid, q->depth, strerror(-ret));
+		log_err("queue %u: buffer table of %u slots: %s", q->qid, q->device->depth, strerror(-ret));
 		return ret;
 	}
-	for (unsigned int tag = 0; tag < q->depth; tag++)
+	for (unsigned int tag = 0; tag < q->device->depth; tag++)
 		q->ios[tag].cookie = cookie(q->qid, tag, 0);
 	return 0;
 }

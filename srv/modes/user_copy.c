@@ -29,7 +29,7 @@ static int user_copy_init(struct queue *q)
 {
 	int ret = bufs_init(q);
 
-	for (unsigned int tag = 0; !ret && tag < q->depth; tag++)
+	for (unsigned int tag = 0; !ret && tag < q->device->depth; tag++)
 		q->ios[tag].cookie = cookie(q->qid, tag, 0);
 	return ret;
 }
