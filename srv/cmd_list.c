@@ -7,8 +7,8 @@
 
 #include "cmd.h"
 #include "ctrl.h"
+#include "identity.h"
 #include "json.h"
-#include "launch.h"
 #include "log.h"
 #include "opts.h"
 #include "status.h"
@@ -57,7 +57,7 @@ static char *list_ask_server(const struct ublksrv_ctrl_dev_info *info, enum stat
 		snprintf(why, STATUS_WHY_MAX, "no server");
 		return NULL;
 	}
-	if (info->ublksrv_flags >> 48 != LAUNCH_MAGIC) {
+	if (!identity_is_ours(info->ublksrv_flags)) {
 		snprintf(why, STATUS_WHY_MAX, "another program's server");
 		return NULL;
 	}

@@ -18,6 +18,7 @@
 #include "cache.h"
 #include "clock.h"
 #include "ctrl.h"
+#include "identity.h"
 #include "json.h"
 #include "launch.h"
 #include "log.h"
@@ -283,16 +284,10 @@ static int launch_start(struct launch *l, int sock, int pid)
 	return -status;
 }
 
-/* Of a device that is not ours nobody knows. */
-static bool launch_is_made_of_others(const struct launch *l, u64 srv_flags)
-{
-	return srv_flags >> 48 == LAUNCH_MAGIC && ((srv_flags ^ l->device.identity) >> 24 & LAUNCH_PART);
-}
-
 /* Is it what the device was made of, or is that to be taken all the same? */
 static int launch_check_made_of(const struct launch *l, u64 srv_flags)
 {
-	if (!launch_is_made_of_others(l, srv_flags))
+	if (!identity_is_of_others(srv_flags, l->device.identity))
 		return 0;
 	if (!l->force) {
 		log_err("device %u: it was made as another target, or of other legs; --force takes these nevertheless",
@@ -580,19 +575,15 @@ static int launch_serve(struct launch *l, int sock)
 	return server_run(&srv);
 }
 
-static int launch_make_nonce(struct launch *l)
+static int launch_make_identity(struct device *d)
 {
-	const struct target *t = l->device.target;
-	u64 made_of;
+	u64 nonce;
 
-	while (t->inner)
-		t = t->inner;
-	made_of = legs_identity(t->ops->name, t->legs, t->nr_legs) & LAUNCH_PART;
-	if (getrandom(&l->device.identity, sizeof(l->device.identity), 0) != sizeof(l->device.identity)) {
+	if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce)) {
 		log_err("getrandom: %s", strerror(errno));
 		return -errno;
 	}
-	l->device.identity = LAUNCH_MAGIC << 48 | made_of << 24 | (l->device.identity & LAUNCH_PART);
+	d->identity = identity_make(d->target, nonce);
 	return 0;
 }
 
@@ -607,7 +598,7 @@ int launch_run(struct launch *l)
 	sigset_t mask;
 	pid_t child;
 
-	if (launch_make_nonce(l))
+	if (launch_make_identity(&l->device))
 		return 1;
 	signals_ignore_pipe();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks)) {

@@ -26,14 +26,6 @@
 #include "device.h"
 #include "types.h"
 
-/*
- * ublksrv_flags of every device of regbuf's, which the driver keeps: "rb" in the
- * upper 16 bits, then what it is made of, legs_identity(), and then what no
- * other launch has, 24 bits of each.
- */
-#define LAUNCH_MAGIC	0x7262ULL
-#define LAUNCH_PART	0xffffffULL
-
 enum launch_type {
 	LAUNCH_DEVICE,	/* to the server: id, nr_queues, depth, max_io */
 	LAUNCH_READY,	/* to the launcher */

@@ -183,29 +183,6 @@ void leg_close(struct leg *leg)
 	leg->absolute = NULL;
 }
 
-/* FNV-1a */
-static u32 leg_hash(const void *data, size_t len)
-{
-	const u8 *byte = data;
-	u32 hash = 2166136261U;
-
-	while (len--)
-		hash = (hash ^ *byte++) * 16777619U;
-	return hash;
-}
-
-u32 legs_identity(const char *target, const struct leg *legs, unsigned int nr)
-{
-	u32 sum = leg_hash(target, strlen(target));
-
-	for (unsigned int i = 0; i < nr; i++) {
-		const u64 words[] = { legs[i].is_blk, legs[i].dev, legs[i].ino };
-
-		sum += leg_hash(words, sizeof(words));
-	}
-	return sum;
-}
-
 bool leg_same(const char *a, const char *b)
 {
 	struct stat x, y;

@@ -47,12 +47,6 @@ void patience_init(struct patience *p, unsigned int ms);
 int leg_open(struct leg *leg, const char *path, u32 block, const struct patience *p);
 void leg_close(struct leg *leg);
 
-/*
- * A hash of @target's name and of what its open legs are, in whatever order: the
- * same as long as they are the same files or devices, by whatever names.
- */
-u32 legs_identity(const char *target, const struct leg *legs, unsigned int nr);
-
 /* Are two names one leg?  Neither needs to be open; false when in doubt. */
 bool leg_same(const char *a, const char *b);
 

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "identity.h"
 #include "leg.h"
 
 #define MIB	(1ULL << 20)
@@ -120,7 +121,7 @@ static u32 identity(const char *first, const char *second)
 	u32 id;
 
 	cr_assert_eq(legs_open(legs, &paths, MIB, 0, 0, &lim), 0);
-	id = legs_identity("mirror", legs, 2);
+	id = identity_of_legs("mirror", legs, 2);
 	legs_close(legs, 2);
 	return id;
 }
@@ -134,7 +135,7 @@ Test(legs, are_the_same_by_what_they_are)
 	cr_assert_eq(identity(b, a), id);
 	cr_assert_eq(identity(dotted, b), id);
 	cr_assert_neq(identity(a, c), id);
-	cr_assert_neq(legs_identity("loop", legs, 0), legs_identity("mirror", legs, 0));
+	cr_assert_neq(identity_of_legs("loop", legs, 0), identity_of_legs("mirror", legs, 0));
 }
 
 Test(legs, are_told_with_their_whole_path)
