@@ -21,6 +21,7 @@
 #include "identity.h"
 #include "json.h"
 #include "launch.h"
+#include "launch_msg.h"
 #include "log.h"
 #include "node.h"
 #include "self.h"
@@ -33,27 +34,6 @@
 #define UNDO_WAIT_MS	2000
 /* For an errno: the failure has been logged. */
 #define START_TOLD	255
-
-int launch_send(int sock, const struct launch_msg *msg)
-{
-	ssize_t n = send(sock, msg, sizeof(*msg), MSG_NOSIGNAL);
-
-	if (n == sizeof(*msg))
-		return 0;
-	return errno == EPIPE ? -ECONNRESET : -errno;
-}
-
-int launch_recv(int sock, struct launch_msg *msg)
-{
-	ssize_t n;
-
-	do {
-		n = recv(sock, msg, sizeof(*msg), 0);
-	} while (n < 0 && errno == EINTR);
-	if (n == sizeof(*msg))
-		return 0;
-	return n < 0 ? -errno : -ECONNRESET;
-}
 
 static int launch_add_failed(const struct launch *l, int err)
 {
@@ -147,14 +127,7 @@ static int launch_server_gone(struct launch *l, int ret)
 
 static int launch_tell_server(struct launch *l, int sock, enum launch_type type)
 {
-	const struct launch_msg msg = {
-		.type = type,
-		.id = l->device.id,
-		.nr_queues = l->device.nr_queues,
-		.depth = l->device.depth,
-		.max_io = l->device.max_io,
-	};
-	int ret = launch_send(sock, &msg);
+	int ret = launch_msg_send(sock, type, &l->device);
 
 	return ret ? launch_server_gone(l, ret) : 0;
 }
@@ -163,19 +136,11 @@ static int launch_tell_server(struct launch *l, int sock, enum launch_type type)
 static int launch_wait_ready(struct launch *l, int sock)
 {
 	struct launch_msg msg;
-	int ret = launch_recv(sock, &msg);
+	int ret = launch_msg_recv(sock, &msg);
 
 	if (ret)
 		return launch_server_gone(l, ret);
 	return msg.type == LAUNCH_READY ? 0 : -EIO;
-}
-
-static bool launch_server_died(int sock)
-{
-	struct pollfd pfd = { .fd = sock, .events = POLLIN };
-
-	/* It has nothing to say any more but its end. */
-	return poll(&pfd, 1, 0) > 0;
 }
 
 static void launch_set_queue(struct launch *l, const char *name, const char *value, const char *why)
@@ -263,13 +228,13 @@ static int launch_start(struct launch *l, int sock, int pid)
 		_exit(-launch_start_here(l, pid));
 	}
 	while (!(ended = waitpid(child, &status, WNOHANG))) {
-		if (launch_server_died(sock)) {
+		if (launch_msg_is_over(sock)) {
 			kill(child, SIGKILL);
 			return launch_server_gone(l, -ECONNRESET);
 		}
 		usleep(1000);
 	}
-	if (launch_server_died(sock))
+	if (launch_msg_is_over(sock))
 		return launch_server_gone(l, -ECONNRESET);
 	if (ended < 0) {
 		log_err("device %u: start: waiting for it: %s", l->device.id, strerror(errno));
@@ -450,11 +415,10 @@ static int launch_remove(const struct launch *l)
  */
 static void launch_undo(struct launch *l, int sock)
 {
-	const struct launch_msg gone = { .type = LAUNCH_GONE };
 	u64 until = clock_ms() + UNDO_WAIT_MS;
 	pid_t child;
 
-	launch_send(sock, &gone);
+	launch_msg_send(sock, LAUNCH_GONE, NULL);
 	if (l->recover)
 		return;
 	child = fork();

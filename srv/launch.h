@@ -26,27 +26,6 @@
 #include "device.h"
 #include "types.h"
 
-enum launch_type {
-	LAUNCH_DEVICE,	/* to the server: id, nr_queues, depth, max_io */
-	LAUNCH_READY,	/* to the launcher */
-	LAUNCH_FAILED,	/* to the launcher: over, and the cause was logged */
-	LAUNCH_LIVE,	/* to the server */
-	LAUNCH_TOLD,	/* to the server: its user knows of the device */
-	LAUNCH_GONE,	/* to the server: it failed, the device is removed */
-};
-
-struct launch_msg {
-	u32 type;
-	u32 id;
-	u32 nr_queues;
-	u32 depth;
-	u32 max_io;
-};
-
-/* 0, -ECONNRESET when the other end is gone, or -errno. */
-int launch_send(int sock, const struct launch_msg *msg);
-int launch_recv(int sock, struct launch_msg *msg);
-
 /*
  * struct launch - what to make
  * On the stack of the command, which writes it before launch_run().

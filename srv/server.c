@@ -16,7 +16,7 @@
 
 #include "clock.h"
 #include "ctrl.h"
-#include "launch.h"
+#include "launch_msg.h"
 #include "log.h"
 #include "rlimits.h"
 #include "self.h"
@@ -163,7 +163,7 @@ static int server_launcher_gone(struct server *srv)
 	struct launch_msg msg;
 
 	/* LAUNCH_GONE: it removes the device itself. */
-	if (launch_recv(srv->launch, &msg))
+	if (launch_msg_recv(srv->launch, &msg))
 		server_abandon(srv);
 	return -ECANCELED;
 }
@@ -225,17 +225,14 @@ static int server_prepare(struct server *srv)
 {
 	char why[STATUS_WHY_MAX];
 	struct launch_msg msg;
-	int ret = launch_recv(srv->launch, &msg);
+	int ret = launch_msg_recv(srv->launch, &msg);
 
 	if (ret) {
 		if (!srv->recover)
 			server_orphan(srv);
 		return ret;
 	}
-	srv->device->id = msg.id;
-	srv->device->nr_queues = msg.nr_queues;
-	srv->device->depth = msg.depth;
-	srv->device->max_io = msg.max_io;
+	launch_msg_device(&msg, srv->device);
 
 	/* `recover` knows the number of queues only now. */
 	ret = rlimits_files(RLIMITS_FILES(srv->device->nr_queues));
@@ -253,8 +250,8 @@ static int server_prepare(struct server *srv)
 	}
 	/* What went wrong comes before the end of it. */
 	log_forward(false);
-	msg.type = ret ? LAUNCH_FAILED : LAUNCH_READY;
-	if (ret != -ECANCELED && launch_send(srv->launch, &msg)) {
+	if (ret != -ECANCELED &&
+	    launch_msg_send(srv->launch, ret ? LAUNCH_FAILED : LAUNCH_READY, NULL)) {
 		server_abandon(srv);
 		ret = -ECONNRESET;
 	}
@@ -282,7 +279,7 @@ static bool server_launcher(struct server *srv)
 {
 	struct launch_msg msg;
 
-	if (launch_recv(srv->launch, &msg))
+	if (launch_msg_recv(srv->launch, &msg))
 		return server_launcher_died(srv);
 	switch (msg.type) {
 	case LAUNCH_LIVE:
