@@ -12,6 +12,7 @@
 #include "log.h"
 #include "machine.h"
 #include "opts.h"
+#include "recover.h"
 #include "rlimits.h"
 #include "sysfs.h"
 
@@ -173,7 +174,7 @@ static int add_check_kernel(const char *cmd, const struct launch *l)
 	ret = caps_probe(&c, &caps);
 	/* Not of the kernel, but in time, and before the legs are opened. */
 	if (!ret && l->recover)
-		ret = launch_wait_dead(&c, l->device.id);
+		ret = recover_wait_dead(&c, l->device.id);
 	ctrl_deinit(&c);
 	if (ret)
 		return ret;

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -24,13 +21,12 @@
 #include "launch_msg.h"
 #include "log.h"
 #include "node.h"
+#include "recover.h"
 #include "self.h"
 #include "server.h"
 #include "signals.h"
 #include "sysfs.h"
 
-#define BUSY_WAIT_MS	10000
-#define DYING_WAIT_MS	2000
 #define UNDO_WAIT_MS	2000
 /* For an errno: the failure has been logged. */
 #define START_TOLD	255
@@ -249,148 +245,6 @@ static int launch_start(struct launch *l, int sock, int pid)
 	return -status;
 }
 
-/* Is it what the device was made of, or is that to be taken all the same? */
-static int launch_check_made_of(const struct launch *l, u64 srv_flags)
-{
-	if (!identity_is_of_others(srv_flags, l->device.identity))
-		return 0;
-	if (!l->force) {
-		log_err("device %u: it was made as another target, or of other legs; --force takes these nevertheless",
-			l->device.id);
-		return -EINVAL;
-	}
-	log_warn("device %u: forced: the next recover has to be, too, with these legs; the ones it was made of are taken without it, and are stale",
-		 l->device.id);
-	return 0;
-}
-
-/* That the legs need flushes must be known to the clients: without that none comes. */
-static int launch_check_cache(const struct launch *l, const struct ublk_params *p)
-{
-	if (!l->device.target->lim.volatile_cache || p->basic.attrs & UBLK_ATTR_VOLATILE_CACHE)
-		return 0;
-	log_err("device %u: it has no write cache, as the legs that it was made of, so no flush would reach these, which have one; right are legs that write through (queue/write_cache; a file never does)",
-		l->device.id);
-	return -EINVAL;
-}
-
-/* What the device does not announce costs time, but no data: bounce.h. */
-static void launch_tell_shape(const struct launch *l, const struct ublk_params *p)
-{
-	u32 has = p->types & UBLK_PARAM_TYPE_DMA_ALIGN ? p->dma.alignment : SECTOR_SIZE - 1;
-	struct ublk_params want;
-
-	if (!l->device.mode->lends)
-		return;
-	limits_to_params(&l->device.target->lim, LIMITS_DEF_IO, true, &want);
-	if (want.dma.alignment > has)
-		log_warn("device %u: its requests are aligned to %u bytes, these legs want %u: what they refuse is copied, which is slower",
-			 l->device.id, has + 1, want.dma.alignment + 1);
-	if (want.basic.virt_boundary_mask & ~p->basic.virt_boundary_mask)
-		log_warn("device %u: its requests have the boundary mask %#" PRIx64 ", these legs want %#" PRIx64 ": what they refuse is copied, which is slower",
-			 l->device.id, (u64)p->basic.virt_boundary_mask, (u64)want.basic.virt_boundary_mask);
-}
-
-/* Is it a device that can be recovered, and made for what it will get? */
-static int launch_check_recover(const struct launch *l, const struct ublksrv_ctrl_dev_info *info,
-				const struct ublk_params *p)
-{
-	const struct limits *lim = &l->device.target->lim;
-	u64 size = p->basic.dev_sectors << SECTOR_SHIFT;
-	u32 lbs = 1U << p->basic.logical_bs_shift;
-	char names[128];
-
-	if (!(info->flags & UBLK_F_USER_RECOVERY)) {
-		log_err("device %u: it was not made with --recovery", l->device.id);
-		return -EINVAL;
-	}
-	if ((info->flags & MODE_DATA_FLAGS) != l->device.mode->ublk_flags) {
-		mode_names_of(info->flags, names, sizeof(names));
-		log_err("device %u: it was made in another mode than %s; right is one of %s",
-			l->device.id, l->device.mode->name, names);
-		return -EINVAL;
-	}
-	if (size != lim->size || lbs != lim->lbs) {
-		log_err("device %u: it has %" PRIu64 " bytes in blocks of %u, the legs %" PRIu64 " in blocks of %u; right are the --size and --block that it was made with",
-			l->device.id, size, lbs, lim->size, lim->lbs);
-		return -EINVAL;
-	}
-	if (launch_check_cache(l, p) || launch_check_made_of(l, info->ublksrv_flags))
-		return -EINVAL;
-	launch_tell_shape(l, p);
-	return 0;
-}
-
-/* The dead server's end takes its time: until then it is -EBUSY. */
-static int launch_start_recovery(struct launch *l, struct ctrl *c)
-{
-	int ret = -EBUSY;
-
-	for (int ms = 0; ms < BUSY_WAIT_MS && ret == -EBUSY; ms += 10) {
-		ret = ctrl_start_recovery(c, l->device.id);
-		if (ret == -EBUSY)
-			usleep(10000);
-	}
-	if (ret)
-		log_err("device %u: recovery: %s", l->device.id, strerror(-ret));
-	return ret;
-}
-
-/*
- * Is it gone, or going within @ms?  By its descriptor, which also tells of one
- * that is dead and that its parent has not waited for.
- */
-static bool launch_pid_ends(int pid, unsigned int ms)
-{
-	struct pollfd pfd = { .fd = pidfd_open(pid, 0), .events = POLLIN };
-	bool ended;
-
-	if (pfd.fd < 0)
-		return errno == ESRCH;
-	ended = poll(&pfd, 1, ms) > 0;
-	close(pfd.fd);
-	return ended;
-}
-
-int launch_wait_dead(struct ctrl *c, u32 id)
-{
-	struct ublksrv_ctrl_dev_info info;
-	int ret = ctrl_get_info(c, id, &info);
-
-	if (ret) {
-		log_err("device %u: %s", id, ret == -ENODEV ? "there is none" : strerror(-ret));
-		return ret;
-	}
-	if (info.state != UBLK_S_DEV_LIVE || info.ublksrv_pid <= 0 ||
-	    launch_pid_ends(info.ublksrv_pid, DYING_WAIT_MS))
-		return 0;
-	log_err("device %u: its server lives, it is process %d", id, info.ublksrv_pid);
-	return -EBUSY;
-}
-
-static int launch_recover(struct launch *l, struct ctrl *c)
-{
-	struct ublksrv_ctrl_dev_info info;
-	struct ublk_params params;
-	int ret = ctrl_get_info(c, l->device.id, &info);
-
-	if (!ret)
-		ret = ctrl_get_params(c, l->device.id, &params);
-	if (ret) {
-		log_err("device %u: %s", l->device.id, strerror(-ret));
-		return ret;
-	}
-	ret = launch_check_recover(l, &info, &params);
-	if (!ret)
-		ret = node_check_names("", l->device.id);
-	if (ret)
-		return ret;
-	l->device.nr_queues = info.nr_hw_queues;
-	l->device.depth = info.queue_depth;
-	l->device.max_io = info.max_io_buf_bytes;
-	return launch_start_recovery(l, c);
-}
-
 /* The number may be another device's by now: a server that dies removes it too. */
 static int launch_remove(const struct launch *l)
 {
@@ -501,7 +355,7 @@ static int launch_device(struct launch *l, int sock, int pid)
 
 	if (ret)
 		return ret;
-	ret = l->recover ? launch_recover(l, &c) : launch_add(l, &c);
+	ret = l->recover ? recover_start(&c, &l->device, l->force) : launch_add(l, &c);
 	if (ret)
 		goto out;
 	ret = launch_tell_server(l, sock, LAUNCH_DEVICE);

@@ -22,9 +22,7 @@
 #ifndef SRV_LAUNCH_H
 #define SRV_LAUNCH_H
 
-#include "ctrl.h"
 #include "device.h"
-#include "types.h"
 
 /*
  * struct launch - what to make
@@ -39,14 +37,6 @@ struct launch {
 	bool foreground;
 	bool json;		/* tell of the device as JSON */
 };
-
-/*
- * Before the legs of a device that is to be recovered are opened: wait until a
- * server that was just killed has gone.  Its hold on them may go later, which is
- * what struct patience is for.  0, or -errno after a message: there is no such
- * device, or its server lives on.
- */
-int launch_wait_dead(struct ctrl *c, u32 id);
 
 /*
  * Make the device and its server.  In the server's process it returns when the
