@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "ctrl.h"
@@ -202,6 +203,16 @@ int ctrl_start_recovery(struct ctrl *c, u32 id)
 int ctrl_end_recovery(struct ctrl *c, u32 id, int pid)
 {
 	return ctrl_simple(c, UBLK_U_CMD_END_USER_RECOVERY, id, pid);
+}
+
+dev_t ctrl_get_devt(struct ctrl *c, u32 id, bool block)
+{
+	struct ublk_params p;
+
+	if (ctrl_get_params(c, id, &p) || !(p.types & UBLK_PARAM_TYPE_DEVT))
+		return 0;
+	return block ? makedev(p.devt.disk_major, p.devt.disk_minor) :
+		       makedev(p.devt.char_major, p.devt.char_minor);
 }
 
 int ctrl_list(u32 **ids)

@@ -10,6 +10,7 @@
 
 #include <liburing.h>
 #include <linux/ublk_cmd.h>
+#include <sys/types.h>
 
 #include "types.h"
 
@@ -38,6 +39,9 @@ int ctrl_set_params(struct ctrl *c, u32 id, struct ublk_params *p);
 int ctrl_get_features(struct ctrl *c, u64 *features);
 int ctrl_start_recovery(struct ctrl *c, u32 id);
 int ctrl_end_recovery(struct ctrl *c, u32 id, int pid);
+
+/* The number of its /dev/ublkbN (@block) or /dev/ublkcN; 0: the driver does not say. */
+dev_t ctrl_get_devt(struct ctrl *c, u32 id, bool block);
 
 /*
  * Ids of the devices that exist, ascending, in *ids, which the caller frees, also
