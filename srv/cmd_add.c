@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * add and recover: the options, and what must be so before a leg is opened.  They are one
+ * command but for where the device comes from, so they share options, checks and help.
+ *
+ * The checks come early because a failure later is undone, which takes time and which a
+ * leg that hangs can hold up; here nothing is made yet.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,6 +15,7 @@
 
 #include "caps.h"
 #include "cmd.h"
+#include "ids.h"
 #include "launch.h"
 #include "log.h"
 #include "machine.h"
@@ -37,8 +45,6 @@ struct add_conf {
 #define ADD_OPT(member)		.offset = offsetof(struct add_conf, member)
 #define LAUNCH_OPT(member)	ADD_OPT(launch.member)
 #define DEVICE_OPT(member)	LAUNCH_OPT(device.member)
-
-#define MAX_ID	((1U << 20) - 1)
 #define TYPE_OPT \
 	{ .name = "type", .letter = 't', .type = OPT_STR, .arg = "TYPE", \
 	  ADD_OPT(type), .help = "the target, see below" }
@@ -67,7 +73,7 @@ static const struct opt add_opts[] = {
 	  .help = "queues, each with a thread; at most one per CPU [1]" },
 	{ .name = "depth", .letter = 'd', .type = OPT_UINT, .arg = "N", .min = 1, .max = UBLK_MAX_QUEUE_DEPTH,
 	  DEVICE_OPT(depth), .help = "requests per queue [128]" },
-	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = MAX_ID,
+	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = ID_MAX,
 	  DEVICE_OPT(id), .help = "number N of /dev/ublkbN [first free]" },
 	{ .name = "max-io", .type = OPT_SIZE32, .arg = "SIZE", .min = 4096, .max = LIMITS_MAX_IO, .align = 4096,
 	  DEVICE_OPT(max_io), .help = "largest request [512K]" },
@@ -86,7 +92,7 @@ static const struct opt add_opts[] = {
 static const struct opt recover_opts[] = {
 	TYPE_OPT,
 	MODE_OPT,
-	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = MAX_ID,
+	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = ID_MAX,
 	  DEVICE_OPT(id), .help = "the device /dev/ublkbID" },
 	{ .name = "force", .type = OPT_FLAG, LAUNCH_OPT(force),
 	  .help = "as another target, or with other legs, than it was made" },
@@ -316,7 +322,7 @@ static int add_main(int argc, char **argv, const struct opt *opts, bool recover)
 		.launch = {
 			.recover = recover,
 			.device = {
-				.id = DEVICE_ANY_ID,
+				.id = ID_ANY,
 				.nr_queues = 1,
 				.depth = 128,
 				.max_io = LIMITS_DEF_IO,
@@ -329,7 +335,7 @@ static int add_main(int argc, char **argv, const struct opt *opts, bool recover)
 	if (!t)
 		return EXIT_USAGE;
 	ret = add_parse(argc, argv, opts, &conf, t);
-	if (!ret && recover && conf.launch.device.id == DEVICE_ANY_ID) {
+	if (!ret && recover && conf.launch.device.id == ID_ANY) {
 		log_err("recover: -n ID is missing");
 		ret = -EINVAL;
 	}

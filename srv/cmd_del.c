@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * del: STOP ends what clients have in work, and asks nobody whether the device is mounted.
+ * DEL then waits for the last who has it open, so it is the asynchronous one, and this
+ * command waits for a while only: a device that somebody keeps open is stopped all the same.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +12,7 @@
 
 #include "cmd.h"
 #include "ctrl.h"
+#include "ids.h"
 #include "json.h"
 #include "log.h"
 #include "opts.h"
@@ -21,7 +27,7 @@ struct del_conf {
 };
 
 static const struct opt del_opts[] = {
-	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = (1U << 20) - 1,
+	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = ID_MAX,
 	  .offset = offsetof(struct del_conf, id), .help = "the device /dev/ublkbID" },
 	{ .name = "all", .letter = 'a', .type = OPT_FLAG,
 	  .offset = offsetof(struct del_conf, all), .help = "every ublk device" },
@@ -31,17 +37,17 @@ static const struct opt del_opts[] = {
 };
 
 /*
- * Until the number is free, or has been given to another device.  DEL_DEV can
+ * Until the number is free, or has been given to another device than that of @flags.  DEL_DEV can
  * wait by itself, but for ever, when somebody has the block device open or
  * mounted.
  */
-static bool del_wait(struct ctrl *c, u32 id, u64 nonce)
+static bool del_wait(struct ctrl *c, u32 id, u64 flags)
 {
 	struct ublksrv_ctrl_dev_info info;
 	unsigned int us = 500;
 
 	for (unsigned int waited = 0; waited < DEL_WAIT_US; waited += us) {
-		if (ctrl_get_info(c, id, &info) || info.ublksrv_flags != nonce)
+		if (ctrl_get_info(c, id, &info) || info.ublksrv_flags != flags)
 			return true;
 		usleep(us);
 		if (us < 20000)
@@ -124,7 +130,7 @@ static int del_run(struct ctrl *c, const struct del_conf *conf)
 
 int cmd_del(int argc, char **argv)
 {
-	struct del_conf conf = { .id = UINT32_MAX };
+	struct del_conf conf = { .id = ID_ANY };
 	const struct opt_group group = { del_opts, &conf };
 	struct ctrl c;
 	int ret = opts_parse(argc, argv, &group, 1);
@@ -135,7 +141,7 @@ int cmd_del(int argc, char **argv)
 		opts_help(stdout, del_opts);
 		return 0;
 	}
-	if (!ret && conf.all == (conf.id != UINT32_MAX)) {
+	if (!ret && conf.all == (conf.id != ID_ANY)) {
 		log_err("del: right is either -n ID or -a");
 		ret = -EINVAL;
 	}

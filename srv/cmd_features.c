@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * features: what the running kernel has, asked of it (caps.c) and not taken from its version:
+ * a distribution's kernel may have more, and less.
+ */
 #include <stdio.h>
 
 #include "caps.h"

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * list: what the driver knows of a device, and what its server says of itself.  The driver
+ * comes first, as a server may be dead, or one that this process cannot see: then its part
+ * is left out, and why is said in its place.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,6 +13,7 @@
 #include "cmd.h"
 #include "ctrl.h"
 #include "identity.h"
+#include "ids.h"
 #include "json.h"
 #include "log.h"
 #include "opts.h"
@@ -19,7 +25,7 @@ struct list_conf {
 };
 
 static const struct opt list_opts[] = {
-	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = (1U << 20) - 1,
+	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = ID_MAX,
 	  .offset = offsetof(struct list_conf, id), .help = "this device only [all]" },
 	{ .name = "json", .letter = 'j', .type = OPT_FLAG,
 	  .offset = offsetof(struct list_conf, json), .help = "as JSON" },
@@ -144,7 +150,7 @@ static int list_all(struct ctrl *c, u32 only, struct json *j)
 	u32 *ids;
 	int nr, ret;
 
-	if (only != UINT32_MAX) {
+	if (only != ID_ANY) {
 		ret = list_one(c, only, j);
 		if (ret == -ENODEV)
 			log_err("list: device %u: there is none", only);
@@ -167,7 +173,7 @@ static int list_all(struct ctrl *c, u32 only, struct json *j)
 
 int cmd_list(int argc, char **argv)
 {
-	struct list_conf conf = { .id = UINT32_MAX };
+	struct list_conf conf = { .id = ID_ANY };
 	const struct opt_group group = { list_opts, &conf };
 	int ret = opts_parse(argc, argv, &group, 1);
 	struct json j;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "create.h"
+#include "ids.h"
 #include "log.h"
 #include "node.h"
 
@@ -47,7 +48,7 @@ int create_add(struct ctrl *c, struct device *d)
 		.dev_id = d->id,
 		.flags = d->flags | d->mode->ublk_flags,
 	};
-	int ret = d->id == DEVICE_ANY_ID ? 0 : node_check_names("", d->id);
+	int ret = d->id == ID_ANY ? 0 : node_check_names("", d->id);
 
 	if (ret)
 		return ret;

@@ -14,9 +14,6 @@
 #include "target.h"
 #include "types.h"
 
-/* For @id: the first that is free. */
-#define DEVICE_ANY_ID	UINT32_MAX
-
 /*
  * struct device - a device, as it is wanted and as it was made
  * In struct launch, on the stack of the command.  The options write it.  Launcher and
@@ -34,7 +31,7 @@ struct device {
 	u64 identity;		/* its ublksrv_flags, identity.h; launch_run() sets it */
 
 	/* the driver's answer replaces these */
-	unsigned int id;	/* N of /dev/ublkbN */
+	unsigned int id;	/* N of /dev/ublkbN; ID_ANY: the first that is free */
 	unsigned int nr_queues;
 	unsigned int depth;	/* requests in work at once, of each queue */
 	unsigned int max_io;	/* bytes of the largest request, a multiple of 4096 */

@@ -7,6 +7,11 @@
 
 #include "types.h"
 
+/* The greatest that the driver gives (its UBLK_MINORS, less one). */
+#define ID_MAX	((1U << 20) - 1)
+/* No device's: whichever is free, or all. */
+#define ID_ANY	UINT32_MAX
+
 /*
  * The numbers N of all names @prefix N in @dir, ascending, in *ids, which the caller
  * frees, also after an error.  Returns how many, or -errno.

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * The commands' table, and what every one of them needs before it begins.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ids.h"
 #include "launch_msg.h"
 
 static int socks[2];
@@ -26,7 +27,7 @@ TestSuite(launch_msg, .init = setup, .fini = teardown, .timeout = 10);
 Test(launch_msg, bring_the_drivers_answer)
 {
 	const struct device told = { .id = 3, .nr_queues = 2, .depth = 17, .max_io = 1 << 20 };
-	struct device d = { .id = DEVICE_ANY_ID, .nr_queues = 8, .depth = 128, .max_io = 4096 };
+	struct device d = { .id = ID_ANY, .nr_queues = 8, .depth = 128, .max_io = 4096 };
 	struct launch_msg msg;
 
 	cr_assert_eq(launch_msg_send(socks[0], LAUNCH_DEVICE, &told), 0);
