@@ -178,21 +178,6 @@ out:
 	return ret;
 }
 
-static int launch_serve(struct launch *l, int sock)
-{
-	struct server srv = {
-		.device = &l->device,
-		.recover = l->recover,
-		.foreground = l->foreground,
-		.launch = sock,
-		.ublkc = -1,
-		.status = -1,
-		.signals = -1,
-	};
-
-	return server_run(&srv);
-}
-
 static int launch_make_identity(struct device *d)
 {
 	u64 nonce;
@@ -241,7 +226,7 @@ static int launch_fork(struct launch *l, const int socks[2])
 		close(socks[0]);
 		if (!l->foreground)
 			setsid();
-		return launch_serve(l, socks[1]);
+		return server_run(&l->device, socks[1], l->recover, l->foreground);
 	}
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 	close(socks[1]);

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -16,18 +15,47 @@
 
 #include "clock.h"
 #include "ctrl.h"
+#include "json.h"
 #include "launch_msg.h"
 #include "log.h"
-#include "rlimits.h"
-#include "self.h"
 #include "mounts.h"
 #include "protect.h"
+#include "queue.h"
+#include "rlimits.h"
 #include "rundir.h"
+#include "self.h"
 #include "server.h"
 #include "signals.h"
 #include "status.h"
 
 #define NODE_WAIT_MS	5000
+
+/*
+ * struct server - the process that serves one device
+ * One, on the stack of server_run(), which sets the first group, and -1 for descriptors.
+ * Written by the main thread only; the queues have pointers to what they need of it, and
+ * none to it.
+ *
+ * What it lives through: neither ready nor live; ready, when the launcher has been told so;
+ * @live from LAUNCH_LIVE on, when clients can use the device; and for good, when @launch is
+ * -1.  Before that the launcher's end is the server's, too.
+ */
+struct server {
+	struct device *device;
+	int launch;		/* the launcher's socket, -1 after LAUNCH_TOLD */
+	bool recover;		/* an older server's device: never remove it half-way */
+	bool foreground;	/* stderr stays, and has the log; otherwise syslog has it */
+
+	struct queue *queues;	/* the device's nr_queues */
+	int ublkc;		/* the char device */
+	int events[2];		/* pipe from the queues: one enum queue_event per byte */
+	int status;		/* listening socket of `list` */
+	int signals;		/* signalfd */
+	int log;		/* lines for log_forward() */
+	bool live;
+	pid_t deleting;		/* our `del`, or 0 */
+	time_t since;		/* when it became live */
+};
 
 /* What all threads have run, those that have ended too. */
 static u64 server_cpu_us(void)
@@ -384,20 +412,9 @@ static int server_init(struct server *srv)
 	return 0;
 }
 
-int server_run(struct server *srv)
+/* After the last event.  Of a device that never was usable it does not return. */
+static void server_finish(struct server *srv)
 {
-	int ret = server_init(srv);
-
-	if (!ret)
-		ret = server_prepare(srv);
-	log_forward(false);
-	/*
-	 * A failure is left by dying: the kernel takes the queues' requests
-	 * back, and the launcher removes the device.
-	 */
-	if (ret)
-		_exit(1);
-	server_serve(srv);
 	server_tick(srv, UINT64_MAX);
 	log_forward(!srv->foreground && srv->live);
 	if (srv->status >= 0)
@@ -414,5 +431,31 @@ int server_run(struct server *srv)
 	if (srv->foreground)
 		while (wait(NULL) > 0 || errno == EINTR)
 			;
-	return srv->live ? 0 : 1;
+}
+
+int server_run(struct device *d, int launch, bool recover, bool foreground)
+{
+	struct server srv = {
+		.device = d,
+		.launch = launch,
+		.recover = recover,
+		.foreground = foreground,
+		.ublkc = -1,
+		.status = -1,
+		.signals = -1,
+	};
+	int ret = server_init(&srv);
+
+	if (!ret)
+		ret = server_prepare(&srv);
+	log_forward(false);
+	/*
+	 * A failure is left by dying: the kernel takes the queues' requests
+	 * back, and the launcher removes the device.
+	 */
+	if (ret)
+		_exit(1);
+	server_serve(&srv);
+	server_finish(&srv);
+	return 0;
 }

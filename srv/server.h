@@ -6,37 +6,14 @@
 #ifndef SRV_SERVER_H
 #define SRV_SERVER_H
 
-#include <time.h>
-
 #include "device.h"
-#include "queue.h"
-#include "types.h"
 
 /*
- * struct server - the device as its server sees it
- * One per process, on main's stack; written by the main thread before the
- * queues start, and read by them.
+ * Serve *d until it is gone; its legs are open, and what the driver answers comes from the
+ * launcher, over @launch (launch_msg.h).  @recover: the device is an older server's, so it is
+ * never removed half-way.  @foreground: stderr stays, and has the log; otherwise syslog
+ * has it.  Returns the exit status; after a failure it does not return, but ends the process.
  */
-struct server {
-	struct device *device;
-	struct queue *queues;
-	bool recover;		/* an older server's device: never remove it half-way */
-	bool foreground;	/* stderr stays, and has the log; otherwise syslog has it */
-	int ublkc;		/* the char device */
-	int launch;		/* the launcher's socket, -1 after LAUNCH_TOLD */
-	int events[2];		/* pipe: one enum queue_event per byte */
-	int status;		/* listening socket of `list` */
-	int signals;		/* signalfd */
-	int log;		/* lines for log_forward() */
-	bool live;
-	pid_t deleting;		/* our `del`, or 0 */
-	time_t since;
-};
-
-/*
- * Serve until the device is gone.  @srv has device, launch and the
- * flags; what the driver answered comes from the launcher.  Returns the exit status.
- */
-int server_run(struct server *srv);
+int server_run(struct device *d, int launch, bool recover, bool foreground);
 
 #endif
