@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "leg.h"
 #include "log.h"
+#include "mountinfo.h"
 #include "probe.h"
 #include "rlimits.h"
 
@@ -21,21 +22,14 @@
 /* Where a block device is mounted, or "" */
 static void leg_mountpoint(dev_t dev, char *where, size_t len)
 {
-	unsigned int maj, min;
-	char line[4096], point[1024];
-	FILE *f = fopen("/proc/self/mountinfo", "re");
+	struct mountinfo m;
 
 	*where = '\0';
-	if (!f)
-		return;
-	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%*d %*d %u:%u %*s %1023s", &maj, &min, point) == 3 &&
-		    makedev(maj, min) == dev) {
-			snprintf(where, len, "%s", point);
-			break;
-		}
-	}
-	fclose(f);
+	mountinfo_open(&m, "");
+	while (!*where && mountinfo_next(&m))
+		if (makedev(m.major, m.minor) == dev)
+			snprintf(where, len, "%s", m.point);
+	mountinfo_close(&m);
 }
 
 static int leg_open_failed(const struct leg *leg, const struct stat *st, int err,

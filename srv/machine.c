@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "machine.h"
+#include "mountinfo.h"
 
 /*
  * struct cgroup_files - how a version of cgroups says it
@@ -138,20 +139,17 @@ static bool cgroup_name(const char *root, const struct cgroup_files *cg, char *n
 /* Where these cgroups are mounted, and which of them is the mount's root. */
 static bool cgroup_mount(const char *root, const struct cgroup_files *cg, char *point, char *top)
 {
-	FILE *f = machine_open("%s/proc/self/mountinfo", root);
-	char line[3 * PATH_MAX], type[32], options[256];
+	struct mountinfo m;
 	bool found = false;
 
-	while (f && !found && fgets(line, sizeof(line), f)) {
-		const char *rest = strstr(line, " - ");
-
-		found = rest && sscanf(line, "%*d %*d %*s %4095s %4095s", top, point) == 2 &&
-			sscanf(rest, " - %31s %*s %255s", type, options) == 2 &&
-			!strcmp(type, cg->fs) &&
-			(!cg->option || machine_has_word(options, cg->option));
+	mountinfo_open(&m, root);
+	while (!found && mountinfo_next(&m)) {
+		found = !strcmp(m.type, cg->fs) &&
+			(!cg->option || machine_has_word(m.options, cg->option));
+		snprintf(point, PATH_MAX, "%s", m.point);
+		snprintf(top, PATH_MAX, "%s", m.root);
 	}
-	if (f)
-		fclose(f);
+	mountinfo_close(&m);
 	return found;
 }
 

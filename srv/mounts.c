@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "mountinfo.h"
 #include "mounts.h"
 #include "types.h"
 
@@ -42,43 +43,6 @@ struct view {
 	char **keep;
 	size_t nr_keep;
 };
-
-static bool is_octal(const char *s)
-{
-	return s[0] >= '0' && s[0] <= '3' && s[1] >= '0' && s[1] <= '7' && s[2] >= '0' && s[2] <= '7';
-}
-
-/* \040 and the like, as the kernel writes them */
-static void unescape(char *s)
-{
-	char *to = s;
-
-	while (*s) {
-		if (*s == '\\' && is_octal(s + 1)) {
-			*to++ = (s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0');
-			s += 4;
-		} else {
-			*to++ = *s++;
-		}
-	}
-	*to = '\0';
-}
-
-/* 36 35 98:0 /root /point options ... */
-char *mounts_point(char *line)
-{
-	char *at = line;
-
-	for (unsigned int field = 0; field < 4; field++) {
-		at = strchr(at, ' ');
-		if (!at)
-			return NULL;
-		at++;
-	}
-	at[strcspn(at, " \n")] = '\0';
-	unescape(at);
-	return *at == '/' ? at : NULL;
-}
 
 bool mounts_needs(const char *point, const char *path)
 {
@@ -182,21 +146,16 @@ static bool view_needs(const struct view *v, const char *point)
 static int view_detach(const struct view *v)
 {
 	FILE *f = view_fopen(v, "mountinfo");
-	char *line = NULL;
-	size_t size = 0;
+	struct mountinfo m;
 	int nr = 0;
 
 	if (!f)
 		return -errno;
-	while (getline(&line, &size, f) > 0) {
-		const char *point = mounts_point(line);
-
-		if (point && !view_needs(v, point) &&
-		    !umount2(point, MNT_DETACH | UMOUNT_NOFOLLOW))
+	mountinfo_of(&m, f);
+	while (mountinfo_next(&m))
+		if (!view_needs(v, m.point) && !umount2(m.point, MNT_DETACH | UMOUNT_NOFOLLOW))
 			nr++;
-	}
-	free(line);
-	fclose(f);
+	mountinfo_close(&m);
 	return nr;
 }
 

@@ -25,14 +25,7 @@
  */
 void mounts_leave(const char *const *keep);
 
-/*
- * Below here, for tests only.
- */
-
-/* The mount point in a line of /proc/PID/mountinfo, without its escapes, in @line; or NULL. */
-char *mounts_point(char *line);
-
-/* Is @path on the mount at @point, or might be, below it? */
+/* Is @path on the mount at @point, or might be, below it?  For tests. */
 bool mounts_needs(const char *point, const char *path);
 
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "mountinfo.h"
 #include "node.h"
 
 /* udev takes its time on a busy machine. */
@@ -67,22 +68,15 @@ int node_check_names(const char *root, u32 id)
 
 void node_fs_type(const char *root, const char *path, char *type, size_t len)
 {
-	char line[4096], point[256], found[64];
-	FILE *f;
+	struct mountinfo m;
 
-	snprintf(line, sizeof(line), "%s/proc/self/mountinfo", root);
-	f = fopen(line, "re");
 	*type = '\0';
-	while (f && fgets(line, sizeof(line), f)) {
-		const char *rest = strstr(line, " - ");
-
-		/* the last one is on top */
-		if (rest && sscanf(line, "%*d %*d %*s %*s %255s", point) == 1 && !strcmp(point, path) &&
-		    sscanf(rest, " - %63s", found) == 1)
-			snprintf(type, len, "%s", found);
-	}
-	if (f)
-		fclose(f);
+	mountinfo_open(&m, root);
+	/* the last one is on top */
+	while (mountinfo_next(&m))
+		if (!strcmp(m.point, path))
+			snprintf(type, len, "%s", m.type);
+	mountinfo_close(&m);
 }
 
 static bool node_has_udev(void)
