@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the running kernel has.
+ * What the running kernel has: asked of the driver and of io_uring.  Why not its version:
+ * a distribution's kernel has more than that says, and a series of patches does too.
  */
 #ifndef SRV_CAPS_H
 #define SRV_CAPS_H
@@ -17,6 +18,7 @@ struct caps {
 	bool fused;	/* IORING_OP_FUSED_CMD */
 };
 
+/* struct cap_name - what a bit is called, in a static table */
 struct cap_name {
 	u64 bit;
 	const char *name;

@@ -20,6 +20,7 @@
 
 #define DEL_WAIT_US	3000000
 
+/* struct del_conf - the options' values, on the stack of cmd_del() */
 struct del_conf {
 	unsigned int id;
 	bool all;

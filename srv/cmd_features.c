@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * features: what the running kernel has, asked of it (caps.c) and not taken from its version:
- * a distribution's kernel may have more, and less.
+ * features: what the running kernel has (caps.h), and what each mode would lack.
  */
 #include <stdio.h>
 
@@ -11,6 +10,7 @@
 #include "mode.h"
 #include "opts.h"
 
+/* struct features_conf - the options' values, on the stack of cmd_features() */
 struct features_conf {
 	bool json;
 };

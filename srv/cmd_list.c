@@ -19,6 +19,7 @@
 #include "opts.h"
 #include "status.h"
 
+/* struct list_conf - the options' values, on the stack of cmd_list() */
 struct list_conf {
 	unsigned int id;
 	bool json;
@@ -57,7 +58,8 @@ static const char *list_data(u64 flags)
  * What the server tells, to be freed; or NULL, and in @why what is not known and why,
  * as a part of a sentence.
  */
-static char *list_ask_server(const struct ublksrv_ctrl_dev_info *info, enum status_form form, char *why)
+static char *list_ask_server(const struct ublksrv_ctrl_dev_info *info, enum status_form form,
+			     char *why)
 {
 	if (info->state != UBLK_S_DEV_LIVE) {
 		snprintf(why, STATUS_WHY_MAX, "no server");

@@ -16,8 +16,12 @@
  *
  * Either end closing its socket early means that it died: the other one then
  * removes the device, however far it was.  Neither waits for a leg when it does:
- * the server dies, which takes its requests back.  A launcher that died before it told the id is why every
- * device carries a number of its launch: the server looks for it.
+ * the server dies, which takes its requests back.  A launcher may die before it has
+ * told the id: that is why every device carries a number of its launch (identity.h),
+ * by which the server finds it.
+ *
+ * Why not one process with two threads: a START that a leg holds up cannot be interrupted,
+ * and a process does not end before its threads.
  */
 #ifndef SRV_LAUNCH_H
 #define SRV_LAUNCH_H

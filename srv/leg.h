@@ -40,9 +40,9 @@ struct patience {
 void patience_init(struct patience *p, unsigned int ms);
 
 /*
- * Open @path and find out what it can do.  @block: see probe.h.  A block device is taken exclusively,
- * a file is locked against other servers.  Returns 0, or -errno after a message;
- * nothing stays open then.
+ * Open @path and find out what it can do.  @block: see probe.h.  A block device is
+ * taken exclusively, a file is locked against other servers.  Returns 0, or -errno after
+ * a message; nothing stays open then.
  */
 int leg_open(struct leg *leg, const char *path, u32 block, const struct patience *p);
 void leg_close(struct leg *leg);

@@ -48,8 +48,8 @@ void limits_merge(struct limits *l, const struct limits *leg);
 /*
  * Make *l something that ublk accepts: the logical block covers the memory
  * alignment of direct I/O, as file systems align their buffers to blocks and
- * nobody checks those; the size is whole blocks.  Returns 0; -EINVAL when the block is larger than ublk takes;
- * -ENOSPC when not one block is left.
+ * nobody checks those; the size is whole blocks.  Returns 0; -EINVAL when the block is
+ * larger than ublk takes; -ENOSPC when not one block is left.
  */
 int limits_finish(struct limits *l);
 

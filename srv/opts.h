@@ -30,7 +30,7 @@ struct strlist {
 	const char *v[MAX_LEGS];
 };
 
-/* One option; tables end with an entry without a name. */
+/* One option, in a static table; tables end with an entry without a name. */
 struct opt {
 	const char *name;		/* without the dashes */
 	char letter;			/* 0: no short form */
@@ -43,6 +43,7 @@ struct opt {
 	const char *help;
 };
 
+/* A table, and the struct that its offsets are in; on the stack of who parses. */
 struct opt_group {
 	const struct opt *opts;
 	void *base;

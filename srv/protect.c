@@ -42,7 +42,7 @@ static bool protect_knows_pids(void)
 	return readlink("/proc/self", self, sizeof(self) - 1) > 0 && atoi(self) == getpid();
 }
 
-void protect_other_not(pid_t pid)
+void protect_give_back(pid_t pid)
 {
 	char path[48];
 	int fd;

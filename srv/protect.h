@@ -18,7 +18,7 @@
 void protect_process(void);
 
 /* A process @pid that we have started gets back the chance to be killed that we had. */
-void protect_other_not(pid_t pid);
+void protect_give_back(pid_t pid);
 
 /*
  * When all that the server needs has been mapped: without the right to lock all of

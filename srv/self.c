@@ -99,6 +99,6 @@ pid_t self_spawn(char *const argv[], bool quiet)
 	posix_spawnattr_destroy(&attr);
 	if (ret)
 		return -ret;
-	protect_other_not(pid);
+	protect_give_back(pid);
 	return pid;
 }
