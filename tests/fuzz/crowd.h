@@ -25,7 +25,7 @@
 enum crowd_member {
 	MEMBER_LENDER,
 	MEMBER_CLIENT = MEMBER_LENDER + CROWD_LENDERS,
-	MEMBER_CTL = MEMBER_CLIENT + CROWD_CLIENTS,
+	MEMBER_CTRL = MEMBER_CLIENT + CROWD_CLIENTS,
 	MEMBER_OWNER,
 	NR_STARTED,		/* by the keeper; the others by the owner */
 	MEMBER_SERVER = NR_STARTED,
@@ -98,7 +98,7 @@ struct crowd_start {
 };
 void crowd_lender(void *arg);
 void crowd_client(void *arg);
-void crowd_ctl(void *arg);
+void crowd_ctrl(void *arg);
 void crowd_owner(void *arg);
 void crowd_server(void *arg);
 

@@ -58,7 +58,7 @@ static void member_start(enum crowd_member m)
 	static void (*const fns[])(void *) = {
 		[MEMBER_LENDER] = crowd_lender, [MEMBER_LENDER + 1] = crowd_lender,
 		[MEMBER_CLIENT] = crowd_client, [MEMBER_CLIENT + 1] = crowd_client,
-		[MEMBER_CTL] = crowd_ctl, [MEMBER_OWNER] = crowd_owner,
+		[MEMBER_CTRL] = crowd_ctrl, [MEMBER_OWNER] = crowd_owner,
 	};
 	struct place *p = &places[m];
 

@@ -18,7 +18,7 @@ const char *const crowd_wrongs[] = {
 };
 
 static const char *const names[] = {
-	[MEMBER_LENDER] = "lender", [MEMBER_CLIENT] = "client", [MEMBER_CTL] = "control",
+	[MEMBER_LENDER] = "lender", [MEMBER_CLIENT] = "client", [MEMBER_CTRL] = "control",
 	[MEMBER_OWNER] = "owner", [MEMBER_SERVER] = "server", [MEMBER_FRIEND] = "server's friend",
 };
 

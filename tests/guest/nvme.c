@@ -30,7 +30,7 @@ enum { NVME_FLUSH = 0, NVME_WRITE = 1, NVME_READ = 2, NVME_IDENTIFY = 6 };
 enum { FOR_DISK = 0xa000, FOR_PAGES = 0xb000 };	/* seeds */
 
 static struct io_uring ring;
-static int lender, ctrl, ns, disk;
+static int lender, controller, ns, disk;
 static u32 nsid;
 static u8 *buf;
 
@@ -105,7 +105,7 @@ static void setup(void)
 	int nr = find_ours();
 
 	need(nr >= 0, "no NVMe disk with a serial number that begins with " SERIAL);
-	ctrl = open_dev("/dev/nvme%d", nr, 0);
+	controller = open_dev("/dev/nvme%d", nr, 0);
 	ns = open_dev("/dev/ng%dn1", nr, 0);
 	disk = open_dev("/dev/nvme%dn1", nr, O_DIRECT);
 	nsid = ioctl(ns, NVME_IOCTL_ID);
@@ -323,7 +323,7 @@ Test(nvme, identify_fills_a_lent_buffer)
 		struct io_uring_sqe *sqe = ring_sqe(&ring);
 
 		sqe->opcode = IORING_OP_URING_CMD;
-		sqe->fd = ctrl;
+		sqe->fd = controller;
 		sqe->cmd_op = NVME_URING_CMD_ADMIN;
 		sqe->uring_cmd_flags = IORING_URING_CMD_FIXED;
 		memset(sqe->cmd, 0, 80);

@@ -72,7 +72,7 @@ static const char *const names[3] = {
 	DISK_NULL_PREFIX "storm0", DISK_NULL_PREFIX "storm1", DISK_NULL_PREFIX "storm2",
 };
 static char legs[3][64];	/* of the mirror, and of loop */
-static struct model *models[2];
+static struct disk_model *models[2];
 static struct storm storm;
 
 static unsigned int rnd(unsigned int below)
@@ -104,8 +104,8 @@ static void disks_init(void)
 		snprintf(legs[i], sizeof(legs[i]), "%s", disk_null_path(names[i]));
 		disk_fill(legs[i]);
 	}
-	models[LOOP] = model_alloc(LEG_MB << 20);
-	models[MIRROR] = model_alloc(LEG_MB << 20);
+	models[LOOP] = disk_model_alloc(LEG_MB << 20);
+	models[MIRROR] = disk_model_alloc(LEG_MB << 20);
 }
 
 static void disks_deinit(void)
@@ -277,14 +277,14 @@ static void recover(struct device *d)
 
 static void legs_are_right(const struct device *d)
 {
-	const struct model *m = models[d->inner];
+	const struct disk_model *m = models[d->inner];
 
 	if (d->inner == LOOP) {
-		model_is(m, legs[2], d->name);
+		disk_model_is(m, legs[2], d->name);
 		return;
 	}
-	model_is(m, legs[0], d->name);
-	model_is(m, legs[1], d->name);
+	disk_model_is(m, legs[0], d->name);
+	disk_model_is(m, legs[1], d->name);
 }
 
 static void delete(const struct device *d)
@@ -327,7 +327,7 @@ static void device_round(unsigned int kills)
 	} while (storm.kills < end && !v->broken[0]);
 	storm.ops += verify_stop(v, d.name);
 	if (d.recovery != NONE)
-		model_is(models[d.inner], path, d.name);
+		disk_model_is(models[d.inner], path, d.name);
 	delete(&d);
 	legs_are_right(&d);
 }

@@ -63,7 +63,7 @@ static void recover(int id)
 
 Test(ublk_timeout, of_a_device_that_is_recovered_again_and_again)
 {
-	struct model *m = model_alloc(MB << 20);
+	struct disk_model *m = disk_model_alloc(MB << 20);
 	int id = cli_add(CLI("add", "-t", "loop", "-m", "register", "-l", leg, "-q", "2",
 			     "-d", "16", "--recovery", "--reissue"));
 	struct verify *v;
@@ -85,5 +85,5 @@ Test(ublk_timeout, of_a_device_that_is_recovered_again_and_again)
 	verify_runs(v, "at the end");
 	verify_stop(v, "recovered");
 	cli_del(id);
-	model_is(m, leg, "the disk");
+	disk_model_is(m, leg, "the disk");
 }

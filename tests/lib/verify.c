@@ -16,9 +16,9 @@
 #define SECTOR		512
 #define MAX_LEN		(64 << 10)
 
-struct model *model_alloc(u64 size)
+struct disk_model *disk_model_alloc(u64 size)
 {
-	struct model *m = shared_alloc(sizeof(*m) + size / SECTOR * sizeof(m->sectors[0]));
+	struct disk_model *m = shared_alloc(sizeof(*m) + size / SECTOR * sizeof(m->sectors[0]));
 
 	m->nr = size / SECTOR;
 	return m;
@@ -42,7 +42,7 @@ static bool is_write(const u8 *p, u32 nr, u64 pos)
 	return !memcmp(p, want, SECTOR);
 }
 
-static bool sector_has(const struct model_sector *s, const u8 *p, u64 pos)
+static bool sector_has(const struct disk_model_sector *s, const u8 *p, u64 pos)
 {
 	if (is_write(p, s->acked, pos))
 		return true;
@@ -52,11 +52,12 @@ static bool sector_has(const struct model_sector *s, const u8 *p, u64 pos)
 	return false;
 }
 
-bool model_has(const struct model *m, const u8 *buf, u64 off, u32 len, char *why, size_t size)
+bool disk_model_has(const struct disk_model *m, const u8 *buf, u64 off, u32 len,
+		    char *why, size_t size)
 {
 	for (u32 i = 0; i < len / SECTOR; i++) {
 		u64 pos = off + (u64)i * SECTOR;
-		const struct model_sector *s = &m->sectors[pos / SECTOR];
+		const struct disk_model_sector *s = &m->sectors[pos / SECTOR];
 		const u8 *p = buf + (size_t)i * SECTOR;
 		u32 found = 0;
 
@@ -74,7 +75,7 @@ bool model_has(const struct model *m, const u8 *buf, u64 off, u32 len, char *why
 	return true;
 }
 
-bool model_is_exact(const struct model *m)
+bool disk_model_is_exact(const struct disk_model *m)
 {
 	for (u32 i = 0; i < m->nr; i++)
 		if (m->sectors[i].failed_first)
@@ -82,7 +83,7 @@ bool model_is_exact(const struct model *m)
 	return true;
 }
 
-void model_is(const struct model *m, const char *path, const char *what)
+void disk_model_is(const struct disk_model *m, const char *path, const char *what)
 {
 	size_t size = (size_t)m->nr * SECTOR;
 	int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
@@ -92,7 +93,7 @@ void model_is(const struct model *m, const char *path, const char *what)
 	must(fd >= 0, "%s: %s: %s", what, path, strerror(errno));
 	file_read(fd, buf, size, 0);
 	close(fd);
-	must(model_has(m, buf, 0, size, why, sizeof(why)), "%s: %s: %s", what, path, why);
+	must(disk_model_has(m, buf, 0, size, why, sizeof(why)), "%s: %s: %s", what, path, why);
 	munmap(buf, size);
 }
 
@@ -149,13 +150,13 @@ static void lane_start(struct run *r, unsigned int i)
 	r->busy++;
 }
 
-static void write_ended(struct model *m, const struct lane *l, bool ok)
+static void write_ended(struct disk_model *m, const struct lane *l, bool ok)
 {
 	for (u32 i = 0; i < l->len / SECTOR; i++) {
-		struct model_sector *s = &m->sectors[l->off / SECTOR + i];
+		struct disk_model_sector *s = &m->sectors[l->off / SECTOR + i];
 
 		if (ok)
-			*s = (struct model_sector){ .acked = l->write };
+			*s = (struct disk_model_sector){ .acked = l->write };
 		else
 			s->failed_last = l->write;
 		if (!ok && !s->failed_first)
@@ -187,7 +188,7 @@ static void lane_ended(struct run *r, unsigned int i, int res)
 	r->busy--;
 	if (l->write)
 		write_ended(v->model, l, ok);
-	else if (ok && !model_has(v->model, l->buf, l->off, l->len, why, sizeof(why)))
+	else if (ok && !disk_model_has(v->model, l->buf, l->off, l->len, why, sizeof(why)))
 		set_broken(r, why);
 	if (ok)
 		v->ops++;
@@ -231,7 +232,7 @@ static void client(void *arg)
 	_exit(0);
 }
 
-struct verify *verify_start(int id, struct model *m, u32 seed, enum verify_errors errors_are)
+struct verify *verify_start(int id, struct disk_model *m, u32 seed, enum verify_errors errors_are)
 {
 	struct verify *v = shared_alloc(sizeof(*v));
 

@@ -15,28 +15,29 @@
 #include "check.h"
 
 /* One sector; the numbers are of writes, 0: none yet, the sector is zeroed. */
-struct model_sector {
+struct disk_model_sector {
 	u32 acked;
 	u32 failed_first, failed_last;	/* since; 0: none */
 };
 
 /* In shared memory; written by one client at a time, between them by nobody. */
-struct model {
+struct disk_model {
 	u32 nr;		/* sectors */
 	u32 writes;
-	struct model_sector sectors[];
+	struct disk_model_sector sectors[];
 };
 
-struct model *model_alloc(u64 size);
+struct disk_model *disk_model_alloc(u64 size);
 /*
  * Does @buf hold what @len bytes at @off may hold?  If not, @why, of @size bytes, says
  * what is wrong.
  */
-bool model_has(const struct model *m, const u8 *buf, u64 off, u32 len, char *why, size_t size);
+bool disk_model_has(const struct disk_model *m, const u8 *buf, u64 off, u32 len,
+		    char *why, size_t size);
 /* No write failed that was not followed by one that did not: the contents are one. */
-bool model_is_exact(const struct model *m);
+bool disk_model_is_exact(const struct disk_model *m);
 /* All of what @path holds. */
-void model_is(const struct model *m, const char *path, const char *what);
+void disk_model_is(const struct disk_model *m, const char *path, const char *what);
 
 /* What a client does with an error. */
 enum verify_errors {
@@ -52,7 +53,7 @@ struct verify {
 	int id;
 	u32 seed;
 	enum verify_errors errors_are;
-	struct model *model;
+	struct disk_model *model;
 	pid_t pid;
 	/* its own, to be looked at by the test */
 	volatile int stop;
@@ -61,7 +62,7 @@ struct verify {
 	char broken[256];	/* what was wrong first, or "" */
 };
 
-struct verify *verify_start(int id, struct model *m, u32 seed, enum verify_errors errors_are);
+struct verify *verify_start(int id, struct disk_model *m, u32 seed, enum verify_errors errors_are);
 /* Some operation is done; within SOON_MS, or the test fails. */
 void verify_runs(struct verify *v, const char *what);
 /*

@@ -136,7 +136,7 @@ static void one_command(void)
 		ctl_simple(C_DEL, UBLK_U_CMD_DEL_DEV, an_id(), 0, PATIENCE_MS, NULL);
 }
 
-void crowd_ctl(void *arg)
+void crowd_ctrl(void *arg)
 {
 	const struct crowd_start *start = arg;
 
