@@ -1,28 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * add and recover: the options, and what must be so before a leg is opened.  They are one
- * command but for where the device comes from, so they share options, checks and help.
- *
- * The checks come early because a failure later is undone, which takes time and which a
- * leg that hangs can hold up; here nothing is made yet.
+ * add and recover: the options, and what they make of a device.  They are one command but for
+ * where the device comes from, so they share options, targets and help.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "caps.h"
 #include "cmd.h"
 #include "ids.h"
 #include "launch.h"
 #include "log.h"
-#include "machine.h"
 #include "opts.h"
-#include "recover.h"
-#include "rlimits.h"
-#include "sysfs.h"
+#include "precheck.h"
 
 /* A server that was stopped a moment ago lets go of its legs at once, */
 #define ADD_PATIENCE_MS		1000
@@ -168,99 +158,6 @@ static struct target *add_make_target(int argc, char **argv, const struct opt *o
 	return NULL;
 }
 
-static int add_check_kernel(const char *cmd, const struct launch *l)
-{
-	const char *missing;
-	struct caps caps;
-	struct ctrl c;
-	int ret = ctrl_init(&c);
-
-	if (ret)
-		return ret;
-	ret = caps_probe(&c, &caps);
-	/* Not of the kernel, but in time, and before the legs are opened. */
-	if (!ret && l->recover)
-		ret = recover_wait_dead(&c, l->device.id);
-	ctrl_deinit(&c);
-	if (ret)
-		return ret;
-	ret = mode_check(l->device.mode, &caps, &missing);
-	if (ret)
-		log_err("%s: -m %s: this kernel lacks %s; 'regbuf features' tells what it has",
-			cmd, l->device.mode->name, missing);
-	return ret;
-}
-
-/*
- * In a process of its own: commands to the driver leave a worker thread of io_uring behind
- * for as long as the process lives, and in the foreground that is the server.  The
- * worker would stay in the mount namespace that the server leaves.
- */
-static int add_check_kernel_apart(const char *cmd, const struct launch *l)
-{
-	pid_t child;
-	int status;
-
-	fflush(NULL);
-	child = fork();
-	if (!child)
-		_exit(add_check_kernel(cmd, l) ? 1 : 0);
-	if (child < 0 || waitpid(child, &status, 0) != child) {
-		log_err("%s: looking at the kernel: %s", cmd, strerror(errno));
-		return -EIO;
-	}
-	if (WIFSIGNALED(status))
-		log_err("%s: looking at the kernel: %s", cmd, strsignal(WTERMSIG(status)));
-	return status ? -EIO : 0;
-}
-
-/* The kernel makes no more queues than this, which it does not tell before. */
-static void add_bound_queues(const char *cmd, struct device *d)
-{
-	unsigned int cpus = machine_cpus("");
-
-	if (!cpus || d->nr_queues <= cpus)
-		return;
-	log_warn("%s: --queues %u: this machine takes %u, one for each processor that it can have; there will be %u",
-		 cmd, d->nr_queues, cpus, cpus);
-	d->nr_queues = cpus;
-}
-
-/* The buffers of all tags come by and by, as requests do: there must be memory for them. */
-static int add_check_memory(const char *cmd, const struct device *d)
-{
-	u64 need = (u64)d->nr_queues * d->depth * d->max_io;
-	struct memory have;
-
-	if (!d->mode->has_bufs)
-		return 0;
-	machine_memory("", &have);
-	if (need <= have.bytes)
-		return 0;
-	log_err("%s: %u x %u buffers of %u bytes, for every request of mode %s, are %" PRIu64 " MiB, and %" PRIu64
-		" MiB of memory are available (%s); right is a smaller --depth or --max-io, or mode register or get-data",
-		cmd, d->nr_queues, d->depth, d->max_io, d->mode->name, need >> 20, have.bytes >> 20, have.limit);
-	return -ENOMEM;
-}
-
-/*
- * What a server would miss only later, or never know of: without sysfs a leg's write
- * cache, say, which is not flushed then.
- */
-static int add_check_machine(const char *cmd, const struct device *d)
-{
-	int ret = rlimits_files(RLIMITS_FILES(d->nr_queues));
-
-	if (ret)
-		return ret;
-	if (!sysfs_is_mounted()) {
-		log_err("%s: /sys: what legs can do cannot be read; right is a sysfs there: mount -t sysfs sysfs /sys",
-			cmd);
-		return -ENOENT;
-	}
-	return 0;
-}
-
 static int add_parse(int argc, char **argv, const struct opt *opts, struct add_conf *conf,
 		     struct target *t)
 {
@@ -288,28 +185,13 @@ static void add_resolve(const struct add_conf *conf, struct target *t, struct de
 		d->flags |= UBLK_F_USER_RECOVERY_REISSUE;
 }
 
-/* 0, or -errno after a message: this machine can serve the device.  Before legs are opened. */
-static int add_check(const char *cmd, const struct launch *l)
-{
-	int ret = 0;
-
-	if (!l->recover)
-		ret = add_check_memory(cmd, &l->device);
-	if (ret)
-		return ret;
-	ret = l->foreground ? add_check_kernel_apart(cmd, l) : add_check_kernel(cmd, l);
-	return ret ? ret : add_check_machine(cmd, &l->device);
-}
-
 static int add_run(const char *cmd, struct launch *l)
 {
 	struct target *t = l->device.target;
 
 	for (struct target *i = t; i; i = i->inner)
 		i->patience_ms = l->recover ? RECOVER_PATIENCE_MS : ADD_PATIENCE_MS;
-	if (!l->recover)
-		add_bound_queues(cmd, &l->device);
-	if (add_check(cmd, l) || t->ops->open(t))
+	if (precheck(cmd, l) || t->ops->open(t))
 		return 1;
 	return launch_run(l);
 }
