@@ -27,23 +27,12 @@ begin()
 	"$top/scripts/install-deps"
 }
 
-# chosen CELL...: of $COST_CSV only these
-chosen()
-{
-	[ -f "$COST_CSV" ] || die "COST_CSV=$COST_CSV: no such file"
-	awk -F, -v cells="$*" '
-		BEGIN { n = split(cells, c, " "); for (i = 1; i <= n; i++) want[c[i]] }
-		NR == 1 { if ($6 != "kinsn") { print "there are no instructions, but " $6 > "/dev/stderr"; exit 1 } print; next }
-		($1 ":" $2 ":" $3) in want { print; got[$1 ":" $2 ":" $3] }
-		END { for (k in want) if (!(k in got)) { print "there is no figure of " k > "/dev/stderr"; exit 1 } }
-	' "$COST_CSV" || die "COST_CSV=$COST_CSV is not enough"
-}
-
 # cost NAME CELL...: instructions per I/O in $out/NAME.csv; variables as perf-scripts/cost takes them
 cost()
 {
 	if [ -n "${COST_CSV:-}" ]; then
-		chosen "${@:2}" > "$out/$1.csv"
+		[ -f "$COST_CSV" ] || die "COST_CSV=$COST_CSV: no such file"
+		"$top/perf-scripts/report" pick "$COST_CSV" "${@:2}" > "$out/$1.csv" || die "COST_CSV=$COST_CSV is not enough"
 	else
 		CSV=$out/$1.csv "$top/perf-scripts/cost" "${@:2}"
 	fi
@@ -51,6 +40,9 @@ cost()
 
 # bench NAME CELL...: time, in $out/NAME.csv; variables as perf-scripts/bench takes them
 bench() { CSV=$out/$1.csv "$top/perf-scripts/bench" "${@:2}"; }
+
+# table DESCRIPTION CSV: as text
+table() { "$top/perf-scripts/report" table "$here/$1.table" "$out/$2.csv"; }
 
 # plot SCRIPT CSV: CSV's plot
 plot()

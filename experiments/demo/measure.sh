@@ -9,7 +9,6 @@ measure_bs='4k 64k 512k'
 measure_rw='write read'
 measure_disk0='regbuf-demo0'
 measure_disk1='regbuf-demo1'
-measure_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # A disk that does nothing, so that the path to it is what is measured.
 null_disk()
@@ -58,31 +57,13 @@ measure_cell()
 	}' <<< "$line" >> "$RESULTS/demo-raw.csv"
 }
 
-# Medians, least and most of each cell's rounds; medians.awk has a column for legs too
-measure_summary()
+# What the figures belong to: the last file, so that with it the rounds are whole
+measure_heading()
 {
-	awk 'BEGIN { FS = OFS = "," } { $1 = $1 "," (NR == 1 ? "legs" : $1 == "loop" ? 1 : 2); print }' "$RESULTS/demo-raw.csv" |
-		awk -f "$measure_dir/../../perf-scripts/medians.awk" > "$RESULTS/demo.csv"
-}
-
-measure_table()
-{
-	printf '\nLinux %s, %s, %d CPUs, %s, %s\n' "$(uname -r)" "${REGBUF_ACCEL:-hardware}" "$(nproc)" "$(fio --version)" "$(date +%F)"
+	printf 'Linux %s, %s, %d CPUs, %s, %s\n' "$(uname -r)" "${REGBUF_ACCEL:-hardware}" "$(nproc)" "$(fio --version)" "$(date +%F)"
 	printf 'one queue, random, depth 32, on null_blk; medians of %d rounds of %d s; CPU in %% of one processor\n' "$1" "$2"
-	printf 'alike: rounds of the two overlap, and say nothing of which is faster\n'
+	printf 'no difference: rounds of the two overlap, and say nothing of which is faster\n'
 	[ "${REGBUF_ACCEL:-}" != tcg ] || printf 'emulated: how long it takes says little, least of all at 4k; make cost counts instructions\n'
-	echo
-	awk -F, 'NR > 1 { k = $1 "," $4 "," $5; v[k "," $3] = $7; lo[k "," $3] = $8; hi[k "," $3] = $9; s[k "," $3] = $10; c[k "," $3] = $13; if (!(k in seen)) { seen[k] = 1; order[++n] = k } }
-	END {
-		printf "%-7s %-5s %-6s %22s %9s %20s %20s\n", "", "", "", "MiB/s", "", "server CPU", "client CPU"
-		printf "%-7s %-5s %-6s %10s %11s %9s %9s %10s %9s %10s\n", "target", "size", "", "copy", "register", "ratio", "copy", "register", "copy", "register"
-		for (i = 1; i <= n; i++) {
-			k = order[i]; split(k, p, ",")
-			a = v[k ",copy"]; b = v[k ",register"]
-			alike = lo[k ",copy"] <= hi[k ",register"] && lo[k ",register"] <= hi[k ",copy"]
-			printf "%-7s %-5s %-6s %10.0f %11.0f %9s %9.0f %10.0f %9.0f %10.0f\n", p[1], p[2], p[3], a, b, alike ? "alike" : sprintf("x %.2f", b / a), s[k ",copy"], s[k ",register"], c[k ",copy"], c[k ",register"]
-		}
-	}' "$RESULTS/demo.csv"
 }
 
 # measure_all ROUNDS SECONDS
@@ -97,5 +78,5 @@ measure_all()
 		done; done; done; done
 		say "round $round of $1 done"
 	done
-	measure_summary && measure_table "$1" "$2" > "$RESULTS/table"
+	measure_heading "$1" "$2" > "$RESULTS/heading"
 }

@@ -12,12 +12,12 @@ set ylabel 'MiB/s'
 set grid ytics lc rgb '#dddddd'
 set key top left
 set multiplot layout 2,2 title 'Copy against register, random I/O at depth 32 on null\_blk'
-pick(t, m, r) = sprintf("< awk -F, '$1 == \"%s\" && $3 == \"%s\" && $5 == \"%s\"' %s", t, m, r, csv)
+pick(t, m, r) = sprintf("< awk -F, '$1 == \"%s\" && $2 == \"%s\" && $4 == \"%s\"' %s", t, m, r, csv)
 do for [t in 'loop mirror'] {
 	do for [r in 'write read'] {
 		set title sprintf('%s, %s', t, r)
-		plot pick(t, 'copy', r) using 7:xtic(4) title 'copy' lc rgb '#b0b0b0', \
-		     pick(t, 'register', r) using 7 title 'register' lc rgb '#2a7ab0'
+		plot pick(t, 'copy', r) using 6:xtic(3) title 'copy' lc rgb '#b0b0b0', \
+		     pick(t, 'register', r) using 6 title 'register' lc rgb '#2a7ab0'
 	}
 }
 unset multiplot

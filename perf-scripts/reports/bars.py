@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What we cost against the figures of others: those of kind 'bar' must not be passed.
+
+given.csv has in 'percent' by how much ours may be above a bar.  One more bar is our own: a read of
+a mirror goes to one leg, so it costs what loop's does, and 3 % for choosing the leg.
+"""
+
+from .figures import Refused
+
+PLACES = [(bs, rw) for bs in ('4k', '64k', '512k') for rw in ('write', 'read')]
+FORM = ['target', 'legs', 'mode', 'bs', 'rw', 'kinsn']
+
+
+def away(x, y):
+    return f'{100 * (x / y - 1):+.0f} %'
+
+
+class Bars:
+    """One comparison: what has been looked at so far."""
+
+    def __init__(self, given, ours):
+        if ours.columns != FORM:
+            raise Refused(f"{ours.path}:1: '{','.join(ours.columns)}' is no figure; "
+                          f"right is {','.join(FORM)}")
+        self.given, self.ours = given, ours
+        self.held, self.missing, self.broken, self.lines = 0, 0, [], []
+
+    def cost(self, cell, place):
+        target, legs, mode = cell.split(':')
+        row = self.ours.one(dict(target=target, legs=legs, mode=mode, bs=place[0], rw=place[1]))
+        return row.figure('kinsn') if row else None
+
+    def bar(self, cell, whose, place, x, limit, percent):
+        # figures have two decimals
+        if x <= limit * (1 + percent / 100) + 0.0001:
+            self.held += 1
+            return
+        self.broken.append(f"BROKEN  {cell}, {' '.join(place)}: {x:.2f}, which is {away(x, limit)} "
+                           f"of {whose}'s {limit:g}; at most {percent:+g} % is right")
+
+    def one(self, kind, percent, whose, cell, limits):
+        """limits: for each place a number; None is not measured, '-' is not given."""
+        texts = []
+        for place, limit in zip(PLACES, limits):
+            x = self.cost(cell, place)
+            if limit == '-':
+                texts.append('')
+            elif limit is None or x is None:
+                texts.append('?')
+                self.missing += kind == 'bar'
+            else:
+                texts.append(away(x, limit))
+                if kind == 'bar':
+                    self.bar(cell, whose, place, x, limit, percent)
+        self.lines.append([kind, cell, whose] + texts)
+
+    def all(self):
+        for row in self.given.rows:
+            limits = [row[' '.join(place)] if row[' '.join(place)] == '-'
+                      else row.figure(' '.join(place)) for place in PLACES]
+            self.one(row['kind'], row.figure('percent'), row['whose'],
+                     ':'.join((row['target'], row['legs'], row['mode'])), limits)
+        reads = [self.cost('loop:1:register', place) if place[1] == 'read' else '-'
+                 for place in PLACES]
+        self.one('bar', 3, 'our own loop', 'mirror:2:register', reads)
+
+    def table(self):
+        """As table.render's forms take it: how many columns are names, and the lines."""
+        head = ['', 'ours', 'above (+) or below (-)'] + [' '.join(place) for place in PLACES]
+        return 3, [head] + self.lines
+
+
+def compare(given, ours):
+    given.need('kind', 'percent', 'whose', 'target', 'legs', 'mode', *map(' '.join, PLACES))
+    bars = Bars(given, ours)
+    bars.all()
+    return bars
