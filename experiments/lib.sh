@@ -4,13 +4,13 @@
 #   KEEP=1         put the figures and the plot into the experiment's folder as well
 #   COST_CSV=FILE  take instructions from an earlier build/cost.csv instead of counting again
 
-here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck disable=SC2034 # for host.sh
-name=${here##*/}
-top=$(cd "$here/../.." && pwd)
-# shellcheck source=perf-scripts/host.sh
-. "$top/perf-scripts/host.sh"
-# shellcheck disable=SC2034 # host.sh has it
+folder=$(cd "$(dirname "$0")" && pwd)
+# shellcheck disable=SC2034 # for lib.sh
+name=${folder##*/}
+top=$(cd "$folder/../.." && pwd)
+# shellcheck source=perf-scripts/lib.sh
+. "$top/perf-scripts/lib.sh"
+# shellcheck disable=SC2034 # lib.sh has it
 help_more=$top/experiments/lib.sh
 out=$build/experiments/$name
 
@@ -18,7 +18,7 @@ out=$build/experiments/$name
 begin()
 {
 	help_if_asked "$@"
-	[ $# -eq 0 ] || wrong "'$1': there are no arguments; see ${here#"$top"/}/README.md"
+	[ $# -eq 0 ] || wrong "'$1': there are no arguments; see ${folder#"$top"/}/README.md"
 	mkdir -p "$build/experiments"
 	exec 8> "$build/experiments/lock"
 	flock -n 8 || die "another experiment is under way in $build; wait, or use REGBUF_BUILD=DIR"
@@ -42,7 +42,7 @@ cost()
 bench() { CSV=$out/$1.csv "$top/perf-scripts/bench" "${@:2}"; }
 
 # table DESCRIPTION CSV: as text
-table() { "$top/perf-scripts/report" table "$here/$1.table" "$out/$2.csv"; }
+table() { "$top/perf-scripts/report" table "$folder/$1.table" "$out/$2.csv"; }
 
 # plot SCRIPT CSV: CSV's plot
 plot()
@@ -55,7 +55,7 @@ finish()
 {
 	local n
 	if [ -n "${KEEP:-}" ]; then
-		for n; do cp "$out/$n.csv" "$out/$n.svg" "$here/"; done
+		for n; do cp "$out/$n.csv" "$out/$n.svg" "$folder/"; done
 	fi
-	printf '\nfigures and plot: %s%s\n' "${out#"$top"/}" "${KEEP:+, and ${here#"$top"/}}"
+	printf '\nfigures and plot: %s%s\n' "${out#"$top"/}" "${KEEP:+, and ${folder#"$top"/}}"
 }

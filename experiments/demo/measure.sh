@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 # Copy against register, on loop and mirror, in rounds that alternate: throughput, and
-# the CPU of server and client.  Sourced by experiments/demo/guest.
+# the CPU of server and client.  Sourced by experiments/demo/prove.
 
 # shellcheck disable=SC2154 # RESULTS and work are of the script that sources this
 

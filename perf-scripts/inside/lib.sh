@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # What the measurements do in the guest: the disks, the server or a peer of it, the client.
 
-regbuf=${REGBUF_BUILD:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/build}/regbuf
+regbuf=${REGBUF_BUILD:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/build}/regbuf
 pace=${PACE:-auto}
 # for files; the rest of the program uses it
 # shellcheck disable=SC2034

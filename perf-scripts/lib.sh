@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# What the measurements have in common outside of the guest (guest.sh is for inside): which cells there are, what a
+# What the measurements have in common outside of the guest (inside/ has what runs in it): which cells there are, what a
 # variable may be, the guest, and what the figures were made on.  Sourced, with $top and $name set by who wants others.
 
 : "${top:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}" "${name:=${0##*/}}"
