@@ -12,7 +12,8 @@ FORM = ['target', 'legs', 'mode', 'bs', 'rw', 'kinsn']
 
 
 def away(x, y):
-    return f'{100 * (x / y - 1):+.0f} %'
+    """In percent."""
+    return f'{100 * (x / y - 1):+.0f}'
 
 
 class Bars:
@@ -35,8 +36,8 @@ class Bars:
         if x <= limit * (1 + percent / 100) + 0.0001:
             self.held += 1
             return
-        self.broken.append(f"BROKEN  {cell}, {' '.join(place)}: {x:.2f}, which is {away(x, limit)} "
-                           f"of {whose}'s {limit:g}; at most {percent:+g} % is right")
+        self.broken.append(f"BROKEN  {cell}, {' '.join(place)}: {x:.2f}, which is "
+                           f"{away(x, limit)} % of {whose}'s {limit:g}; at most {percent:+g} % is right")
 
     def one(self, kind, percent, whose, cell, limits):
         """limits: for each place a number; None is not measured, '-' is not given."""
@@ -66,7 +67,7 @@ class Bars:
 
     def table(self):
         """As table.render's forms take it: how many columns are names, and the lines."""
-        head = ['', 'ours', 'above (+) or below (-)'] + [' '.join(place) for place in PLACES]
+        head = ['kind', 'ours', 'percent above (+) or below (-)'] + [' '.join(place) for place in PLACES]
         return 3, [head] + self.lines
 
 

@@ -18,15 +18,13 @@ BEGIN, CLOSE, END = '<!-- report: ', ' -->', '<!-- end of report -->'
 
 
 def all_documents(top):
-    """Those that git knows; where there is no git, those that are there."""
-    try:
-        out = subprocess.run(['git', '-C', top, 'ls-files', '-z', '*.md'], check=True,
-                             capture_output=True, text=True).stdout
-        return [name for name in out.split('\0') if name and os.path.exists(os.path.join(top, name))]
-    except (OSError, subprocess.CalledProcessError):
-        return sorted(os.path.relpath(os.path.join(folder, name), top)
-                      for folder, _, names in os.walk(top) for name in names
-                      if name.endswith('.md') and '/build' not in folder)
+    """Those that git knows; in a copy without git, those that are there."""
+    out = subprocess.run(['git', '-C', top, 'ls-files', '-z', '*.md'], check=False,
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    names = [name for name in out.split('\0') if os.path.isfile(os.path.join(top, name))]
+    return names or sorted(os.path.relpath(os.path.join(folder, name), top)
+                           for folder, _, files in os.walk(top) for name in files
+                           if name.endswith('.md') and '/build' not in folder)
 
 
 def with_tables(path, make):
