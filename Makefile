@@ -96,6 +96,9 @@ bars: ## whether build/cost.csv stays below the bars, and how others compare
 tables: deps ## write the tables of figures into the documents
 	$(Q)perf-scripts/report documents
 
+plots: deps ## draw the plots that the experiments keep from their figures
+	$(Q)experiments/plot
+
 bench: deps ## throughput, latency and CPU in alternating rounds, build/bench.csv (perf-scripts/bench: options)
 	$(Q)perf-scripts/bench
 
@@ -172,6 +175,6 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libfuzz.a $(B)/libtest.a $(B)/libregbuf.a
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: allocations bars bases bench check-kernel clean cost deb demo deps fuzz headers help here install kernel kernel-kasan kernel-lockdep liburing-tests newbase perf programs shell srv tables test torture FORCE
+.PHONY: allocations bars bases bench check-kernel clean cost deb demo deps fuzz headers help here install kernel kernel-kasan kernel-lockdep liburing-tests newbase perf plots programs shell srv tables test torture FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

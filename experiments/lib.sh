@@ -44,11 +44,8 @@ bench() { CSV=$out/$1.csv "$top/perf-scripts/bench" "${@:2}"; }
 # table DESCRIPTION CSV: as text
 table() { "$top/perf-scripts/report" table "$folder/$1.table" "$out/$2.csv"; }
 
-# plot SCRIPT CSV: CSV's plot
-plot()
-{
-	gnuplot -e "csv='$out/$2.csv'; svg='$out/$2.svg'" "$top/experiments/$1" || die "gnuplot failed on $2.csv"
-}
+# plot NAME: NAME.csv's plot
+plot() { "$top/experiments/plot" "$folder/$1.gp" "$out/$1.csv" "$out/$1.svg"; }
 
 # finish NAME...: what came out, and where it is
 finish()

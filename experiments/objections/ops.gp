@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-# Instructions by number of consumers: gnuplot -e "csv='...'; svg='...'" ops.gp
-set terminal svg size 560,380 font "sans,12" background "white"
-set output svg
-set datafile separator ','
+# Instructions of a round by number of consumers.
+load 'experiments/style.gp'
+eval paper(620, 360)
 set xlabel 'consumers of one buffer'
 set ylabel 'thousands of instructions'
 set xtics 1
-set xrange [0.8:4.2]
-set yrange [0:*]
-set grid ytics lc rgb '#dddddd'
-set key top left
-pick(m) = sprintf("< awk -F, '$1 == \"%s\"' %s", m, csv)
-plot for [m in 'register fused fused-n'] pick(m) using 2:3 with linespoints pt 7 title m
+set xrange [0.7:4.3]
+set yrange [0:9]
+set key top left Left reverse
+plot for [m in 'fused register fused-n'] csv using (strcol('way') eq m ? column('writes') : NaN):'kinsn' \
+	with linespoints lw 2 ps 0.9 pt mark(m) lc rgb colour(m) title m
