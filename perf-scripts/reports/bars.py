@@ -67,7 +67,7 @@ class Bars:
 
     def table(self):
         """As table.render's forms take it: how many columns are names, and the lines."""
-        head = ['kind', 'ours', 'compared with, in percent'] + [' '.join(place) for place in PLACES]
+        head = ['kind', 'ours', 'in percent of'] + [' '.join(place) for place in PLACES]
         return 3, [head] + self.lines
 
 
