@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What a cell of a table says: text with fields in braces, as '{kinsn rw=write .1} / ...'.
 
-    {COLUMN [COLUMN=VALUE]... [.DECIMALS] [HOW]}
+    {COLUMN [COLUMN=VALUE]... [/N] [.DECIMALS] [HOW]}
+    /N              divided by N
     half            half of what lies between COLUMN_min and COLUMN_max
     range N%        the least and the most in brackets, where they differ by more than N %
     sum             of all lines that fit, instead of the one
@@ -24,7 +25,7 @@ class Field:
     def __init__(self, text, place):
         words = text.split()
         self.how, self.decimals, self.percent, self.among = None, None, 0.0, None
-        self.where, self.other = {}, {}
+        self.where, self.other, self.divisor = {}, {}, 1
         if not words:
             raise Refused(f"{place}: '{{}}' names no column")
         self.column = words[0]
@@ -39,13 +40,15 @@ class Field:
             (self.other if self.how in ('less', 'versus') else self.where)[column] = value
         elif re.fullmatch(r'\.\d', word):
             self.decimals = int(word[1:])
+        elif re.fullmatch(r'/[1-9]\d*', word):
+            self.divisor = int(word[1:])
         elif re.fullmatch(r'\d+%', word):
             self.percent = float(word[:-1])
         elif self.how == 'least' and self.among is None:
             self.among = word
         else:
-            raise Refused(f"{place}: '{word}' in '{{{text}}}'; right are COLUMN=VALUE, .DECIMALS, "
-                          f"{', '.join(HOWS)}")
+            raise Refused(f"{place}: '{word}' in '{{{text}}}'; right are COLUMN=VALUE, /N, "
+                          f".DECIMALS, {', '.join(HOWS)}")
 
     def text(self, figures, fixed):
         """The field's text, or None for a figure that is not there."""
@@ -73,8 +76,8 @@ class Field:
         An exact half goes to the even digit, as awk's and C's printf() have it.
         """
         if self.decimals is None:
-            return f'{value:g}' if text is None else text
-        return f'{value:.{self.decimals}f}'
+            return text if text and self.divisor == 1 else f'{value / self.divisor:g}'
+        return f'{value / self.divisor:.{self.decimals}f}'
 
     def bound(self, figures, row, end):
         figures.need(f'{self.column}_{end}')
