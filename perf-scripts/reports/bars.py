@@ -37,7 +37,8 @@ class Bars:
             self.held += 1
             return
         self.broken.append(f"BROKEN  {cell}, {' '.join(place)}: {x:.2f}, which is "
-                           f"{away(x, limit)} % of {whose}'s {limit:g}; at most {percent:+g} % is right")
+                           f"{away(x, limit)} % of {whose}'s {limit:g}; "
+                           f"at most {percent:+g} % is right")
 
     def one(self, kind, percent, whose, cell, limits):
         """limits: for each place a number; None is not measured, '-' is not given."""
@@ -67,7 +68,7 @@ class Bars:
 
     def table(self):
         """As table.render's forms take it: how many columns are names, and the lines."""
-        head = ['kind', 'ours', 'in percent of'] + [' '.join(place) for place in PLACES]
+        head = ['kind', 'ours', 'in percent of'] + list(map(' '.join, PLACES))
         return 3, [head] + self.lines
 
 
