@@ -175,6 +175,36 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libfuzz.a $(B)/libtest.a $(B)/libregbuf.a
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: allocations bars bases bench check-kernel clean cost deb demo deps fuzz headers help here install kernel kernel-kasan kernel-lockdep liburing-tests newbase perf plots programs shell srv tables test torture FORCE
+.PHONY: \
+	FORCE \
+	allocations \
+	bars \
+	bases \
+	bench \
+	check-kernel \
+	clean \
+	cost \
+	deb \
+	demo \
+	deps \
+	fuzz \
+	headers \
+	help \
+	here \
+	install \
+	kernel \
+	kernel-kasan \
+	kernel-lockdep \
+	liburing-tests \
+	newbase \
+	perf \
+	plots \
+	programs \
+	shell \
+	srv \
+	tables \
+	test \
+	torture \
+	# EOL
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -15,9 +15,20 @@
  * Not bios: each processor keeps hundreds of them for io_uring, on purpose.
  */
 static const char *const counted[] = {
-	"bdev_cache", "eventpoll", "files_cache", "io_", "iommu_iova", "kmalloc-",
-	"mm_struct", "request_queue", "sighand_cache", "signal_cache", "task_group",
-	"task_struct", "ublk",
+	"bdev_cache",
+	"eventpoll",
+	"files_cache",
+	"io_",
+	"iommu_iova",
+	"kmalloc-",
+	"mm_struct",
+	"request_queue",
+	"sighand_cache",
+	"signal_cache",
+	"task_group",
+	"task_struct",
+	"ublk",
+	/* EOL */
 };
 
 static bool is_counted(const char *name)
