@@ -123,6 +123,9 @@ bases: ## the series on every 6.12.y that Debian 12 and 13 have (ARGS=--help)
 newbase: deps ## the newest 6.12.y of Debian's archive: does the series fit, does it serve, what to change (ARGS=--apply)
 	$(Q)tests/compat/newbase $(ARGS)
 
+commits: deps ## does every commit build: since origin/main or the last tag, or SINCE=REV
+	$(Q)scripts/commits $(SINCE)
+
 deb: ## Debian packages of the patched kernel, build/deb (CONFIG=debian, local, guest or a file)
 	$(Q)scripts/deb $(or $(CONFIG),debian)
 
@@ -183,6 +186,7 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libfuzz.a $(B)/libtest.a $(B)/libregbuf.a
 	bench \
 	check-kernel \
 	clean \
+	commits \
 	cost \
 	deb \
 	demo \
