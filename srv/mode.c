@@ -7,33 +7,18 @@
 #include "mode.h"
 #include "modes/modes.h"
 
-const struct mode_ops *const mode_list[] = {
-	&mode_copy,
-	&mode_user_copy,
-	&mode_get_data,
-	&mode_register,
-	&mode_register_chain,
-	&mode_fused,
-	&mode_fused_n,
-	NULL
-};
+#define MODE_TABLE(mode)	&mode_##mode,
+const struct mode_ops *const mode_list[] = { MODES(MODE_TABLE) NULL };
+#undef MODE_TABLE
 
-const char *const mode_names[] = {
-	"copy",
-	"user-copy",
-	"get-data",
-	"register",
-	"register-chain",
-	"fused",
-	"fused-n",
-	NULL
-};
+const char *mode_names[ARRAY_SIZE(mode_list)];
 
-_Static_assert(ARRAY_SIZE(mode_list) == NR_MODES + 1 && ARRAY_SIZE(mode_names) == NR_MODES + 1,
-	       "each mode has a table and a name");
-
-_Static_assert(sizeof(mode_list) / sizeof(mode_list[0]) ==
-	       sizeof(mode_names) / sizeof(mode_names[0]), "a mode without a name");
+/* Tables of options are constant, and so is where they find the names: filled before main(). */
+__attribute__((constructor)) static void mode_names_init(void)
+{
+	for (unsigned int i = 0; mode_list[i]; i++)
+		mode_names[i] = mode_list[i]->name;
+}
 
 const struct mode_ops *mode_find(const char *name)
 {

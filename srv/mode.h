@@ -14,7 +14,7 @@ struct caps;
 
 /*
  * struct mode_ops - one way of moving data
- * Static tables, one per file in modes/, listed in mode.c.  The operations
+ * Static tables in modes/, listed in modes/modes.h.  The operations
  * run in the queue's thread and must not block.
  */
 struct mode_ops {
@@ -81,10 +81,8 @@ struct mode_ops {
 	void (*cqe)(struct queue *q, struct io *io, unsigned int index, int res);
 };
 
-#define NR_MODES	7
-
-extern const struct mode_ops *const mode_list[];	/* NULL-terminated */
-extern const char *const mode_names[];			/* the same, for options */
+extern const struct mode_ops *const mode_list[];	/* of modes/modes.h, NULL-terminated */
+extern const char *mode_names[];			/* theirs, for options; never written to */
 
 const struct mode_ops *mode_find(const char *name);
 

@@ -1,15 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The modes, each a line: mode_NAME is its table.  In the order of the help; those that
+ * need fused commands are the last.
+ */
 #ifndef SRV_MODES_H
 #define SRV_MODES_H
 
 #include "../mode.h"
 
-extern const struct mode_ops mode_copy;
-extern const struct mode_ops mode_user_copy;
-extern const struct mode_ops mode_get_data;
-extern const struct mode_ops mode_register;
-extern const struct mode_ops mode_register_chain;
-extern const struct mode_ops mode_fused;
-extern const struct mode_ops mode_fused_n;
+#define MODES(mode) \
+	mode(copy) \
+	mode(user_copy) \
+	mode(get_data) \
+	mode(register) \
+	mode(register_chain) \
+	mode(fused) \
+	mode(fused_n) \
+	/* EOL */
+
+#define MODE_DECLARE(mode)	extern const struct mode_ops mode_##mode;
+MODES(MODE_DECLARE)
+#undef MODE_DECLARE
 
 #endif
