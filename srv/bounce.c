@@ -16,16 +16,30 @@
 
 _Static_assert(MAX_LEGS <= BOUNCE_STORE, "a step fits below");
 
-bool bounce_wants(struct queue *q, struct io *io, const struct step *s, int res)
+/* The first of those that a leg has refused. */
+static const struct step *bounce_refused(const struct io *io)
 {
-	if (res != -EINVAL || !q->mode->lends || !step_op_has_data(s->op))
-		return false;
+	for (unsigned int i = 0; i < io->nr_steps; i++) {
+		const struct step *s = &io->steps[i];
+
+		if (s->state == STEP_TODO && step_op_has_data(s->op) && s->how == HOW_COPY)
+			return s;
+	}
+	return NULL;
+}
+
+bool bounce_wants(const struct io *io)
+{
+	return bounce_refused(io);
+}
+
+/* Once in each queue. */
+static void bounce_tell(struct queue *q, const struct step *s)
+{
 	if (!q->bounced)
 		log_warn("leg %s: it refuses the shape of a request, %u bytes at %llu: such requests are copied, which is slower",
 			 q->target->legs[s->leg].absolute, s->len, (unsigned long long)s->off);
 	q->bounced = true;
-	io->bounce = true;
-	return true;
 }
 
 /* Between the buffer and the leg (READ, WRITE), or the request. */
@@ -84,15 +98,14 @@ static void bounce_end(struct io *io)
 {
 	free(io->buf);
 	io->buf = NULL;
-	io->bounce = false;
 }
 
 void bounce_run(struct queue *q, struct io *io)
 {
+	bounce_tell(q, bounce_refused(io));
 	io->buf = aligned_alloc(BOUNCE_ALIGN, round_up_u64(io->len, BOUNCE_ALIGN));
 	if (!io->buf) {
 		bounce_fail(io, -ENOMEM);
-		io->bounce = false;
 		/* Nothing is in flight that could go on from here. */
 		queue_settle(q, io);
 	} else if (io->op == UBLK_IO_OP_WRITE) {

@@ -17,13 +17,10 @@
 
 #include "queue.h"
 
-/*
- * Step @s got @res.  True: it is to be done through the buffer, and queue_redo()
- * will call bounce_run() when nothing of the request is in flight.
- */
-bool bounce_wants(struct queue *q, struct io *io, const struct step *s, int res);
+/* Is there a step that is TODO, of those that have data, and has to go through the buffer? */
+bool bounce_wants(const struct io *io);
 
-/* Do what is TODO of the request through the buffer. */
+/* Do all that is TODO of the request through the buffer; nothing of it is in flight. */
 void bounce_run(struct queue *q, struct io *io);
 
 /* A CQE of kind UD_BOUNCE.  True: nothing is in flight any more, settle the request. */

@@ -52,7 +52,19 @@ struct step {
 	u8 leg;
 	u8 state;	/* enum step_state */
 	u8 tries;	/* repetitions so far */
-	u8 how;		/* nodata.c's own */
+	u8 how;		/* enum step_how, or what nodata.c has for steps without data */
+};
+
+/*
+ * A step is repeated so often when its failure was not the leg's: no memory
+ * for an asynchronous retry, a lent buffer that was gone by then.
+ */
+#define STEP_TRIES	8
+
+/* How a step's data gets to its leg and back. */
+enum step_how {
+	HOW_MODE,	/* as the mode does it */
+	HOW_COPY,	/* through a buffer of the server's, bounce.h */
 };
 
 /*
@@ -85,7 +97,6 @@ struct io {
 	/* the mode's own */
 	u8 phase;
 	u8 lost;	/* failed registrations whose UNREGISTER is due to fail */
-	bool bounce;	/* what is TODO goes through bounce.h's buffer, not the mode's way */
 	u64 cmd_addr;	/* addr of FETCH and COMMIT */
 	u64 cookie;
 	char *buf;	/* the server's copy of the data, or NULL */
@@ -106,10 +117,27 @@ static inline void io_add_step(struct io *io, enum step_op op, unsigned int leg)
 	s->leg = leg;
 	s->state = STEP_TODO;
 	s->tries = 0;
+	s->how = 0;
 }
 
 /* The step operation of a block request, or -EOPNOTSUPP. */
 int io_step_op(u8 ublk_op);
+
+/*
+ * struct step_rules - what becomes of a step that went another way than planned
+ * In struct queue; read-only once the queue runs.
+ */
+struct step_rules {
+	u32 block;	/* bytes: a step goes on behind whole ones */
+	s32 lost_errno;	/* the mode's: the data could not be reached, 0: there is none */
+	bool lends;	/* the leg got the client's pages, and may refuse their shape */
+};
+
+/*
+ * The SQE of step @s gave @res, and not s->want.  The step is then DONE, or TODO for what
+ * is left.  No I/O, and nothing but *s is looked at or changed.
+ */
+void io_step_odd(struct step *s, int res, const struct step_rules *rules);
 
 /* For targets: what COMMIT reports when all of the request was done. */
 static inline s32 io_success(const struct io *io)

@@ -16,21 +16,6 @@
 
 _Static_assert(sizeof(struct ublksrv_io_cmd) <= 16, "the command fits a 64-byte SQE");
 
-int io_step_op(u8 ublk_op)
-{
-	static const u8 map[] = {
-		[UBLK_IO_OP_READ]		= STEP_READ + 1,
-		[UBLK_IO_OP_WRITE]		= STEP_WRITE + 1,
-		[UBLK_IO_OP_FLUSH]		= STEP_SYNC + 1,
-		[UBLK_IO_OP_DISCARD]		= STEP_DISCARD + 1,
-		[UBLK_IO_OP_WRITE_ZEROES]	= STEP_ZERO + 1,
-	};
-
-	if (unlikely(ublk_op >= ARRAY_SIZE(map) || !map[ublk_op]))
-		return -EOPNOTSUPP;
-	return map[ublk_op] - 1;
-}
-
 /* FETCH_REQ, or COMMIT_AND_FETCH_REQ with a result. */
 static void queue_fetch(struct queue *q, struct io *io, u32 cmd_op, s32 result)
 {
@@ -99,7 +84,7 @@ static void queue_request(struct queue *q, struct io *io)
 static void queue_redo(struct queue *q, struct io *io)
 {
 	io->redo = false;
-	if (io->bounce)
+	if (unlikely(bounce_wants(io)))
 		bounce_run(q, io);
 	else if (step_op_has_data(io->steps[0].op))
 		q->mode->issue(q, io);
@@ -125,45 +110,6 @@ void queue_settle(struct queue *q, struct io *io)
 	queue_settle_here(q, io);
 }
 
-/* A step's SQE did not give all that was asked for. */
-static void queue_step_odd(struct queue *q, struct io *io, struct step *s, int res)
-{
-	bool again = res == -EAGAIN || res == -EINTR ||
-		     (res < 0 && res == q->mode->lost_errno);
-
-	if (nodata_goes_on(s, res, q->target->lim.lbs)) {
-		if (s->done == s->len)
-			goto done;
-	} else if (bounce_wants(q, io, s, res)) {
-		;	/* all of the rest, elsewhere */
-	} else if (again && s->tries < STEP_TRIES) {
-		s->tries++;
-	} else if (res > 0 && step_op_has_data(s->op)) {
-		/* Short: go on behind it, in whole blocks. */
-		u32 whole = round_down_u64(res, q->target->lim.lbs);
-
-		s->done += whole;
-		s->want -= whole;
-		if (!whole && ++s->tries > STEP_TRIES)
-			goto failed;
-	} else {
-		/* Nothing at all: the end of the leg came too early. */
-		if (!res)
-			res = -EIO;
-		goto failed;
-	}
-	s->state = STEP_TODO;
-	io->redo = true;
-	return;
-done:
-	s->state = STEP_DONE;
-	s->res = 0;
-	return;
-failed:
-	s->state = STEP_DONE;
-	s->res = res > 0 ? -EIO : res;
-}
-
 static void queue_step_cqe(struct queue *q, struct io *io, unsigned int index, int res)
 {
 	struct step *s = &io->steps[index];
@@ -172,7 +118,8 @@ static void queue_step_cqe(struct queue *q, struct io *io, unsigned int index, i
 		s->state = STEP_DONE;
 		s->res = 0;
 	} else {
-		queue_step_odd(q, io, s, res);
+		io_step_odd(s, res, &q->rules);
+		io->redo |= s->state == STEP_TODO;
 	}
 	if (--io->pending == 0)
 		queue_settle_here(q, io);
@@ -331,10 +278,20 @@ static void queue_deinit(struct queue *q)
 	free(q->steps);
 }
 
+static void queue_rules_init(struct queue *q)
+{
+	q->rules = (struct step_rules){
+		.block = q->target->lim.lbs,
+		.lost_errno = q->mode->lost_errno,
+		.lends = q->mode->lends,
+	};
+}
+
 static int queue_init(struct queue *q)
 {
 	int ret = queue_ring_init(q);
 
+	queue_rules_init(q);
 	if (ret)
 		return ret;
 	ret = queue_files_init(q);

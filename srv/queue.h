@@ -20,12 +20,6 @@
 #include "target.h"
 #include "udata.h"
 
-/*
- * A step is repeated so often when its failure was not the leg's: no memory
- * for an asynchronous retry, a lent buffer that was gone by then.
- */
-#define STEP_TRIES	8
-
 /* The ring's registered files. */
 #define FILE_UBLKC	0
 #define FILE_LEG(leg)	((leg) + 1)
@@ -58,6 +52,7 @@ struct queue {
 	struct io *ios;			/* by tag */
 	struct step *steps;		/* of all ios */
 	struct pace pace;
+	struct step_rules rules;
 	unsigned int fetched;		/* tags with the driver or in work */
 
 	bool bounced;			/* bounce.h: it has been told that a leg refuses shapes */

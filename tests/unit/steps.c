@@ -95,6 +95,7 @@ static void serve(const char *first, const char *second)
 	q.tq = t->ops->queue ? t->ops->queue(t, 0) : NULL;
 	q.target = t;
 	q.mode = &fake;
+	queue_rules_init(&q);
 	q.descs = &desc;
 	q.ios = &io;
 	io.cookie = cookie(0, 0, 0);
@@ -281,6 +282,7 @@ Test(steps, a_read_behind_the_end_of_a_leg_is_an_error)
 		serve(paths[0], NULL);
 		cut_first_leg();
 		q.mode = modes[i];
+		queue_rules_init(&q);
 		cr_assert_eq(request(UBLK_IO_OP_READ, 0), -EIO, "mode %s", modes[i]->name);
 		target_destroy(q.target);
 		io_uring_unregister_files(&q.ring);
@@ -292,6 +294,7 @@ Test(steps, a_read_behind_the_end_of_a_leg_is_done_on_another)
 	serve(paths[0], paths[1]);
 	cut_first_leg();
 	q.mode = &fake_copy;
+	queue_rules_init(&q);
 	for (unsigned int i = 0; i < 8; i++) {
 		cr_assert_eq(request(UBLK_IO_OP_READ, 0), LEN);
 		for (unsigned int n = 0; n < LEN; n++)
