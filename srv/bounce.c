@@ -42,28 +42,31 @@ static void bounce_tell(struct queue *q, const struct step *s)
 	q->bounced = true;
 }
 
-/* Between the buffer and the leg (READ, WRITE), or the request. */
+/*
+ * Between the buffer and the leg (READ, WRITE), or the request: the @len bytes that are the
+ * request's from @data on.
+ */
 static struct io_uring_sqe *bounce_queue(struct queue *q, struct io *io, int op, int file,
-					 u32 from, u64 pos, unsigned int index)
+					 u32 data, u32 len, u64 pos, unsigned int index)
 {
 	struct io_uring_sqe *sqe = queue_sqe(q);
 
 	/* The buffer is freed when every step that is TODO has ended. */
-	io_uring_prep_rw(op, sqe, file, io->buf + from, io->len - from, pos);
+	io_uring_prep_rw(op, sqe, file, io->buf + data, len, pos);
 	sqe->flags = IOSQE_FIXED_FILE;
 	sqe->user_data = udata(UD_BOUNCE, io->tag, index);
 	io->pending++;
 	return sqe;
 }
 
-/* A step covers the whole request, so it has the request's place in the buffer. */
 static void bounce_leg(struct queue *q, struct io *io, unsigned int i)
 {
 	struct step *s = &io->steps[i];
 	int op = s->op == STEP_READ ? IORING_OP_READ : IORING_OP_WRITE;
 	struct io_uring_sqe *sqe;
 
-	sqe = bounce_queue(q, io, op, FILE_LEG(s->leg), s->done, s->off + s->done, i);
+	sqe = bounce_queue(q, io, op, FILE_LEG(s->leg), s->data + s->done, s->len - s->done,
+			   s->off + s->done, i);
 	if (io->fua && s->op == STEP_WRITE)
 		sqe->rw_flags = RWF_DSYNC;
 	s->state = STEP_BUSY;
@@ -109,18 +112,20 @@ void bounce_run(struct queue *q, struct io *io)
 		/* Nothing is in flight that could go on from here. */
 		queue_settle(q, io);
 	} else if (io->op == UBLK_IO_OP_WRITE) {
-		bounce_queue(q, io, IORING_OP_READ, FILE_UBLKC, 0, io->cookie, BOUNCE_FETCH);
+		bounce_queue(q, io, IORING_OP_READ, FILE_UBLKC, 0, io->len, io->cookie, BOUNCE_FETCH);
 	} else {
 		bounce_legs(q, io);
 	}
 }
 
-/* What was read is in the buffer, @done bytes of it with the client already. */
+/* What was read is in the buffer, step->done bytes of it with the client already. */
 static void bounce_store(struct queue *q, struct io *io, unsigned int i)
 {
-	u32 done = io->steps[i].done;
+	const struct step *s = &io->steps[i];
+	u32 data = s->data + s->done;
 
-	bounce_queue(q, io, IORING_OP_WRITE, FILE_UBLKC, done, io->cookie + done, i | BOUNCE_STORE);
+	bounce_queue(q, io, IORING_OP_WRITE, FILE_UBLKC, data, s->len - s->done, io->cookie + data,
+		     i | BOUNCE_STORE);
 }
 
 /* Is there to be another try, behind the whole blocks of a short result? */
@@ -145,7 +150,7 @@ static void bounce_step_cqe(struct queue *q, struct io *io, unsigned int index, 
 {
 	unsigned int i = index & ~BOUNCE_STORE;
 	struct step *s = &io->steps[i];
-	s32 rest = io->len - s->done;
+	s32 rest = s->len - s->done;
 	bool storing = index & BOUNCE_STORE;
 
 	if (res == rest && s->op == STEP_READ && !storing) {

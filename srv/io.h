@@ -45,6 +45,7 @@ enum step_state {
 struct step {
 	u64 off;	/* bytes, on the leg */
 	u32 len;	/* bytes, of the whole step */
+	u32 data;	/* where its data begins, bytes from the first one of the request */
 	u32 done;	/* bytes that earlier rounds have moved */
 	s32 want;	/* result of the SQE that means: all of it */
 	s32 res;	/* DONE: 0 or -errno */
@@ -104,20 +105,28 @@ struct io {
 	struct step *steps;	/* room for the target's max_steps */
 };
 
-/* For targets: a step that covers the whole request. */
-static inline void io_add_step(struct io *io, enum step_op op, unsigned int leg)
+/* For targets: a step for @len bytes of the request, from @data on, which are at @off of the leg. */
+static inline void io_add_part(struct io *io, enum step_op op, unsigned int leg, u64 off, u32 len,
+			       u32 data)
 {
 	struct step *s = &io->steps[io->nr_steps++];
 
-	s->off = io->off;
-	s->len = io->len;
+	s->off = off;
+	s->len = len;
+	s->data = data;
 	s->done = 0;
-	s->want = step_op_has_data(op) ? (s32)io->len : 0;
+	s->want = step_op_has_data(op) ? (s32)len : 0;
 	s->op = op;
 	s->leg = leg;
 	s->state = STEP_TODO;
 	s->tries = 0;
 	s->how = 0;
+}
+
+/* For targets: a step that covers the whole request. */
+static inline void io_add_step(struct io *io, enum step_op op, unsigned int leg)
+{
+	io_add_part(io, op, leg, io->off, io->len, 0);
 }
 
 /* The step operation of a block request, or -EOPNOTSUPP. */

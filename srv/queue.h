@@ -111,13 +111,16 @@ static inline void queue_step(struct io *io, struct step *s, struct io_uring_sqe
 	io->pending++;
 }
 
-/* For modes: prepare and queue READ or WRITE of the rest of @s at @addr; returns its SQE. */
+/*
+ * For modes: prepare and queue READ or WRITE of the rest of @s; returns its SQE.  @addr: of
+ * the request's first byte, which need not be the step's.
+ */
 static inline struct io_uring_sqe *queue_rw_step(struct queue *q, struct io *io, struct step *s,
 						 int op, u64 addr, unsigned int buf_index)
 {
 	struct io_uring_sqe *sqe = queue_sqe(q);
 
-	io_uring_prep_rw(op, sqe, FILE_LEG(s->leg), (void *)(uintptr_t)addr,
+	io_uring_prep_rw(op, sqe, FILE_LEG(s->leg), (void *)(uintptr_t)(addr + s->data + s->done),
 			 s->len - s->done, s->off + s->done);
 	sqe->buf_index = buf_index;
 	if (io->fua && s->op == STEP_WRITE)

@@ -65,6 +65,6 @@ void bufs_issue(struct queue *q, struct io *io)
 		/* The buffer is the tag's until COMMIT. */
 		if (s->state == STEP_TODO)
 			queue_rw_step(q, io, s, bufs_ops[fixed][s->op],
-				      (uintptr_t)io->buf + s->done, fixed ? io->tag : 0);
+				      (uintptr_t)io->buf, fixed ? io->tag : 0);
 	}
 }

@@ -60,8 +60,7 @@ static void fused_issue_by(struct queue *q, struct io *io, unsigned int at_once)
 			room = min_u64(todo, at_once);
 			fused_primary(q, io, room);
 		}
-		queue_rw_step(q, io, s, s->op == STEP_READ ? IORING_OP_READ : IORING_OP_WRITE,
-			      s->done, 0);
+		queue_rw_step(q, io, s, s->op == STEP_READ ? IORING_OP_READ : IORING_OP_WRITE, 0, 0);
 		room--;
 		todo--;
 	}

@@ -71,7 +71,7 @@ static void register_issue_linked(struct queue *q, struct io *io, unsigned int l
 		int op = s->op == STEP_READ ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED;
 
 		if (s->state == STEP_TODO)
-			queue_rw_step(q, io, s, op, s->done, io->tag)->flags |= link;
+			queue_rw_step(q, io, s, op, 0, io->tag)->flags |= link;
 	}
 	register_table_op(q, io, IORING_OP_LENT_BUF_UNREGISTER, REG_UNREGISTER, 0);
 }

@@ -41,7 +41,7 @@ static void fake_issue(struct queue *queue, struct io *i)
 		if (s->state != STEP_TODO)
 			continue;
 		sqe = queue_rw_step(queue, i, s, s->op == STEP_READ ? IORING_OP_READ : IORING_OP_WRITE,
-				    (uintptr_t)data + s->done, 0);
+				    (uintptr_t)data, 0);
 		/* no such priority: EINVAL, and nothing is done */
 		if (refusing >> s->leg & 1) {
 			sqe->ioprio = 0xffff;
@@ -300,6 +300,97 @@ Test(steps, a_read_behind_the_end_of_a_leg_is_done_on_another)
 		for (unsigned int n = 0; n < LEN; n++)
 			cr_assert_eq(data[n], 'p', "read %u: byte %u is %#x", i, n, data[n]);
 	}
+}
+
+/* A target whose requests are four parts: the first and third on leg 0, the others on leg 1. */
+#define PART	(LEN / 4)
+
+static void parts_plan(struct target *t, void *tq, struct io *i)
+{
+	for (unsigned int n = 0; n < 4; n++)
+		io_add_part(i, io_step_op(i->op), n & 1, OFF + n / 2 * PART, PART, n * PART);
+}
+
+static enum verdict parts_settle(struct target *t, void *tq, struct io *i)
+{
+	i->result = io_success(i);
+	for (unsigned int n = 0; n < i->nr_steps; n++)
+		if (i->steps[n].res)
+			i->result = i->steps[n].res;
+	return VERDICT_DONE;
+}
+
+static const struct target_ops parts = { .name = "parts", .plan = parts_plan, .settle = parts_settle };
+
+/* No two sectors of a request, and none of a leg, are the same. */
+static void serve_parts(const struct mode_ops *mode)
+{
+	serve(paths[0], paths[1]);
+	q.target->ops = &parts;
+	q.mode = mode;
+	queue_rules_init(&q);
+	for (unsigned int n = 0; n < LEN / 512; n++)
+		memset(data + n * 512, n & 1 ? n : -n, 512);
+	cr_assert_eq(pwrite(chardev, data, LEN, io.cookie), LEN);
+}
+
+static void parts_are(const char *where, unsigned int n, const char *what)
+{
+	int fd = open(paths[n & 1], O_RDONLY | O_CLOEXEC);
+
+	cr_assert_eq(pread(fd, found, PART, OFF + n / 2 * PART), PART);
+	close(fd);
+	cr_assert_eq(memcmp(found, where + n * PART, PART), 0, "%s: part %u", what, n);
+}
+
+/* Whichever legs refuse them, and however little moves at once. */
+static void parts_arrive(const struct mode_ops *mode, bool copies)
+{
+	static char fetched[LEN];
+
+	serve_parts(mode);
+	for (unsigned int bad = 0; bad < (copies ? 1 : 4); bad++) {
+		refusing = bad;
+		cut = bad & 1 ? 3 * 4096 + 100 : 0;
+		cr_assert_eq(request(UBLK_IO_OP_WRITE, 0), LEN);
+		for (unsigned int n = 0; n < 4; n++)
+			parts_are(data, n, mode->name);
+		memset(fetched, 0, LEN);
+		cr_assert_eq(pwrite(chardev, fetched, LEN, io.cookie), LEN);
+		memset(found, 0, LEN);
+		memcpy(fetched, data, LEN);
+		memset(data, 0, LEN);
+		cr_assert_eq(request(UBLK_IO_OP_READ, 0), LEN);
+		cr_assert_eq(pread(chardev, found, LEN, io.cookie), LEN);
+		for (unsigned int n = 0; n < LEN; n++) {
+			/* what went without a copy came into the client's own memory */
+			char got = n / PART & 1 ? (bad & 2 ? found[n] : data[n]) : (bad & 1 ? found[n] : data[n]);
+
+			cr_assert_eq(got, fetched[n], "%s: refusing %u: byte %u", mode->name, bad, n);
+		}
+		memcpy(data, fetched, LEN);
+		cr_assert_eq(pwrite(chardev, data, LEN, io.cookie), LEN);
+	}
+}
+
+Test(steps, parts_of_a_request_have_their_own_data)
+{
+	parts_arrive(&fake_copy, true);
+}
+
+Test(steps, parts_that_legs_refuse_arrive)
+{
+	parts_arrive(&fake, false);
+	cr_assert(refused);
+}
+
+Test(steps, a_part_behind_the_end_of_a_leg_is_an_error)
+{
+	serve_parts(&fake);
+	cr_assert_eq(truncate(paths[1], OFF + PART + 4096), 0);
+	cr_assert_eq(request(UBLK_IO_OP_READ, 0), -EIO);
+	refusing = 3;
+	cr_assert_eq(request(UBLK_IO_OP_READ, 0), -EIO);
 }
 
 static u64 allocated(int fd)
