@@ -33,13 +33,34 @@ bool bounce_wants(const struct io *io)
 	return bounce_refused(io);
 }
 
-/* Once in each queue. */
-static void bounce_tell(struct queue *q, const struct step *s)
+/* At the first refused shape of each queue.  False: no memory. */
+static bool bounce_init(struct queue *q, const struct step *s)
 {
-	if (!q->bounced)
-		log_warn("leg %s: it refuses the shape of a request, %u bytes at %llu: such requests are copied, which is slower",
-			 q->target->legs[s->leg].absolute, s->len, (unsigned long long)s->off);
-	q->bounced = true;
+	if (q->bounce)
+		return true;
+	log_warn("leg %s: it refuses the shape of a request, %u bytes at %llu: such requests are copied, which is slower",
+		 q->target->legs[s->leg].absolute, s->len, (unsigned long long)s->off);
+	q->bounce = calloc(1, sizeof(*q->bounce));
+	return q->bounce;
+}
+
+void bounce_deinit(struct queue *q)
+{
+	free(q->bounce);
+}
+
+static bool bounce_begin(struct queue *q, struct io *io)
+{
+	if (!bounce_init(q, bounce_refused(io)))
+		return false;
+	q->bounce->bufs[io->tag] = aligned_alloc(BOUNCE_ALIGN, round_up_u64(io->len, BOUNCE_ALIGN));
+	return q->bounce->bufs[io->tag];
+}
+
+static void bounce_end(struct queue *q, struct io *io)
+{
+	free(q->bounce->bufs[io->tag]);
+	q->bounce->bufs[io->tag] = NULL;
 }
 
 /*
@@ -52,7 +73,7 @@ static struct io_uring_sqe *bounce_queue(struct queue *q, struct io *io, int op,
 	struct io_uring_sqe *sqe = queue_sqe(q);
 
 	/* The buffer is freed when every step that is TODO has ended. */
-	io_uring_prep_rw(op, sqe, file, io->buf + data, len, pos);
+	io_uring_prep_rw(op, sqe, file, q->bounce->bufs[io->tag] + data, len, pos);
 	sqe->flags = IOSQE_FIXED_FILE;
 	sqe->user_data = udata(UD_BOUNCE, io->tag, index);
 	io->pending++;
@@ -97,22 +118,15 @@ static void bounce_fail(struct io *io, int res)
 	}
 }
 
-static void bounce_end(struct io *io)
-{
-	free(io->buf);
-	io->buf = NULL;
-}
-
 void bounce_run(struct queue *q, struct io *io)
 {
-	bounce_tell(q, bounce_refused(io));
-	io->buf = aligned_alloc(BOUNCE_ALIGN, round_up_u64(io->len, BOUNCE_ALIGN));
-	if (!io->buf) {
+	if (!bounce_begin(q, io)) {
 		bounce_fail(io, -ENOMEM);
 		/* Nothing is in flight that could go on from here. */
 		queue_settle(q, io);
 	} else if (io->op == UBLK_IO_OP_WRITE) {
-		bounce_queue(q, io, IORING_OP_READ, FILE_UBLKC, 0, io->len, io->cookie, BOUNCE_FETCH);
+		bounce_queue(q, io, IORING_OP_READ, FILE_UBLKC, 0, io->len, queue_cookie(q, io, 0),
+			     BOUNCE_FETCH);
 	} else {
 		bounce_legs(q, io);
 	}
@@ -124,8 +138,8 @@ static void bounce_store(struct queue *q, struct io *io, unsigned int i)
 	const struct step *s = &io->steps[i];
 	u32 data = s->data + s->done;
 
-	bounce_queue(q, io, IORING_OP_WRITE, FILE_UBLKC, data, s->len - s->done, io->cookie + data,
-		     i | BOUNCE_STORE);
+	bounce_queue(q, io, IORING_OP_WRITE, FILE_UBLKC, data, s->len - s->done,
+		     queue_cookie(q, io, data), i | BOUNCE_STORE);
 }
 
 /* Is there to be another try, behind the whole blocks of a short result? */
@@ -182,6 +196,6 @@ bool bounce_cqe(struct queue *q, struct io *io, unsigned int index, int res)
 	}
 	if (io->pending)
 		return false;
-	bounce_end(io);
+	bounce_end(q, io);
 	return true;
 }

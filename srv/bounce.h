@@ -17,6 +17,14 @@
 
 #include "queue.h"
 
+/*
+ * struct bounce - the buffers of a queue
+ * From the first refused shape on until bounce_deinit(); used by the queue's thread.
+ */
+struct bounce {
+	char *bufs[UBLK_MAX_QUEUE_DEPTH];	/* by tag, NULL: it needs none */
+};
+
 /* Is there a step that is TODO, of those that have data, and has to go through the buffer? */
 bool bounce_wants(const struct io *io);
 
@@ -25,5 +33,8 @@ void bounce_run(struct queue *q, struct io *io);
 
 /* A CQE of kind UD_BOUNCE.  True: nothing is in flight any more, settle the request. */
 bool bounce_cqe(struct queue *q, struct io *io, unsigned int index, int res);
+
+/* No request is in work any more. */
+void bounce_deinit(struct queue *q);
 
 #endif

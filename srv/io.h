@@ -70,8 +70,8 @@ enum step_how {
 
 /*
  * struct io - one tag of one queue
- * Allocated with the queue, reused for every request with its tag; written by
- * the queue's thread only.
+ * Allocated with the queue, in one piece with all that its pointers lead to; reused for
+ * every request with its tag.  Written by the queue's thread only.
  *
  * Invariants: pending is the number of BUSY steps plus the mode's own
  * operations that the request waits for; the request is committed only with
@@ -91,17 +91,9 @@ struct io {
 	bool redo;	/* a step went back to TODO */
 	u16 pending;
 
-	/* the target's own */
-	u32 tried;	/* bitmap of legs that a read has tried */
-	bool faulty;	/* target fault has chosen it */
-
-	/* the mode's own */
-	u8 phase;
-	u8 lost;	/* failed registrations whose UNREGISTER is due to fail */
-	u64 cmd_addr;	/* addr of FETCH and COMMIT */
-	u64 cookie;
-	char *buf;	/* the server's copy of the data, or NULL */
-
+	u64 cmd_addr;	/* addr of FETCH and COMMIT; 0, or what the mode says */
+	void *tio;	/* the target's own, see target_ops.io_size */
+	void *mio;	/* the mode's own, mode_ops.io_size bytes */
 	struct step *steps;	/* room for the target's max_steps */
 };
 

@@ -45,8 +45,15 @@ struct mode_ops {
 	 */
 	int lost_errno;
 
-	/* Set up buffers and each io's cmd_addr, buf, cookie.  0 or -errno. */
+	/* The mode's own state, zeroed before init(): of each queue, q->mq; of each tag, io->mio. */
+	size_t queue_size, io_size;
+
+	/* Set up buffers, and each io's cmd_addr.  0 or -errno.  Optional. */
 	int (*init)(struct queue *q);
+	/*
+	 * Undo init(), of which any part may not have been done: the state is zeroed there.
+	 * Only with queue_size.  Optional.
+	 */
 	void (*deinit)(struct queue *q);
 
 	/*

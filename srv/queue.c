@@ -14,6 +14,11 @@
 /* Modes are told that a queue is idle when it has been for so long. */
 #define QUEUE_IDLE_MS	500
 
+/* Bytes: of processors that this is made for. */
+#define CACHE_LINE	64
+
+_Static_assert(sizeof(struct io) % 8 == 0 && sizeof(struct step) % 8 == 0,
+	       "what stands behind them in one piece of memory is aligned");
 _Static_assert(sizeof(struct ublksrv_io_cmd) <= 16, "the command fits a 64-byte SQE");
 
 /* FETCH_REQ, or COMMIT_AND_FETCH_REQ with a result. */
@@ -70,7 +75,6 @@ static void queue_request(struct queue *q, struct io *io)
 	io->op = ublksrv_get_op(d);
 	io->fua = d->op_flags & UBLK_IO_F_FUA;
 	io->nr_steps = 0;
-	io->phase = 0;
 	pace_begin(&q->pace);
 
 	q->target->ops->plan(q->target, q->tq, io);
@@ -245,9 +249,8 @@ static size_t queue_descs_size(unsigned int depth)
 	return round_up_u64(depth * sizeof(struct ublksrv_io_desc), getpagesize());
 }
 
-static int queue_tags_init(struct queue *q)
+static int queue_descs_init(struct queue *q)
 {
-	unsigned int nr_steps = q->target->max_steps;
 	off_t off = UBLKSRV_CMD_BUF_OFFSET + q->qid * queue_descs_size(UBLK_MAX_QUEUE_DEPTH);
 	void *descs = mmap(NULL, queue_descs_size(q->device->depth), PROT_READ,
 			   MAP_SHARED | MAP_POPULATE, q->ublkc, off);
@@ -257,25 +260,51 @@ static int queue_tags_init(struct queue *q)
 		return -errno;
 	}
 	q->descs = descs;
-	q->ios = calloc(q->device->depth, sizeof(*q->ios));
-	q->steps = calloc(q->device->depth * (nr_steps + 1), sizeof(*q->steps));
-	if (!q->ios || !q->steps)
+	return 0;
+}
+
+/* A request, the target's state of it, the mode's, its steps; the next one on a cache line of its own. */
+static int queue_ios_init(struct queue *q)
+{
+	size_t mio_at = sizeof(struct io) + target_io_size(q->target);
+	size_t steps_at = mio_at + round_up_u64(q->mode->io_size, 8);
+	size_t size = steps_at + q->target->max_steps * sizeof(struct step);
+
+	q->io_stride = round_up_u64(size, CACHE_LINE);
+	q->ios = aligned_alloc(CACHE_LINE, q->device->depth * q->io_stride);
+	if (!q->ios)
 		return -ENOMEM;
+	memset(q->ios, 0, q->device->depth * q->io_stride);
 	for (unsigned int tag = 0; tag < q->device->depth; tag++) {
-		q->ios[tag].tag = tag;
-		q->ios[tag].steps = &q->steps[tag * nr_steps];
+		struct io *io = queue_io(q, tag);
+
+		io->tag = tag;
+		io->tio = io + 1;
+		io->mio = (char *)io + mio_at;
+		io->steps = (struct step *)((char *)io + steps_at);
 	}
 	return 0;
 }
 
+static int queue_mode_init(struct queue *q)
+{
+	if (q->mode->queue_size) {
+		q->mq = calloc(1, q->mode->queue_size);
+		if (!q->mq)
+			return -ENOMEM;
+	}
+	return q->mode->init ? q->mode->init(q) : 0;
+}
+
 static void queue_deinit(struct queue *q)
 {
-	if (q->mode->deinit)
+	if (q->mode->deinit && q->mq)
 		q->mode->deinit(q);
 	if (q->descs)
 		munmap((void *)q->descs, queue_descs_size(q->device->depth));
+	bounce_deinit(q);
+	free(q->mq);
 	free(q->ios);
-	free(q->steps);
 }
 
 static void queue_rules_init(struct queue *q)
@@ -296,9 +325,11 @@ static int queue_init(struct queue *q)
 		return ret;
 	ret = queue_files_init(q);
 	if (!ret)
-		ret = queue_tags_init(q);
+		ret = queue_descs_init(q);
 	if (!ret)
-		ret = q->mode->init(q);
+		ret = queue_ios_init(q);
+	if (!ret)
+		ret = queue_mode_init(q);
 	if (ret)
 		io_uring_queue_exit(&q->ring);
 	return ret;
@@ -309,7 +340,7 @@ static int queue_fetch_all(struct queue *q)
 	int ret;
 
 	for (unsigned int tag = 0; tag < q->device->depth; tag++) {
-		queue_fetch(q, &q->ios[tag], UBLK_U_IO_FETCH_REQ, 0);
+		queue_fetch(q, queue_io(q, tag), UBLK_U_IO_FETCH_REQ, 0);
 		q->fetched++;
 	}
 	ret = io_uring_submit(&q->ring);

@@ -12,11 +12,11 @@
 #include <liburing.h>
 #include <pthread.h>
 
+#include "cookie.h"
 #include "device.h"
 #include "io.h"
 #include "mode.h"
 #include "pace.h"
-#include "pool.h"
 #include "target.h"
 #include "udata.h"
 
@@ -48,21 +48,16 @@ struct queue {
 	int ublkc;			/* the char device */
 	int events;			/* pipe to the main thread: one enum queue_event per byte */
 
+	void *mq;			/* the mode's, mode_ops.queue_size bytes */
+	struct bounce *bounce;		/* bounce.h: NULL until a leg has refused a shape */
 	const struct ublksrv_io_desc *descs;	/* the kernel writes, by tag */
-	struct io *ios;			/* by tag */
-	struct step *steps;		/* of all ios */
+	char *ios;			/* by tag, io_stride bytes each: see queue_io() */
+	size_t io_stride;
 	struct pace pace;
 	struct step_rules rules;
 	unsigned int fetched;		/* tags with the driver or in work */
 
-	bool bounced;			/* bounce.h: it has been told that a leg refuses shapes */
 	bool idle;			/* nothing came for a while, the mode has been told */
-
-	/* the mode's own */
-	char *bufs;
-	size_t bufs_size;
-	struct pool pool;
-	unsigned int bufs_fixed;	/* bytes of each that are registered */
 
 	pthread_t thread;
 	bool running;			/* main thread: thread is valid */
@@ -96,7 +91,16 @@ static inline void queue_room(struct queue *q, unsigned int nr)
 
 static inline struct io *queue_io(struct queue *q, unsigned int tag)
 {
-	return &q->ios[tag];
+	return (struct io *)(q->ios + tag * q->io_stride);
+}
+
+/*
+ * Where the byte @data of a request is on the char device: what user-copy reads and writes
+ * there, and what the modes that lend borrow from there on.
+ */
+static inline u64 queue_cookie(const struct queue *q, const struct io *io, u32 data)
+{
+	return cookie(q->qid, io->tag, data);
 }
 
 /*

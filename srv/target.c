@@ -50,6 +50,13 @@ void target_destroy(struct target *t)
 	free(t);
 }
 
+size_t target_io_size(const struct target *t)
+{
+	size_t inner = t->inner ? target_io_size(t->inner) : 0;
+
+	return inner + round_up_u64(t->ops->io_size, 8);
+}
+
 void target_leg_json(const struct leg *leg, struct json *j)
 {
 	json_name(j, "path", leg->absolute);

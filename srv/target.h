@@ -59,6 +59,12 @@ struct target_ops {
 	 */
 	int (*start)(struct target *t, unsigned int nr_queues);
 
+	/*
+	 * The target's own state of each request: bytes behind io->tio, zeroed before the first
+	 * one.  A target that wraps has its own behind that of the inner one.
+	 */
+	size_t io_size;
+
 	/* What plan() and settle() of this queue get as @tq.  Optional. */
 	void *(*queue)(struct target *t, unsigned int qid);
 
@@ -114,6 +120,9 @@ const struct target_ops *target_find(const char *name);
 /* Returns NULL without memory. */
 struct target *target_create(const struct target_ops *ops);
 void target_destroy(struct target *t);
+
+/* Bytes of each io->tio, with those of what it wraps; a multiple of 8. */
+size_t target_io_size(const struct target *t);
 
 /* For status callbacks: what every leg tells, inside an open object or line. */
 void target_leg_json(const struct leg *leg, struct json *j);

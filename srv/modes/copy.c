@@ -12,7 +12,7 @@ static int copy_init(struct queue *q)
 	int ret = bufs_init(q);
 
 	for (unsigned int tag = 0; !ret && tag < q->device->depth; tag++)
-		q->ios[tag].cmd_addr = (uintptr_t)q->ios[tag].buf;
+		queue_io(q, tag)->cmd_addr = (uintptr_t)bufs_of(q, queue_io(q, tag));
 	return ret;
 }
 
@@ -20,6 +20,7 @@ const struct mode_ops mode_copy = {
 	.name		= "copy",
 	.summary	= "the kernel copies every byte into and out of the server",
 	.has_bufs	= true,
+	.queue_size	= sizeof(struct bufs),
 	.init		= copy_init,
 	.deinit		= bufs_deinit,
 	.issue		= bufs_issue,

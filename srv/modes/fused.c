@@ -18,17 +18,9 @@
 
 #include <linux/io_uring_fused.h>
 
-#include "../cookie.h"
 #include "../log.h"
 #include "../queue.h"
 #include "modes.h"
-
-static int fused_init(struct queue *q)
-{
-	for (unsigned int tag = 0; tag < q->device->depth; tag++)
-		q->ios[tag].cookie = cookie(q->qid, tag, 0);
-	return 0;
-}
 
 /* The command for the next @nr data steps, with room for them behind it. */
 static void fused_primary(struct queue *q, struct io *io, unsigned int nr)
@@ -37,7 +29,7 @@ static void fused_primary(struct queue *q, struct io *io, unsigned int nr)
 
 	queue_room(q, nr + 1);
 	sqe = queue_sqe(q);
-	io_uring_prep_rw(IORING_OP_FUSED_CMD, sqe, FILE_UBLKC, NULL, 0, io->cookie);
+	io_uring_prep_rw(IORING_OP_FUSED_CMD, sqe, FILE_UBLKC, NULL, 0, queue_cookie(q, io, 0));
 	sqe->flags = IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS;
 	sqe->rw_flags = nr;
 	sqe->user_data = udata(UD_MODE, io->tag, 0);
@@ -90,7 +82,6 @@ const struct mode_ops mode_fused = {
 	.needs_fused	= true,
 	.sqes_per_step	= 1,
 	.lost_errno	= -ECANCELED,
-	.init		= fused_init,
 	.issue		= fused_issue,
 	.cqe		= fused_cqe,
 };
@@ -103,7 +94,6 @@ const struct mode_ops mode_fused_n = {
 	.needs_fused	= true,
 	.extra_sqes	= 1,
 	.lost_errno	= -ECANCELED,
-	.init		= fused_init,
 	.issue		= fused_n_issue,
 	.cqe		= fused_cqe,
 };

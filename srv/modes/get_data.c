@@ -12,13 +12,20 @@
 #include <errno.h>
 
 #include "../log.h"
+#include "../pool.h"
 #include "../queue.h"
 #include "bufs.h"
 #include "modes.h"
 
+/* of each request */
+struct get_data_io {
+	char *buf;	/* NULL: it has none, yet or any more */
+};
+
+/* The state of the queue is its pool. */
 static int get_data_init(struct queue *q)
 {
-	int ret = pool_init(&q->pool, q->device->depth, q->device->max_io);
+	int ret = pool_init(q->mq, q->device->depth, q->device->max_io);
 
 	if (ret)
 		log_err("queue %u: %u buffers of %u bytes: no memory", q->qid, q->device->depth, q->device->max_io);
@@ -27,28 +34,34 @@ static int get_data_init(struct queue *q)
 
 static void get_data_deinit(struct queue *q)
 {
-	pool_deinit(&q->pool);
+	pool_deinit(q->mq);
 }
 
 /* One for each tag is there. */
 static void get_data_take(struct queue *q, struct io *io)
 {
-	io->buf = pool_get(&q->pool);
-	assert(io->buf);
-	io->cmd_addr = (uintptr_t)io->buf;
+	struct get_data_io *g = io->mio;
+
+	g->buf = pool_get(q->mq);
+	assert(g->buf);
+	io->cmd_addr = (uintptr_t)g->buf;
 }
 
 static void get_data_issue(struct queue *q, struct io *io)
 {
-	if (!io->buf)
+	struct get_data_io *g = io->mio;
+
+	if (!g->buf)
 		get_data_take(q, io);
-	bufs_issue(q, io);
+	bufs_issue_plain(q, io, g->buf);
 }
 
 /* COMMIT of a read has to name a buffer, also if there is nothing in it to copy. */
 static bool get_data_finish(struct queue *q, struct io *io)
 {
-	if (io->op == UBLK_IO_OP_READ && !io->buf)
+	struct get_data_io *g = io->mio;
+
+	if (io->op == UBLK_IO_OP_READ && !g->buf)
 		get_data_take(q, io);
 	return false;
 }
@@ -56,22 +69,26 @@ static bool get_data_finish(struct queue *q, struct io *io)
 /* The driver copies when COMMIT is issued: what is queued behind it may have the buffer. */
 static void get_data_committed(struct queue *q, struct io *io)
 {
-	if (!io->buf)
+	struct get_data_io *g = io->mio;
+
+	if (!g->buf)
 		return;
-	pool_put(&q->pool, io->buf);
-	io->buf = NULL;
+	pool_put(q->mq, g->buf);
+	g->buf = NULL;
 	io->cmd_addr = 0;
 }
 
 static void get_data_idle(struct queue *q)
 {
-	pool_trim(&q->pool);
+	pool_trim(q->mq);
 }
 
 const struct mode_ops mode_get_data = {
 	.name		= "get-data",
 	.summary	= "like copy, with buffers only for requests in work",
 	.ublk_flags	= UBLK_F_NEED_GET_DATA,
+	.queue_size	= sizeof(struct pool),
+	.io_size	= sizeof(struct get_data_io),
 	.init		= get_data_init,
 	.deinit		= get_data_deinit,
 	.get_data	= get_data_take,

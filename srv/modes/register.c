@@ -25,24 +25,24 @@
 
 #include <linux/io_uring_lend.h>
 
-#include "../cookie.h"
 #include "../log.h"
 #include "../queue.h"
 #include "modes.h"
 
 enum { REG_REGISTER, REG_UNREGISTER };
 
+/* of each tag */
+struct register_io {
+	u8 lost;	/* failed registrations whose UNREGISTER is due to fail */
+};
+
 static int register_init(struct queue *q)
 {
 	int ret = io_uring_register_buffers_sparse(&q->ring, q->device->depth);
 
-	if (ret) {
+	if (ret)
 		log_err("queue %u: buffer table of %u slots: %s", q->qid, q->device->depth, strerror(-ret));
-		return ret;
-	}
-	for (unsigned int tag = 0; tag < q->device->depth; tag++)
-		q->ios[tag].cookie = cookie(q->qid, tag, 0);
-	return 0;
+	return ret;
 }
 
 static void register_table_op(struct queue *q, struct io *io, int op, unsigned int index,
@@ -51,7 +51,7 @@ static void register_table_op(struct queue *q, struct io *io, int op, unsigned i
 	struct io_uring_sqe *sqe = queue_sqe(q);
 
 	if (op == IORING_OP_LENT_BUF_REGISTER) {
-		io_uring_prep_rw(op, sqe, FILE_UBLKC, NULL, 0, io->cookie);
+		io_uring_prep_rw(op, sqe, FILE_UBLKC, NULL, 0, queue_cookie(q, io, 0));
 		sqe->flags = IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS | flags;
 	} else {
 		io_uring_prep_rw(op, sqe, -1, NULL, 0, 0);
@@ -91,12 +91,14 @@ static void register_chain_issue(struct queue *q, struct io *io)
 /* Only failures come here. */
 static void register_cqe(struct queue *q, struct io *io, unsigned int index, int res)
 {
+	struct register_io *r = io->mio;
+
 	if (index == REG_REGISTER) {
 		/* The round's I/O and its UNREGISTER fail too, and are waited for. */
-		io->lost++;
+		r->lost++;
 		log_err("queue %u tag %u: REGISTER: %s", q->qid, io->tag, strerror(-res));
-	} else if (io->lost) {
-		io->lost--;
+	} else if (r->lost) {
+		r->lost--;
 	} else {
 		log_err("queue %u tag %u: UNREGISTER: %s", q->qid, io->tag, strerror(-res));
 	}
@@ -109,6 +111,7 @@ const struct mode_ops mode_register = {
 	.lends		= true,
 	.extra_sqes	= 2,
 	.lost_errno	= -EFAULT,
+	.io_size	= sizeof(struct register_io),
 	.init		= register_init,
 	.issue		= register_issue,
 	.cqe		= register_cqe,
@@ -121,6 +124,7 @@ const struct mode_ops mode_register_chain = {
 	.lends		= true,
 	.extra_sqes	= 2,
 	.lost_errno	= -EFAULT,
+	.io_size	= sizeof(struct register_io),
 	.init		= register_init,
 	.issue		= register_chain_issue,
 	.cqe		= register_cqe,

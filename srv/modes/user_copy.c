@@ -11,44 +11,41 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "../cookie.h"
 #include "../log.h"
 #include "../queue.h"
 #include "bufs.h"
 #include "modes.h"
 
-/* io->phase */
-enum {
-	UC_NEW,
+enum user_copy_phase {
+	UC_NEW,		/* also between two requests */
 	UC_FETCHING,	/* a write's data is on its way into the buffer */
 	UC_FETCHED,
 	UC_STORING,	/* a read's data is on its way to the client */
 };
 
-static int user_copy_init(struct queue *q)
-{
-	int ret = bufs_init(q);
-
-	for (unsigned int tag = 0; !ret && tag < q->device->depth; tag++)
-		q->ios[tag].cookie = cookie(q->qid, tag, 0);
-	return ret;
-}
+/* of each request */
+struct user_copy_io {
+	u8 phase;	/* enum user_copy_phase */
+};
 
 static void user_copy_move(struct queue *q, struct io *io, int op, unsigned int phase)
 {
+	struct user_copy_io *u = io->mio;
 	struct io_uring_sqe *sqe = queue_sqe(q);
 
 	/* The buffer is the tag's until COMMIT. */
-	io_uring_prep_rw(op, sqe, FILE_UBLKC, io->buf, io->len, io->cookie);
+	io_uring_prep_rw(op, sqe, FILE_UBLKC, bufs_of(q, io), io->len, queue_cookie(q, io, 0));
 	sqe->flags = IOSQE_FIXED_FILE;
 	sqe->user_data = udata(UD_MODE, io->tag, 0);
-	io->phase = phase;
+	u->phase = phase;
 	io->pending++;
 }
 
 static void user_copy_issue(struct queue *q, struct io *io)
 {
-	if (io->op == UBLK_IO_OP_WRITE && io->phase == UC_NEW)
+	struct user_copy_io *u = io->mio;
+
+	if (io->op == UBLK_IO_OP_WRITE && u->phase == UC_NEW)
 		user_copy_move(q, io, IORING_OP_READ, UC_FETCHING);
 	else
 		bufs_issue(q, io);
@@ -56,14 +53,19 @@ static void user_copy_issue(struct queue *q, struct io *io)
 
 static bool user_copy_finish(struct queue *q, struct io *io)
 {
-	if (io->op != UBLK_IO_OP_READ || io->result <= 0)
-		return false;
-	user_copy_move(q, io, IORING_OP_WRITE, UC_STORING);
-	return true;
+	struct user_copy_io *u = io->mio;
+
+	if (io->op == UBLK_IO_OP_READ && io->result > 0) {
+		user_copy_move(q, io, IORING_OP_WRITE, UC_STORING);
+		return true;
+	}
+	u->phase = UC_NEW;
+	return false;
 }
 
 static void user_copy_cqe(struct queue *q, struct io *io, unsigned int index, int res)
 {
+	struct user_copy_io *u = io->mio;
 	bool whole = res == (s32)io->len;
 
 	io->pending--;
@@ -72,10 +74,11 @@ static void user_copy_cqe(struct queue *q, struct io *io, unsigned int index, in
 			res < 0 ? strerror(-res) : "short");
 		io->result = -EIO;
 	}
-	if (io->phase == UC_FETCHING && whole) {
-		io->phase = UC_FETCHED;
+	if (u->phase == UC_FETCHING && whole) {
+		u->phase = UC_FETCHED;
 		bufs_issue(q, io);
 	} else {
+		u->phase = UC_NEW;
 		queue_commit(q, io);
 	}
 }
@@ -86,7 +89,9 @@ const struct mode_ops mode_user_copy = {
 	.ublk_flags	= UBLK_F_USER_COPY,
 	.has_bufs	= true,
 	.extra_sqes	= 1,
-	.init		= user_copy_init,
+	.queue_size	= sizeof(struct bufs),
+	.io_size	= sizeof(struct user_copy_io),
+	.init		= bufs_init,
 	.deinit		= bufs_deinit,
 	.issue		= user_copy_issue,
 	.finish		= user_copy_finish,

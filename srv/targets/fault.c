@@ -40,6 +40,11 @@ struct fault_queue {
 	bool armed;		/* MOMENT_INFLIGHT: die at the next event */
 };
 
+/* struct fault_io - of one request, behind the inner target's; @faulty: it was chosen */
+struct fault_io {
+	bool faulty;
+};
+
 /*
  * struct fault - the options, as numbers
  * fault_open() to fault_close(); read-only once the queues run, but for hits.
@@ -48,6 +53,7 @@ struct fault {
 	enum fault_kind kind;
 	enum fault_moment moment;
 	int op;			/* UBLK_IO_OP_*, or -1 for any */
+	size_t io_at;		/* bytes in io->tio before our own */
 	struct fault_queue *queues;
 	_Atomic u64 hits;
 };
@@ -151,6 +157,7 @@ static int fault_open(struct target *t)
 	f->op = fault_index(op_names, conf->op, UBLK_IO_OP_WRITE_SAME);
 	if (f->op == UBLK_IO_OP_WRITE_SAME)
 		f->op = -1;
+	f->io_at = target_io_size(inner);
 	t->priv = f;
 	t->legs = inner->legs;
 	t->nr_legs = inner->nr_legs;
@@ -195,6 +202,13 @@ static void *fault_queue(struct target *t, unsigned int qid)
 	return &f->queues[qid];
 }
 
+static struct fault_io *fault_io(const struct target *t, const struct io *io)
+{
+	const struct fault *f = t->priv;
+
+	return (struct fault_io *)((char *)io->tio + f->io_at);
+}
+
 static bool fault_hit(struct target *t, struct fault_queue *fq, const struct io *io)
 {
 	const struct fault_conf *conf = t->conf;
@@ -222,7 +236,7 @@ static void fault_plan_inner(struct target *t, struct fault_queue *fq, struct io
 
 	t->inner->ops->plan(t->inner, fq->inner, io);
 	/* An inner target without legs has nothing else that could fail. */
-	if (io->faulty && f->kind == FAULT_ERROR && !io->nr_steps)
+	if (fault_io(t, io)->faulty && f->kind == FAULT_ERROR && !io->nr_steps)
 		io->result = -(int)conf->err;
 }
 
@@ -230,14 +244,16 @@ static void fault_plan(struct target *t, void *tq, struct io *io)
 {
 	struct fault_queue *fq = tq;
 	struct fault *f = t->priv;
+	bool hit;
 
 	if (unlikely(fq->armed))
 		fault_die();
-	io->faulty = fault_hit(t, fq, io);
-	if (io->faulty && f->kind == FAULT_DIE && f->moment == MOMENT_ARRIVE)
+	hit = fault_hit(t, fq, io);
+	fault_io(t, io)->faulty = hit;
+	if (hit && f->kind == FAULT_DIE && f->moment == MOMENT_ARRIVE)
 		fault_die();
-	fq->armed = io->faulty && f->kind == FAULT_DIE && f->moment == MOMENT_INFLIGHT;
-	if (io->faulty && f->kind == FAULT_DELAY) {
+	fq->armed = hit && f->kind == FAULT_DIE && f->moment == MOMENT_INFLIGHT;
+	if (hit && f->kind == FAULT_DELAY) {
 		io_add_step(io, STEP_DELAY, 0);
 		io->steps[0].want = -ETIME;
 		return;
@@ -260,7 +276,7 @@ static enum verdict fault_settle_faulty(struct target *t, struct fault_queue *fq
 	enum verdict verdict;
 
 	/* Once only: what the inner target does about it goes well. */
-	io->faulty = false;
+	fault_io(t, io)->faulty = false;
 	switch (f->kind) {
 	case FAULT_DELAY:
 		io->nr_steps = 0;
@@ -288,7 +304,7 @@ static enum verdict fault_settle(struct target *t, void *tq, struct io *io)
 
 	if (unlikely(fq->armed))
 		fault_die();
-	if (unlikely(io->faulty))
+	if (unlikely(fault_io(t, io)->faulty))
 		return fault_settle_faulty(t, fq, io);
 	return t->inner->ops->settle(t->inner, fq->inner, io);
 }
@@ -328,6 +344,7 @@ const struct target_ops target_fault = {
 	.conf_size	= sizeof(struct fault_conf),
 	.wraps		= true,
 	.wants_stable_data = true,
+	.io_size	= sizeof(struct fault_io),
 	.defaults	= fault_defaults,
 	.check		= fault_check,
 	.open		= fault_open,

@@ -61,6 +61,11 @@ struct mirror {
 	struct mirror_reader *readers;
 };
 
+/* struct mirror_io - of one request; @tried: the legs that have failed to read it */
+struct mirror_io {
+	u32 tried;
+};
+
 static const struct opt mirror_opts[] = {
 	{ .name = "leg", .letter = 'l', .type = OPT_LIST, .arg = "PATH",
 	  .offset = offsetof(struct mirror_conf, legs),
@@ -156,11 +161,12 @@ static void mirror_plan_read(struct mirror_reader *r, struct io *io, u32 candida
 static void mirror_plan(struct target *t, void *tq, struct io *io)
 {
 	struct mirror *m = t->priv;
+	struct mirror_io *mio = io->tio;
 	u32 live = atomic_load_explicit(&m->live, memory_order_acquire);
 	int op = io_step_op(io->op);
 
 	if (op == STEP_READ) {
-		io->tried = 0;
+		mio->tried = 0;
 		mirror_plan_read(tq, io, live);
 	} else if (likely(op >= 0)) {
 		for (; live; live &= live - 1)
@@ -227,6 +233,7 @@ static void mirror_read_failed(struct target *t, const struct io *io, const stru
 static enum verdict mirror_settle_read(struct target *t, struct mirror_reader *r, struct io *io)
 {
 	struct mirror *m = t->priv;
+	struct mirror_io *mio = io->tio;
 	struct step *s = &io->steps[0];
 	int res = s->res;
 	u32 rest;
@@ -238,8 +245,8 @@ static enum verdict mirror_settle_read(struct target *t, struct mirror_reader *r
 	}
 	if (mirror_leg_fault(res))
 		mirror_read_failed(t, io, s);
-	io->tried |= 1U << s->leg;
-	rest = atomic_load_explicit(&m->live, memory_order_acquire) & ~io->tried;
+	mio->tried |= 1U << s->leg;
+	rest = atomic_load_explicit(&m->live, memory_order_acquire) & ~mio->tried;
 	if (!rest) {
 		io->result = res;
 		return VERDICT_DONE;
@@ -358,6 +365,7 @@ const struct target_ops target_mirror = {
 	.opts		= mirror_opts,
 	.conf_size	= sizeof(struct mirror_conf),
 	.wants_stable_data = true,
+	.io_size	= sizeof(struct mirror_io),
 	.check		= mirror_check,
 	.open		= mirror_open,
 	.close		= mirror_close,

@@ -18,7 +18,8 @@ static char paths[3][64];
 static struct target *t;
 static void *tq;
 static struct step steps[MAX_LEGS];
-static struct io io = { .steps = steps };
+static u64 state[4];	/* of the request; targets' own */
+static struct io io = { .steps = steps, .tio = state };
 
 static void setup(void)
 {
@@ -217,6 +218,7 @@ Test(mirror, a_read_goes_to_one_leg)
 Test(mirror, a_read_that_is_done_is_no_load_any_more)
 {
 	static struct step more_steps[100];
+	static u64 states[100];
 	static struct io more[100];
 	unsigned int on_leg_1 = 0;
 
@@ -224,7 +226,8 @@ Test(mirror, a_read_that_is_done_is_no_load_any_more)
 	for (unsigned int i = 0; i < 100; i++) {
 		struct io *r = &more[i];
 
-		*r = (struct io){ .op = UBLK_IO_OP_READ, .off = (u64)i << 20, .len = 4096, .steps = &more_steps[i] };
+		*r = (struct io){ .op = UBLK_IO_OP_READ, .off = (u64)i << 20, .len = 4096, .steps = &more_steps[i],
+				   .tio = &states[i] };
 		t->ops->plan(t, tq, r);
 		/* Leg 0 finishes at once, leg 1 never. */
 		if (r->steps[0].leg == 0)
@@ -340,6 +343,24 @@ Test(fault, the_inner_mirror_sees_the_bad_leg)
 	cr_assert(strstr(status(), "\"errno\": 28"), "%s", status());
 	request(UBLK_IO_OP_WRITE, 0, 4096);
 	cr_assert_eq(io.nr_steps, 1);
+}
+
+/* What each of the two keeps of a request is its own. */
+Test(fault, a_read_that_it_spoils_is_done_on_the_other_leg)
+{
+	start(MAKE_FAULT("mirror", 2, "--fault", "error", "--fault-op", "read"));
+	for (unsigned int i = 0; i < 4; i++) {
+		unsigned int leg;
+
+		request(UBLK_IO_OP_READ, i * 4096, 4096);
+		leg = io.steps[0].leg;
+		cr_assert_eq(settle(good), VERDICT_AGAIN);
+		cr_assert_eq(io.nr_steps, 1);
+		cr_assert_eq(io.steps[0].leg, !leg);
+		cr_assert_eq(settle(good), VERDICT_DONE);
+		cr_assert_eq(io.result, 4096);
+	}
+	cr_assert_gt(target_io_size(t), target_io_size(t->inner));
 }
 
 Test(fault, every_third_after_two)
