@@ -225,6 +225,7 @@ static int legs_may_be_written(const struct strlist *paths, u64 size)
 	return ret;
 }
 
+/* @first: the leg that it has to equal, NULL: none */
 static int leg_check_size(const struct leg *leg, const struct leg *first, u64 size)
 {
 	if (size && leg->lim.size < size) {
@@ -232,7 +233,7 @@ static int leg_check_size(const struct leg *leg, const struct leg *first, u64 si
 			leg->path, leg->lim.size, size);
 		return -ENOSPC;
 	}
-	if (!size && leg->lim.size != first->lim.size) {
+	if (!size && first && leg->lim.size != first->lim.size) {
 		log_err("legs differ in size: %s has %" PRIu64 " bytes, %s %" PRIu64
 			"; --size SIZE uses so many bytes of each",
 			first->path, first->lim.size, leg->path, leg->lim.size);
@@ -266,8 +267,8 @@ static void legs_tell_tail(const struct leg *first, u64 size, const struct limit
 			 first->path, left, first->lim.size, lim->lbs);
 }
 
-int legs_open(struct leg *legs, const struct strlist *paths, u64 size, u32 block,
-	      unsigned int patience_ms, struct limits *lim)
+static int legs_open_sized(struct leg *legs, const struct strlist *paths, u64 size, bool equal,
+			   u32 block, unsigned int patience_ms, struct limits *lim)
 {
 	struct patience p;
 	unsigned int nr = 0;
@@ -284,7 +285,7 @@ int legs_open(struct leg *legs, const struct strlist *paths, u64 size, u32 block
 		if (ret)
 			goto fail;
 		nr++;
-		ret = leg_check_size(&legs[nr - 1], &legs[0], size);
+		ret = leg_check_size(&legs[nr - 1], equal ? &legs[0] : NULL, size);
 		if (ret)
 			goto fail;
 		limits_merge(lim, &legs[nr - 1].lim);
@@ -293,13 +294,27 @@ int legs_open(struct leg *legs, const struct strlist *paths, u64 size, u32 block
 		lim->size = size;
 	lim->lbs = max_u64(lim->lbs, block);
 	ret = legs_finish(lim, &legs[0]);
-	if (!ret) {
-		legs_tell_tail(&legs[0], size, lim);
+	if (!ret)
 		return 0;
-	}
 fail:
 	legs_close(legs, nr);
 	return ret;
+}
+
+int legs_open(struct leg *legs, const struct strlist *paths, u64 size, u32 block,
+	      unsigned int patience_ms, struct limits *lim)
+{
+	int ret = legs_open_sized(legs, paths, size, true, block, patience_ms, lim);
+
+	if (!ret)
+		legs_tell_tail(&legs[0], size, lim);
+	return ret;
+}
+
+int legs_open_any(struct leg *legs, const struct strlist *paths, u64 size, u32 block,
+		  unsigned int patience_ms, struct limits *lim)
+{
+	return legs_open_sized(legs, paths, size, false, block, patience_ms, lim);
 }
 
 void legs_close(struct leg *legs, unsigned int nr)

@@ -60,6 +60,10 @@ bool leg_same(const char *a, const char *b);
 int legs_open(struct leg *legs, const struct strlist *paths, u64 size, u32 block,
 	      unsigned int patience_ms, struct limits *lim);
 
+/* The same for legs of any sizes: lim->size is the smallest one's.  Nothing is told of tails. */
+int legs_open_any(struct leg *legs, const struct strlist *paths, u64 size, u32 block,
+		  unsigned int patience_ms, struct limits *lim);
+
 /* Is it what --block takes?  0 is.  0, or -EINVAL after a message. */
 int legs_check_block(u64 block);
 
