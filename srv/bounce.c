@@ -14,7 +14,7 @@
 /* A write's data is on its way into the buffer; no step. */
 #define BOUNCE_FETCH	0x80
 
-_Static_assert(MAX_LEGS <= BOUNCE_STORE, "a step fits below");
+_Static_assert(MAX_STEPS <= BOUNCE_STORE, "a step fits below");
 
 /* The first of those that a leg has refused. */
 static const struct step *bounce_refused(const struct io *io)

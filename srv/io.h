@@ -35,6 +35,9 @@ enum step_state {
 	STEP_DONE,	/* res is final */
 };
 
+/* Of one request at once; a target that needs more plans them in rounds. */
+#define MAX_STEPS	32
+
 /*
  * struct step - one operation on one leg
  * Part of struct io.  Written by the queue's thread only.
@@ -87,7 +90,7 @@ struct io {
 	u8 op;		/* UBLK_IO_OP_* */
 	bool fua;
 
-	u8 nr_steps;
+	u8 nr_steps;	/* at most MAX_STEPS */
 	bool redo;	/* a step went back to TODO */
 	u16 pending;
 

@@ -14,6 +14,7 @@
 
 #include <linux/ublk_cmd.h>
 
+#include "io.h"
 #include "types.h"
 
 enum udata_kind {
@@ -29,7 +30,7 @@ enum udata_kind {
 #define UD_KIND_BITS	8
 
 _Static_assert(UBLK_MAX_QUEUE_DEPTH <= 1U << UD_TAG_BITS, "a tag does not fit");
-_Static_assert(MAX_LEGS <= 1U << UD_INDEX_BITS, "a step does not fit");
+_Static_assert(MAX_STEPS <= 1U << UD_INDEX_BITS, "a step does not fit");
 _Static_assert(UD_KINDS <= 1U << UD_KIND_BITS, "a kind does not fit");
 
 static inline u64 udata(enum udata_kind kind, unsigned int tag, unsigned int index)
