@@ -17,7 +17,8 @@
  *
  * Mode register-chain is the same as a chain of links, one after the other, which is
  * what registered buffers were objected to for: for comparison.  The links are hard
- * ones, so that a leg that fails breaks neither the others nor UNREGISTER.
+ * ones, so that a leg that fails breaks neither the others nor UNREGISTER.  The last leg's
+ * CQE is there before UNREGISTER was begun, so the next round of the tag has another slot.
  */
 #include <assert.h>
 #include <errno.h>
@@ -34,19 +35,30 @@ enum { REG_REGISTER, REG_UNREGISTER };
 /* of each tag */
 struct register_io {
 	u8 lost;	/* failed registrations whose UNREGISTER is due to fail */
+	bool odd;	/* register-chain: the next round has the second one of two slots */
 };
 
-static int register_init(struct queue *q)
+static int register_slots(struct queue *q, unsigned int nr)
 {
-	int ret = io_uring_register_buffers_sparse(&q->ring, q->device->depth);
+	int ret = io_uring_register_buffers_sparse(&q->ring, nr);
 
 	if (ret)
-		log_err("queue %u: buffer table of %u slots: %s", q->qid, q->device->depth, strerror(-ret));
+		log_err("queue %u: buffer table of %u slots: %s", q->qid, nr, strerror(-ret));
 	return ret;
 }
 
+static int register_init(struct queue *q)
+{
+	return register_slots(q, q->device->depth);
+}
+
+static int register_chain_init(struct queue *q)
+{
+	return register_slots(q, 2 * q->device->depth);
+}
+
 static void register_table_op(struct queue *q, struct io *io, int op, unsigned int index,
-			      unsigned int flags)
+			      unsigned int slot, unsigned int flags)
 {
 	struct io_uring_sqe *sqe = queue_sqe(q);
 
@@ -57,35 +69,40 @@ static void register_table_op(struct queue *q, struct io *io, int op, unsigned i
 		io_uring_prep_rw(op, sqe, -1, NULL, 0, 0);
 		sqe->flags = IOSQE_CQE_SKIP_SUCCESS | flags;
 	}
-	sqe->buf_index = io->tag;
+	sqe->buf_index = slot;
 	sqe->user_data = udata(UD_MODE, io->tag, index);
 }
 
 /* @link: what each SQE but the last has to be told about the next one */
-static void register_issue_linked(struct queue *q, struct io *io, unsigned int link)
+static void register_issue_linked(struct queue *q, struct io *io, unsigned int slot,
+				  unsigned int link)
 {
 	assert(io->pending == 0);
-	register_table_op(q, io, IORING_OP_LENT_BUF_REGISTER, REG_REGISTER, link);
+	register_table_op(q, io, IORING_OP_LENT_BUF_REGISTER, REG_REGISTER, slot, link);
 	for (unsigned int i = 0; i < io->nr_steps; i++) {
 		struct step *s = &io->steps[i];
 		int op = s->op == STEP_READ ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED;
 
 		if (s->state == STEP_TODO)
-			queue_rw_step(q, io, s, op, 0, io->tag)->flags |= link;
+			queue_rw_step(q, io, s, op, 0, slot)->flags |= link;
 	}
-	register_table_op(q, io, IORING_OP_LENT_BUF_UNREGISTER, REG_UNREGISTER, 0);
+	register_table_op(q, io, IORING_OP_LENT_BUF_UNREGISTER, REG_UNREGISTER, slot, 0);
 }
 
 static void register_issue(struct queue *q, struct io *io)
 {
-	register_issue_linked(q, io, 0);
+	register_issue_linked(q, io, io->tag, 0);
 }
 
 /* A chain ends where a submission does. */
 static void register_chain_issue(struct queue *q, struct io *io)
 {
+	struct register_io *r = io->mio;
+	unsigned int slot = io->tag + (r->odd ? q->device->depth : 0);
+
 	queue_room(q, io->nr_steps + 2);
-	register_issue_linked(q, io, IOSQE_IO_HARDLINK);
+	register_issue_linked(q, io, slot, IOSQE_IO_HARDLINK);
+	r->odd = !r->odd;
 }
 
 /* Only failures come here. */
@@ -125,7 +142,7 @@ const struct mode_ops mode_register_chain = {
 	.extra_sqes	= 2,
 	.lost_errno	= -EFAULT,
 	.io_size	= sizeof(struct register_io),
-	.init		= register_init,
+	.init		= register_chain_init,
 	.issue		= register_chain_issue,
 	.cqe		= register_cqe,
 };
