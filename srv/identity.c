@@ -40,6 +40,8 @@ u64 identity_make(const struct target *t, u64 launch)
 	while (t->inner)
 		t = t->inner;
 	made_of = identity_of_legs(t->ops->name, t->legs, t->nr_legs);
+	if (t->ops->arrangement)
+		made_of += t->ops->arrangement(t);
 	return IDENTITY_MAGIC << IDENTITY_MAGIC_SHIFT |
 	       (made_of & IDENTITY_PART) << IDENTITY_PART_BITS |
 	       (launch & IDENTITY_PART);

@@ -50,6 +50,12 @@ struct target_ops {
 	 */
 	int (*open)(struct target *t);
 
+	/*
+	 * A number that tells how the data lies on the legs, beside which legs these are in
+	 * whatever order: a recovery needs the same.  After open().  Optional.
+	 */
+	u32 (*arrangement)(const struct target *t);
+
 	/* Undo open().  Optional. */
 	void (*close)(struct target *t);
 
@@ -109,7 +115,7 @@ struct target {
 	struct leg *legs;	/* own_legs, or the inner target's */
 	unsigned int nr_legs;
 	unsigned int patience_ms;	/* for open(): how long to wait for legs in use */
-	unsigned int max_steps;	/* of one request at once */
+	unsigned int max_steps;	/* of one request at once, at most MAX_STEPS */
 	struct limits lim;
 	struct __kernel_timespec delay;	/* of STEP_DELAY */
 };
