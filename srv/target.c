@@ -9,6 +9,7 @@ const struct target_ops *const target_list[] = {
 	&target_null,
 	&target_loop,
 	&target_mirror,
+	&target_stripe,
 	&target_fault,
 	NULL
 };

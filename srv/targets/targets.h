@@ -7,6 +7,7 @@
 extern const struct target_ops target_null;
 extern const struct target_ops target_loop;
 extern const struct target_ops target_mirror;
+extern const struct target_ops target_stripe;
 extern const struct target_ops target_fault;
 
 #endif

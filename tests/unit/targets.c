@@ -17,7 +17,7 @@ static char dir[] = "/tmp/targets.XXXXXX";
 static char paths[3][64];
 static struct target *t;
 static void *tq;
-static struct step steps[MAX_LEGS];
+static struct step steps[MAX_STEPS];
 static u64 state[4];	/* of the request; targets' own */
 static struct io io = { .steps = steps, .tio = state };
 
@@ -102,6 +102,7 @@ static const int good[MAX_LEGS];
 
 TestSuite(loop, .init = setup, .fini = teardown, .timeout = 30);
 TestSuite(mirror, .init = setup, .fini = teardown, .timeout = 30);
+TestSuite(stripe, .init = setup, .fini = teardown, .timeout = 30);
 TestSuite(fault, .init = setup, .fini = teardown, .timeout = 30);
 
 Test(loop, passes_every_operation_on)
@@ -309,6 +310,245 @@ Test(mirror, a_read_that_no_leg_can_do_fails)
 	cr_assert(strstr(status(), "\"degraded\": false"));
 }
 
+/* A stripe of so many legs, with an option or none. */
+static struct target *make_stripe(unsigned int nr_legs, const char *option, const char *value)
+{
+	struct target *made = make("stripe", nr_legs);
+	struct opt_group group = { made->ops->opts, made->conf };
+
+	if (option)
+		cr_assert_eq(opts_parse(3, (char *[]){ "add", (char *)option, (char *)value, NULL },
+					&group, 1), 0);
+	return made;
+}
+
+Test(stripe, a_request_across_chunks_is_cut)
+{
+	start(make_stripe(3, "--chunk", "64K"));
+	request(UBLK_IO_OP_WRITE, 64 << 10, 256 << 10);
+	cr_assert_eq(io.nr_steps, 4);
+	/* leg 1 has its two parts behind each other */
+	cr_assert_eq(io.steps[0].leg, 1);
+	cr_assert_eq(io.steps[0].off, 0);
+	cr_assert_eq(io.steps[0].data, 0);
+	cr_assert_eq(io.steps[1].leg, 1);
+	cr_assert_eq(io.steps[1].off, 64 << 10);
+	cr_assert_eq(io.steps[1].data, 192 << 10);
+	cr_assert_eq(io.steps[2].leg, 2);
+	cr_assert_eq(io.steps[2].data, 64 << 10);
+	cr_assert_eq(io.steps[3].leg, 0);
+	cr_assert_eq(io.steps[3].off, 64 << 10);
+	for (unsigned int i = 0; i < 4; i++)
+		cr_assert_eq(io.steps[i].want, 64 << 10);
+	cr_assert_eq(settle(good), VERDICT_DONE);
+	cr_assert_eq(io.result, 256 << 10);
+}
+
+Test(stripe, a_request_of_many_chunks_takes_rounds)
+{
+	static u8 sectors[1024];
+	unsigned int rounds = 0;
+
+	start(make_stripe(2, "--chunk", "4K"));
+	request(UBLK_IO_OP_READ, 2048, sizeof(sectors) * 512);
+	do {
+		cr_assert_leq(io.nr_steps, t->max_steps);
+		for (unsigned int i = 0; i < io.nr_steps; i++)
+			for (u32 at = 0; at < io.steps[i].len; at += 512)
+				sectors[(io.steps[i].data + at) / 512]++;
+		rounds++;
+	} while (settle(good) == VERDICT_AGAIN);
+	cr_assert_eq(rounds, (129 + MAX_STEPS - 1) / MAX_STEPS);
+	cr_assert_eq(io.result, sizeof(sectors) * 512);
+	for (unsigned int i = 0; i < sizeof(sectors); i++)
+		cr_assert_eq(sectors[i], 1, "sector %u: %u times", i, sectors[i]);
+}
+
+Test(stripe, a_leg_that_fails_fails_what_it_has_a_part_in)
+{
+	static const int bad[] = { 0, -EIO };
+
+	start(make_stripe(2, "--chunk", "64K"));
+	request(UBLK_IO_OP_WRITE, 0, 128 << 10);
+	cr_assert_eq(settle(bad), VERDICT_DONE);
+	cr_assert_eq(io.result, -EIO);
+	request(UBLK_IO_OP_READ, 128 << 10, 64 << 10);
+	cr_assert_eq(settle(bad), VERDICT_DONE);
+	cr_assert_eq(io.result, 64 << 10);
+	request(UBLK_IO_OP_WRITE, 64 << 10, 4096);
+	cr_assert_eq(settle(bad), VERDICT_DONE);
+	cr_assert_eq(io.result, -EIO);
+	request(UBLK_IO_OP_WRITE, 64 << 10, 4096);
+	cr_assert_eq(settle(good), VERDICT_DONE);
+	cr_assert_eq(io.result, 4096);
+}
+
+/* What is left of it is not tried: its end is known. */
+Test(stripe, a_round_that_fails_is_the_last_one)
+{
+	start(make_stripe(2, "--chunk", "4K"));
+	request(UBLK_IO_OP_WRITE, 0, 512 << 10);
+	cr_assert_eq(settle((int[]){ -ENOSPC, 0 }), VERDICT_DONE);
+	cr_assert_eq(io.result, -ENOSPC);
+}
+
+Test(stripe, a_flush_goes_to_every_leg)
+{
+	u32 legs = 0;
+
+	start(make_stripe(3, NULL, NULL));
+	request(UBLK_IO_OP_FLUSH, 0, 0);
+	cr_assert_eq(io.nr_steps, 3);
+	for (unsigned int i = 0; i < 3; i++) {
+		cr_assert_eq(io.steps[i].op, STEP_SYNC);
+		legs |= 1U << io.steps[i].leg;
+	}
+	cr_assert_eq(legs, 7);
+	cr_assert_eq(settle(good), VERDICT_DONE);
+	cr_assert_eq(io.result, 0);
+}
+
+Test(stripe, zeroes_and_discards_are_one_step_of_each_leg)
+{
+	static const u8 ops[] = { UBLK_IO_OP_DISCARD, UBLK_IO_OP_WRITE_ZEROES };
+
+	start(make_stripe(3, "--chunk", "4K"));
+	for (unsigned int i = 0; i < ARRAY_SIZE(ops); i++) {
+		u64 sum = 0;
+
+		request(ops[i], 2048, 6 << 20);
+		cr_assert_eq(io.nr_steps, 3, "%u steps", io.nr_steps);
+		for (unsigned int s = 0; s < 3; s++) {
+			cr_assert_eq(io.steps[s].want, 0);
+			sum += io.steps[s].len;
+		}
+		cr_assert_eq(sum, 6 << 20);
+		cr_assert_eq(settle(good), VERDICT_DONE);
+		cr_assert_eq(io.result, 0);
+	}
+	request(UBLK_IO_OP_DISCARD, 4096, 4096);
+	cr_assert_eq(io.nr_steps, 1);
+	settle((int[]){ 0, -EOPNOTSUPP, 0 });
+	cr_assert_eq(io.result, -EOPNOTSUPP);
+}
+
+Test(stripe, an_unknown_operation_is_refused)
+{
+	start(make_stripe(2, NULL, NULL));
+	request(UBLK_IO_OP_ZONE_RESET, 0, 4096);
+	cr_assert_eq(io.nr_steps, 0);
+	cr_assert_eq(io.result, -EOPNOTSUPP);
+}
+
+Test(stripe, its_size_is_that_of_its_smallest_leg)
+{
+	char text[1024] = "";
+
+	cr_assert_eq(truncate(paths[1], 3 * MIB + 512), 0);
+	start(make_stripe(3, "--chunk", "1M"));
+	cr_assert_eq(t->lim.size, 9 * MIB);
+	cr_assert_eq(t->lim.io_min, MIB);
+	cr_assert_eq(t->lim.io_opt, 3 * MIB);
+	/* what is left out is told */
+	fflush(stderr);
+	text[fread(text, 1, sizeof(text) - 1, cr_get_redirected_stderr())] = '\0';
+	cr_assert(strstr(text, "its last 1048576 of 4194304 bytes are left out"), "%s", text);
+}
+
+/* What the driver takes of a hint; more, and it would refuse the device. */
+Test(stripe, the_hint_of_a_large_chunk_is_left_out)
+{
+	for (unsigned int i = 0; i < 2; i++)
+		cr_assert_eq(truncate(paths[i], 1 << 30), 0);
+	start(make_stripe(2, "--chunk", "1G"));
+	cr_assert_eq(t->lim.io_min, 1 << 30);
+	cr_assert_eq(t->lim.io_opt, 0);
+}
+
+Test(stripe, so_many_bytes_of_each_leg_may_be_chosen)
+{
+	start(make_stripe(2, "--size", "1M"));
+	cr_assert_eq(t->lim.size, 2 * MIB);
+}
+
+static void is_refused(struct target *made, int err, const char *says)
+{
+	char text[1024] = "";
+	int ret;
+
+	t = made;
+	ret = t->ops->check(t);
+	if (!ret)
+		ret = t->ops->open(t);
+	cr_assert_eq(ret, err);
+	fflush(stderr);
+	text[fread(text, 1, sizeof(text) - 1, cr_get_redirected_stderr())] = '\0';
+	cr_assert(strstr(text, says), "no \"%s\" in: %s", says, text);
+}
+
+Test(stripe, one_leg_is_no_stripe)
+{
+	is_refused(make_stripe(1, NULL, NULL), -EINVAL, "two --leg PATH or more, here are 1");
+}
+
+Test(stripe, a_chunk_larger_than_a_leg_is_refused)
+{
+	is_refused(make_stripe(2, "--chunk", "8M"), -ENOSPC,
+		   "--chunk 8388608: the smallest leg has 4194304 bytes");
+}
+
+Test(stripe, a_chunk_that_is_no_whole_blocks_is_refused)
+{
+	struct target *made = make_stripe(2, "--chunk", "1536");
+	struct opt_group group = { made->ops->opts, made->conf };
+
+	cr_assert_eq(opts_parse(3, (char *[]){ "add", "--block", "4K", NULL }, &group, 1), 0);
+	is_refused(made, -EINVAL, "--chunk 1536: it has to be whole blocks, which are of 4096 bytes here");
+}
+
+Test(stripe, a_chunk_that_is_no_whole_sectors_is_refused)
+{
+	struct target *made = make("stripe", 2);
+	struct opt_group group = { made->ops->opts, made->conf };
+
+	t = made;
+	cr_assert_eq(opts_parse(3, (char *[]){ "add", "--chunk", "1000", NULL }, &group, 1), -EINVAL);
+	cr_assert_eq(opts_parse(3, (char *[]){ "add", "--chunk", "0", NULL }, &group, 1), -EINVAL);
+	cr_assert_eq(opts_parse(3, (char *[]){ "add", "--chunk", "2G", NULL }, &group, 1), -EINVAL);
+}
+
+/* A server that takes over has to find each byte where the one before has put it. */
+Test(stripe, another_order_or_chunk_is_another_arrangement)
+{
+	u32 id, other;
+
+	start(make_stripe(2, "--chunk", "64K"));
+	id = t->ops->arrangement(t);
+	t->ops->close(t);
+	t->priv = NULL;
+	start(make_stripe(2, "--chunk", "64K"));
+	cr_assert_eq(t->ops->arrangement(t) & 0xffffff, id & 0xffffff);
+	t->ops->close(t);
+	t->priv = NULL;
+	start(make_stripe(2, "--chunk", "128K"));
+	cr_assert_neq(t->ops->arrangement(t) & 0xffffff, id & 0xffffff);
+	t->ops->close(t);
+	t->priv = NULL;
+	t = make_stripe(2, "--chunk", "64K");
+	((struct strlist *)t->conf)->v[0] = paths[1];
+	((struct strlist *)t->conf)->v[1] = paths[0];
+	start(t);
+	other = t->ops->arrangement(t);
+	cr_assert_neq(other & 0xffffff, id & 0xffffff);
+}
+
+Test(stripe, tells_its_chunk_and_its_legs)
+{
+	start(make_stripe(2, "--chunk", "64K"));
+	cr_assert(strstr(status(), "\"chunk\": 65536"), "%s", status());
+	cr_assert(strstr(status(), paths[1]), "%s", status());
+}
+
 static struct target *make_fault(const char *inner, unsigned int nr_legs, const char *const *options)
 {
 	struct target *made = target_create(target_find("fault"));
@@ -423,5 +663,17 @@ Test(fault, around_null)
 	cr_assert_eq(io.nr_steps, 0);
 	cr_assert_eq(io.result, -EIO);
 	request(UBLK_IO_OP_READ, 0, 4096);
+	cr_assert_eq(io.result, 4096);
+}
+
+Test(fault, wraps_a_stripe)
+{
+	start(MAKE_FAULT("stripe", 2, "--fault", "error", "--fault-leg", "1"));
+	request(UBLK_IO_OP_WRITE, (512 << 10) - 4096, 8192);
+	cr_assert_eq(io.nr_steps, 2);
+	settle(good);
+	cr_assert_eq(io.result, -EIO);
+	request(UBLK_IO_OP_WRITE, 0, 4096);
+	settle(good);
 	cr_assert_eq(io.result, 4096);
 }

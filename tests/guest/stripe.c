@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Stripes through the real command: each byte is on the leg and at the place where it
+ * belongs, whatever the chunk and the mode, and a leg that fails fails nothing else.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "mode.h"
+#include "pattern.h"
+#include "tmpfile.h"
+#include "ublkraw.h"
+
+#define LEG_MB		4
+#define LEG_SIZE	(LEG_MB << 20)
+#define MAX_LEGS_HERE	3
+#define SIZE		(MAX_LEGS_HERE * LEG_SIZE)
+#define MAX_IO		(1 << 20)
+
+static const char *const names[MAX_LEGS_HERE] = {
+	DISK_NULL_PREFIX "leg0", DISK_NULL_PREFIX "leg1", DISK_NULL_PREFIX "leg2",
+};
+static char paths[MAX_LEGS_HERE][64];
+static u8 *model, *buf;
+static u32 size, block;	/* of the device that was opened last */
+
+static void setup(void)
+{
+	raw_need();
+	cli_sweep();
+	disk_null_sweep();
+	model = page_alloc(SIZE);
+	buf = page_alloc(SIZE);
+}
+
+static void teardown(void)
+{
+	cli_sweep();
+	disk_null_sweep();
+}
+
+TestSuite(stripe, .init = setup, .fini = teardown, .timeout = 240);
+
+static void make_legs(unsigned int nr, const struct null_disk *opts)
+{
+	for (unsigned int i = 0; i < nr; i++) {
+		struct null_disk o = opts ? opts[i] : (struct null_disk){ 0 };
+
+		if (!o.mb)
+			o.mb = LEG_MB;
+		disk_null(names[i], &o, -1);
+		snprintf(paths[i], sizeof(paths[i]), "%s", disk_null_path(names[i]));
+	}
+	memset(model, 0, SIZE);
+}
+
+/* Of the legs in paths[]. */
+static int add(const char *mode, unsigned int nr, const char *chunk)
+{
+	const char *args[20] = { "add", "-t", "stripe", "-m", mode, "-d", "32", "--chunk", chunk };
+	unsigned int n = 9;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		args[n++] = "-l";
+		args[n++] = paths[i];
+	}
+	return cli_add(args);
+}
+
+static int open_dev(int id)
+{
+	char path[32];
+	u64 bytes;
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/ublkb%d", id);
+	fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+	must(fd >= 0, "%s: %s", path, strerror(errno));
+	must(!ioctl(fd, BLKSSZGET, &block) && !ioctl(fd, BLKGETSIZE64, &bytes), "%s: %s", path,
+	     strerror(errno));
+	size = bytes;
+	return fd;
+}
+
+static void random_range(u32 *off, u32 *len)
+{
+	*off = random() % (size / block) * block;
+	*len = (1 + random() % ((random() % 4 ? 65536 : MAX_IO) / block)) * block;
+	if (*len > size - *off)
+		*len = size - *off;
+}
+
+static void write_random(int dev, unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++) {
+		u32 off, len;
+
+		random_range(&off, &len);
+		pat_fill(model + off, len, random(), off);
+		memcpy(buf, model + off, len);
+		file_write(dev, buf, len, off);
+	}
+}
+
+static void read_random(int dev, unsigned int nr, const char *what)
+{
+	for (unsigned int i = 0; i < nr; i++) {
+		u32 off, len;
+
+		random_range(&off, &len);
+		memset(buf, 0x5a, len);
+		file_read(dev, buf, len, off);
+		mem_is(buf, model + off, len, "%s: %u bytes at %u", what, len, off);
+	}
+}
+
+/* The model is dealt out to the legs, a chunk at a time. */
+static void legs_are(unsigned int nr, u32 chunk, const char *what)
+{
+	for (unsigned int i = 0; i < nr; i++) {
+		int fd = open(paths[i], O_RDONLY | O_DIRECT | O_CLOEXEC);
+		u32 at = 0;
+
+		if (fd < 0)
+			fd = open(paths[i], O_RDONLY | O_CLOEXEC);
+		must(fd >= 0, "%s: %s", paths[i], strerror(errno));
+		file_read(fd, buf, size / nr, 0);
+		for (u32 off = i * chunk; off < size; off += nr * chunk, at += chunk)
+			mem_is(buf + at, model + off, chunk, "%s: leg %u, at %u", what, i, at);
+		close(fd);
+	}
+}
+
+static void bytes_are_in_their_place(const char *mode, unsigned int nr, u32 chunk)
+{
+	char what[64], text[16];
+	int id, dev;
+
+	snprintf(what, sizeof(what), "%s, %u legs, chunks of %u", mode, nr, chunk);
+	snprintf(text, sizeof(text), "%u", chunk);
+	make_legs(nr, NULL);
+	id = add(mode, nr, text);
+	dev = open_dev(id);
+	cr_assert_eq(size, LEG_SIZE / chunk * chunk * nr, "%s: %u bytes", what, size);
+	write_random(dev, 60);
+	read_random(dev, 40, what);
+	must(!fsync(dev), "%s: fsync: %s", what, strerror(errno));
+	close(dev);
+	cli_del(id);
+	legs_are(nr, chunk, what);
+	cli_nothing_left(what);
+}
+
+/* From a block to what no request crosses twice; one that is no power of two. */
+Test(stripe, each_byte_is_in_its_place_in_every_mode)
+{
+	srandom(1);
+	for (unsigned int m = 0; m < cli_modes(); m++) {
+		bytes_are_in_their_place(mode_names[m], 2, 4096);
+		bytes_are_in_their_place(mode_names[m], 3, 3 * 4096);
+		bytes_are_in_their_place(mode_names[m], 3, 64 << 10);
+		bytes_are_in_their_place(mode_names[m], 2, 512 << 10);
+	}
+	bytes_are_in_their_place("copy", 3, 512);
+	bytes_are_in_their_place("register", 2, 512);
+}
+
+static unsigned long stat_of(unsigned int i, unsigned int field)
+{
+	unsigned long v[17] = { 0 };
+	char path[96];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/stat", paths[i] + strlen("/dev/"));
+	f = fopen(path, "r");
+	must(f, "%s: %s", path, strerror(errno));
+	for (unsigned int n = 0; n < 17; n++)
+		must(fscanf(f, "%lu", &v[n]) == 1, "%s has %u numbers", path, n);
+	fclose(f);
+	return v[field];
+}
+
+#define STAT_WRITES	4
+#define STAT_FLUSHES	15
+
+Test(stripe, a_flush_reaches_every_leg)
+{
+	static const struct null_disk opts[3] = { { .cache_mb = 1 }, { .cache_mb = 1 }, { .cache_mb = 1 } };
+
+	for (unsigned int m = 0; m < cli_modes(); m++) {
+		unsigned long before[3];
+		int id, dev;
+
+		make_legs(3, opts);
+		id = add(mode_names[m], 3, "64K");
+		dev = open_dev(id);
+		for (unsigned int i = 0; i < 3; i++)
+			before[i] = stat_of(i, STAT_FLUSHES);
+		/* in one chunk of one leg */
+		file_write(dev, buf, 4096, 0);
+		must(!fsync(dev), "%s: fsync: %s", mode_names[m], strerror(errno));
+		for (unsigned int i = 0; i < 3; i++)
+			must(stat_of(i, STAT_FLUSHES) > before[i], "%s: no flush on leg %u", mode_names[m], i);
+		close(dev);
+		cli_del(id);
+	}
+}
+
+/* 128 KiB are 32 chunks, 16 of each leg: a step each, and one request of the disk. */
+Test(stripe, what_touches_on_a_leg_is_one_request_there)
+{
+	for (unsigned int m = 0; m < cli_modes(); m++) {
+		int id, dev;
+
+		if (!strcmp(mode_names[m], "register-chain"))
+			continue;	/* one after the other: that is what it is for */
+		make_legs(2, NULL);
+		id = add(mode_names[m], 2, "4K");
+		dev = open_dev(id);
+		for (unsigned int n = 0; n < 4; n++) {
+			unsigned long before = stat_of(1, STAT_WRITES);
+
+			file_write(dev, buf, 128 << 10, n << 20);
+			cr_assert_leq(stat_of(1, STAT_WRITES) - before, 2, "%s: %lu requests",
+				      mode_names[m], stat_of(1, STAT_WRITES) - before);
+		}
+		close(dev);
+		cli_del(id);
+	}
+}
+
+static int rw_at(int dev, bool write, u32 len, u32 off)
+{
+	ssize_t ret = write ? pwrite(dev, buf, len, off) : pread(dev, buf, len, off);
+
+	return ret < 0 ? -errno : ret;
+}
+
+/* Sectors of leg 1 that fail, from 1 MiB on: with chunks of 64K those of chunk 33. */
+static void leg_fails(const char *mode)
+{
+	static const struct null_disk opts[2] = { { 0 }, { .badblocks = "+2048-2055" } };
+	const u32 bad = 33 * (64 << 10);
+	static struct cli c;
+	int id, dev;
+
+	make_legs(2, opts);
+	id = add(mode, 2, "64K");
+	dev = open_dev(id);
+	for (unsigned int write = 0; write < 2; write++) {
+		res_is(rw_at(dev, write, 4096, bad), -EIO, "%s: at what fails", mode);
+		res_is(rw_at(dev, write, 256 << 10, bad - (128 << 10)), -EIO, "%s: across it", mode);
+	}
+	/* around it nothing has changed */
+	memset(buf, 0x33, 64 << 10);
+	memset(model, 0x33, size);
+	for (u32 off = 0; off < size; off += 64 << 10) {
+		if (off == bad)
+			continue;
+		res_is(rw_at(dev, true, 64 << 10, off), 64 << 10, "%s: at %u", mode, off);
+		res_is(rw_at(dev, false, 64 << 10, off), 64 << 10, "%s: at %u", mode, off);
+		mem_is(buf, model + off, 64 << 10, "%s: at %u", mode, off);
+	}
+	cli_list(&c, id);
+	must(strstr(c.out, "\"chunk\":65536"), "%s: %s", mode, c.out);
+	close(dev);
+	cli_del(id);
+	cli_nothing_left(mode);
+}
+
+Test(stripe, a_leg_that_fails_fails_that_request_only)
+{
+	srandom(2);
+	for (unsigned int m = 0; m < cli_modes(); m++)
+		leg_fails(mode_names[m]);
+}
+
+static void make_files(unsigned int nr, const off_t *sizes)
+{
+	for (unsigned int i = 0; i < nr; i++) {
+		int fd;
+
+		snprintf(paths[i], sizeof(paths[i]), "/tmp/leg-%u", i);
+		fd = open(paths[i], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		must(fd >= 0 && !ftruncate(fd, sizes[i]), "%s: %s", paths[i], strerror(errno));
+		close(fd);
+	}
+	memset(model, 0, SIZE);
+}
+
+/* Over data, from the middle of a chunk to the middle of another. */
+static void zero_and_discard(int dev, const char *what)
+{
+	u64 range[2] = { (1 << 20) + 8192, 3 << 20 };
+
+	pat_fill(model, size, 77, 0);
+	memcpy(buf, model, size);
+	for (u32 off = 0; off < size; off += MAX_IO)
+		file_write(dev, buf + off, MAX_IO, off);
+	must(!ioctl(dev, BLKZEROOUT, range), "%s: BLKZEROOUT: %s", what, strerror(errno));
+	memset(model + range[0], 0, range[1]);
+	range[0] = (6 << 20) + 4096;
+	range[1] = (1 << 20) + 4096;
+	must(!ioctl(dev, BLKDISCARD, range), "%s: BLKDISCARD: %s", what, strerror(errno));
+	/* files free the blocks, and these are zeroes then */
+	memset(model + range[0], 0, range[1]);
+	read_random(dev, 40, what);
+}
+
+Test(stripe, zeroes_and_discards_reach_all_legs)
+{
+	static const off_t sizes[3] = { LEG_SIZE, LEG_SIZE, LEG_SIZE };
+
+	for (unsigned int m = 0; m < cli_modes(); m++) {
+		int id, dev;
+
+		make_files(3, sizes);
+		id = add(mode_names[m], 3, "64K");
+		dev = open_dev(id);
+		cr_assert_eq(size, SIZE);
+		zero_and_discard(dev, mode_names[m]);
+		close(dev);
+		cli_del(id);
+		legs_are(3, 64 << 10, mode_names[m]);
+	}
+}
+
+Test(stripe, the_smallest_leg_and_the_coarsest_blocks_decide)
+{
+	static const struct null_disk opts[2] = { { .block = 512, .mb = 8 }, { .block = 4096 } };
+	static struct cli c;
+
+	for (unsigned int m = 0; m < cli_modes(); m++) {
+		int id, dev;
+
+		make_legs(2, opts);
+		id = add(mode_names[m], 2, "12K");
+		dev = open_dev(id);
+		cr_assert_eq(block, 4096, "%s: blocks of %u", mode_names[m], block);
+		cr_assert_eq(size, 2 * (LEG_SIZE / 12288 * 12288), "%s: %u bytes", mode_names[m], size);
+		write_random(dev, 30);
+		read_random(dev, 30, mode_names[m]);
+		close(dev);
+		cli_del(id);
+		legs_are(2, 12288, mode_names[m]);
+	}
+	cli_run(&c, CLI("add", "-t", "stripe", "-l", paths[0], "-l", paths[1], "--chunk", "2K"));
+	must(c.status == 1 && strstr(c.err, "--chunk 2048: it has to be whole blocks, which are of 4096"),
+	     "status %d: %s", c.status, c.err);
+	cli_nothing_left("a chunk of half a block");
+}
+
+Test(stripe, what_cannot_be_is_refused_and_nothing_is_left)
+{
+	static const struct {
+		const char *chunk, *says;
+		int status;
+	} wrong[] = {
+		{ "0", "--chunk", 2 }, { "1000", "--chunk", 2 }, { "2G", "--chunk", 2 },
+		{ "x", "--chunk", 2 }, { "8M", "smallest leg has 4194304 bytes", 1 },
+	};
+	static const off_t sizes[2] = { LEG_SIZE, LEG_SIZE + 4096 };
+	static struct cli c;
+
+	make_files(2, sizes);
+	for (unsigned int i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		cli_run(&c, CLI("add", "-t", "stripe", "--chunk", wrong[i].chunk, "-l", paths[0], "-l",
+				paths[1]));
+		must(c.status == wrong[i].status && strstr(c.err, wrong[i].says), "--chunk %s: status %d: %s",
+		     wrong[i].chunk, c.status, c.err);
+		cli_nothing_left(wrong[i].chunk);
+	}
+	cli_run(&c, CLI("add", "-t", "stripe", "-l", paths[0]));
+	must(c.status == 2 && strstr(c.err, "two --leg"), "one leg: status %d: %s", c.status, c.err);
+	cli_run(&c, CLI("add", "-t", "stripe", "-l", paths[0], "-l", paths[0]));
+	must(c.status == 1 && strstr(c.err, "twice"), "a leg twice: status %d: %s", c.status, c.err);
+}
+
+/* The target that spoils requests has a stripe in it as any other. */
+Test(stripe, may_be_wrapped)
+{
+	for (unsigned int m = 0; m < cli_modes(); m++) {
+		unsigned int failed = 0;
+		int id, dev;
+
+		make_legs(2, NULL);
+		id = cli_add(CLI("add", "-t", "fault", "-i", "stripe", "-m", mode_names[m], "--chunk", "8K",
+				 "-l", paths[0], "-l", paths[1], "--fault", "error", "--fault-leg", "1",
+				 "--fault-op", "write", "--fault-every", "3"));
+		dev = open_dev(id);
+		for (u32 off = 0; off < 12 * 65536; off += 65536) {
+			pat_fill(buf, 65536, 5, off);
+			failed += rw_at(dev, true, 65536, off) == -EIO;
+		}
+		cr_assert_eq(failed, 4, "%s: %u failed", mode_names[m], failed);
+		close(dev);
+		cli_del(id);
+	}
+}
+
+static void recover(int id, const char *mode, const char *chunk, unsigned int first, int status)
+{
+	static struct cli c;
+	char number[16];
+
+	snprintf(number, sizeof(number), "%d", id);
+	cli_run(&c, CLI("recover", "-n", number, "-t", "stripe", "-m", mode, "--chunk", chunk, "-l",
+			paths[first], "-l", paths[!first]));
+	must(c.status == status, "recover with chunks of %s, leg %u first: status %d: %s", chunk, first,
+	     c.status, c.err);
+}
+
+Test(stripe, is_taken_over_as_it_was_laid_out_only)
+{
+	const char *mode = mode_names[cli_modes() - 1];
+	int id, dev;
+
+	make_legs(2, NULL);
+	id = cli_add(CLI("add", "-t", "stripe", "--recovery", "-m", mode, "--chunk", "64K", "-l", paths[0],
+			 "-l", paths[1]));
+	dev = open_dev(id);
+	write_random(dev, 20);
+	must(!kill(cli_pid(id), SIGKILL), "the server is not there");
+	recover(id, mode, "64K", 1, 1);
+	recover(id, mode, "128K", 0, 1);
+	recover(id, mode, "64K", 0, 0);
+	read_random(dev, 40, "after the recovery");
+	write_random(dev, 20);
+	close(dev);
+	cli_del(id);
+	legs_are(2, 64 << 10, "after the recovery");
+}
