@@ -9,7 +9,7 @@ out=$build/$name
 
 # The modes of the server, and what does without it: the backend itself, the kernel's own drivers and NBD.
 cell_modes='copy|user-copy|get-data|register|register-chain|fused|fused-n'
-cell_served="null:0:($cell_modes)|loop:1:($cell_modes)|mirror:[234]:($cell_modes)"
+cell_served="null:0:($cell_modes)|loop:1:($cell_modes)|(mirror|stripe):[234]:($cell_modes)"
 cell_peers='kloop:1:-|md:[234]:-|nbd:[01]:-'
 cell_re="(raw:0:-|$cell_served|$cell_peers)"
 cell_form=TARGET:LEGS:MODE
@@ -56,7 +56,7 @@ check_cells()
 {
 	local cell
 	for cell; do
-		[[ $cell =~ ^$cell_re$ ]] || wrong "'$cell' is no cell; right is $cell_form, like $cell_example (legs of a mirror 2 to 4)"
+		[[ $cell =~ ^$cell_re$ ]] || wrong "'$cell' is no cell; right is $cell_form, like $cell_example (legs of a mirror or a stripe 2 to 4)"
 	done
 }
 
