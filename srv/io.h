@@ -100,7 +100,7 @@ struct io {
 	struct step *steps;	/* room for the target's max_steps */
 };
 
-/* For targets: a step for @len bytes of the request, from @data on, which are at @off of the leg. */
+/* For targets: a step for @len bytes of the request, from its @data on, at @off of the leg. */
 static inline void io_add_part(struct io *io, enum step_op op, unsigned int leg, u64 off, u32 len,
 			       u32 data)
 {

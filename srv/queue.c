@@ -263,7 +263,7 @@ static int queue_descs_init(struct queue *q)
 	return 0;
 }
 
-/* A request, the target's state of it, the mode's, its steps; the next one on a cache line of its own. */
+/* A request, the target's state of it, the mode's, its steps; each on cache lines of its own. */
 static int queue_ios_init(struct queue *q)
 {
 	size_t mio_at = sizeof(struct io) + target_io_size(q->target);

@@ -74,14 +74,15 @@ static int stripe_limits(struct target *t, const struct stripe *s)
 	u64 leg = t->lim.size, row = s->chunk * s->nr;
 
 	if (s->chunk % t->lim.lbs) {
-		log_err("--chunk %" PRIu64 ": it has to be whole blocks, which are of %u bytes here",
-			s->chunk, t->lim.lbs);
+		log_err("--chunk %" PRIu64
+			": it has to be whole blocks, which are of %u bytes here", s->chunk,
+			t->lim.lbs);
 		return -EINVAL;
 	}
 	t->lim.size = stripe_size(s, leg);
 	if (!t->lim.size) {
-		log_err("--chunk %" PRIu64 ": the smallest leg has %" PRIu64 " bytes; each leg needs one chunk or more",
-			s->chunk, leg);
+		log_err("--chunk %" PRIu64 ": the smallest leg has %" PRIu64
+			" bytes; each leg needs one chunk or more", s->chunk, leg);
 		return -ENOSPC;
 	}
 	t->lim.io_min = max_u64(t->lim.io_min, s->chunk);
@@ -98,7 +99,8 @@ static void stripe_tell_tails(const struct target *t, const struct stripe *s, u6
 		u64 has = size ? size : t->legs[i].lim.size;
 
 		if (has > used)
-			log_warn("leg %s: its last %" PRIu64 " of %" PRIu64 " bytes are left out: of each leg the same number of chunks is used",
+			log_warn("leg %s: its last %" PRIu64 " of %" PRIu64
+				 " bytes are left out: of each leg the same number of chunks is used",
 				 t->legs[i].path, has - used, has);
 	}
 }
