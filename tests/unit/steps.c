@@ -24,7 +24,7 @@
 
 static char paths[2][64];
 static struct ublksrv_io_desc desc;
-static struct step steps[4];
+static struct step steps[MAX_STEPS];
 static u64 state;	/* the target's of the request */
 static struct io io = { .steps = steps, .tio = &state };
 static const struct device device = { .depth = 1 };
@@ -81,17 +81,14 @@ static void teardown(void)
 
 TestSuite(steps, .init = setup, .fini = teardown, .timeout = 30);
 
-/* Over these legs; NULL: one. */
-static void serve(const char *first, const char *second)
+static void serve_as(const struct target_ops *ops, int argc, char **argv)
 {
-	struct target *t = target_create(second ? &target_mirror : &target_loop);
-	char *argv[] = { "test", "-l", (char *)first, "-l", (char *)second, NULL };
-	const struct opt_group group = { t->ops->opts, t->conf };
+	struct target *t = target_create(ops);
+	const struct opt_group group = { ops->opts, t->conf };
 	int fds[3];
 
 	chardev = memfd_create("request", MFD_CLOEXEC);
-
-	cr_assert_eq(opts_parse(second ? 5 : 3, argv, &group, 1), 0);
+	cr_assert_eq(opts_parse(argc, argv, &group, 1), 0);
 	cr_assert_eq(t->ops->open(t), 0);
 	if (t->ops->start)
 		cr_assert_eq(t->ops->start(t, 1), 0);
@@ -108,6 +105,14 @@ static void serve(const char *first, const char *second)
 	for (unsigned int i = 0; i < t->nr_legs; i++)
 		fds[FILE_LEG(i)] = t->legs[i].fd;
 	cr_assert_eq(io_uring_register_files(&q.ring, fds, 1 + t->nr_legs), 0);
+}
+
+/* Over these legs; NULL: one. */
+static void serve(const char *first, const char *second)
+{
+	char *argv[] = { "test", "-l", (char *)first, "-l", (char *)second, NULL };
+
+	serve_as(second ? &target_mirror : &target_loop, second ? 5 : 3, argv);
 }
 
 /* All has moved, but the server has to believe what it is told. */
@@ -325,16 +330,21 @@ static enum verdict parts_settle(struct target *t, void *tq, struct io *i)
 
 static const struct target_ops parts = { .name = "parts", .plan = parts_plan, .settle = parts_settle };
 
-/* No two sectors of a request, and none of a leg, are the same. */
+/* No two sectors of a request are the same. */
+static void fill_data(void)
+{
+	for (unsigned int n = 0; n < LEN / 512; n++)
+		memset(data + n * 512, n & 1 ? n : -n, 512);
+	cr_assert_eq(pwrite(chardev, data, LEN, POS), LEN);
+}
+
 static void serve_parts(const struct mode_ops *mode)
 {
 	serve(paths[0], paths[1]);
 	q.target->ops = &parts;
 	q.mode = mode;
 	queue_rules_init(&q);
-	for (unsigned int n = 0; n < LEN / 512; n++)
-		memset(data + n * 512, n & 1 ? n : -n, 512);
-	cr_assert_eq(pwrite(chardev, data, LEN, POS), LEN);
+	fill_data();
 }
 
 static void parts_are(const char *where, unsigned int n, const char *what)
@@ -394,6 +404,38 @@ Test(steps, a_part_behind_the_end_of_a_leg_is_an_error)
 	cr_assert_eq(request(UBLK_IO_OP_READ, 0), -EIO);
 	refusing = 3;
 	cr_assert_eq(request(UBLK_IO_OP_READ, 0), -EIO);
+}
+
+/* Of two legs, more chunks than there are steps at once. */
+static void chunks_are_on_their_legs(unsigned int chunk)
+{
+	for (unsigned int n = 0; n < LEN / chunk; n++) {
+		unsigned int k = OFF / chunk + n;
+		int fd = open(paths[k & 1], O_RDONLY | O_CLOEXEC);
+
+		cr_assert_eq(pread(fd, found, chunk, k / 2 * chunk), chunk);
+		close(fd);
+		cr_assert_eq(memcmp(found, data + n * chunk, chunk), 0, "chunk %u", n);
+	}
+}
+
+Test(steps, a_stripe_in_rounds_has_each_chunk_in_its_place)
+{
+	char *argv[] = { "test", "-l", paths[0], "-l", paths[1], "--chunk", "4K", NULL };
+	static char written[LEN];
+
+	serve_as(&target_stripe, 7, argv);
+	cr_assert_gt(LEN / 4096, q.target->max_steps);
+	for (refusing = 0; refusing < 4; refusing++) {
+		fill_data();
+		cr_assert_eq(request(UBLK_IO_OP_WRITE, 0), LEN);
+		chunks_are_on_their_legs(4096);
+	}
+	refusing = 0;
+	memcpy(written, data, LEN);
+	memset(data, 0, LEN);
+	cr_assert_eq(request(UBLK_IO_OP_READ, 0), LEN);
+	cr_assert_eq(memcmp(data, written, LEN), 0);
 }
 
 static u64 allocated(int fd)
