@@ -2,7 +2,7 @@
 #include <errno.h>
 
 #include "io.h"
-#include "nodata.h"
+#include "zero.h"
 
 int io_step_op(u8 ublk_op)
 {
@@ -57,7 +57,7 @@ static bool io_step_goes_on(struct step *s, int res, const struct step_rules *ru
 void io_step_odd(struct step *s, int res, const struct step_rules *rules)
 {
 	s->state = STEP_TODO;
-	if (nodata_goes_on(s, res, rules->block)) {
+	if (zero_goes_on(s, res, rules->block)) {
 		if (s->done == s->len)
 			io_step_done(s, 0);
 	} else if (!io_step_goes_on(s, res, rules)) {

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <errno.h>
 #include <linux/blkdev.h>
 #include <linux/falloc.h>
 
 #include "nodata.h"
-
-/* step->how of STEP_ZERO */
-enum { ZERO_FREE, ZERO_KEEP, ZERO_WRITE };
+#include "zero.h"
 
 /* What ZERO_WRITE writes: so much at once, by all queues. */
 static const char zeroes[128 << 10] __attribute__((aligned(LIMITS_MAX_LBS)));
 
-/* No result of a write: each comes to nodata_goes_on(), which counts. */
+/* No result of a write: each comes to zero_goes_on(), which counts. */
 #define ZERO_WANT	INT32_MIN
 
 static void nodata_zero(struct queue *q, struct io *io, struct step *s, struct io_uring_sqe *sqe)
@@ -83,19 +80,4 @@ void nodata_start(struct queue *q, struct io *io)
 	for (unsigned int i = 0; i < io->nr_steps; i++)
 		io->steps[i].how = keep ? ZERO_KEEP : ZERO_FREE;
 	nodata_again(q, io);
-}
-
-bool nodata_goes_on(struct step *s, int res, u32 lbs)
-{
-	if (s->op != STEP_ZERO)
-		return false;
-	if (res == -EOPNOTSUPP && s->how != ZERO_WRITE) {
-		s->how++;
-		return true;
-	}
-	if (res <= 0)
-		return false;
-	res = round_down_u64(res, lbs);
-	s->done += res;
-	return res || s->tries++ < STEP_TRIES;
 }

@@ -1,18 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Steps that move no data of the client's: the same in every mode.
- *
- * Zeroing is the one that a leg may not know, or know in part.  It is done in the
- * first of these ways that the leg takes:
- *
- *   free	blocks may go: a hole is punched.  Not when the client wants them kept
- *		(UBLK_IO_F_NOUNMAP): it has allocated them to be sure of them
- *   keep	the range is told to be zero and stays allocated; a block device
- *		writes zeroes itself when it must
- *   write	zeroes are written; for file systems that know neither
- *
- * So a client that asks for zeroes gets zeroes, whatever the file system says once
- * the device is made.
  */
 #ifndef SRV_NODATA_H
 #define SRV_NODATA_H
@@ -24,11 +12,5 @@ void nodata_start(struct queue *q, struct io *io);
 
 /* Queue those that went back to TODO. */
 void nodata_again(struct queue *q, struct io *io);
-
-/*
- * Step @s got @res, which is not what it wanted.  True: it is to go on, unless s->done
- * is all of it now.  @lbs: the device's block, of which s->done is a multiple.
- */
-bool nodata_goes_on(struct step *s, int res, u32 lbs);
 
 #endif
