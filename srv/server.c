@@ -36,9 +36,9 @@
  * Written by the main thread only; the queues have pointers to what they need of it, and
  * none to it.
  *
- * What it lives through: neither ready nor live; ready, when the launcher has been told so;
- * @live from LAUNCH_LIVE on, when clients can use the device; and for good, when @launch is
- * -1.  Before that the launcher's end is the server's, too.
+ * States: the queues start; ready, LAUNCH_READY was sent; @live, LAUNCH_LIVE came, and clients
+ * can use the device; kept, LAUNCH_TOLD came, and @launch is -1.  Up to then the launcher's
+ * end is the server's, too.
  */
 struct server {
 	struct device *device;
