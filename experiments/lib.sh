@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # What the experiments have in common: measure, keep the figures, plot.  Sourced by each one's run.
-#   KEEP=1         put the figures and the plot into the experiment's folder as well
+#   KEEP=1         put the figures and the plot into the experiment's folder as well, and the tables into the documents
 #   COST_CSV=FILE  take instructions from an earlier build/cost.csv instead of counting again
 
 folder=$(cd "$(dirname "$0")" && pwd)
@@ -53,6 +53,7 @@ finish()
 	local n
 	if [ -n "${KEEP:-}" ]; then
 		for n; do cp "$out/$n.csv" "$out/$n.svg" "$folder/"; done
+		"$top/perf-scripts/report" documents
 	fi
 	printf '\nfigures and plot: %s%s\n' "${out#"$top"/}" "${KEEP:+, and ${folder#"$top"/}}"
 }
