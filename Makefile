@@ -126,6 +126,9 @@ newbase: deps ## the newest 6.12.y of Debian's archive: does the series fit, doe
 commits: deps ## does every commit build: since origin/main or the last tag, or SINCE=REV
 	$(Q)scripts/commits $(SINCE)
 
+fresh: ## make demo and make test on a bare Debian 12 and a bare Debian 13, as root (ARGS=--help, T=, K=)
+	$(Q)T='$(T)' K='$(K)' $(if $(LIMIT),LIMIT='$(LIMIT)') scripts/fresh $(ARGS)
+
 deb: ## Debian packages of the patched kernel, build/deb (CONFIG=debian, local, guest or a file)
 	$(Q)scripts/deb $(or $(CONFIG),debian)
 
@@ -191,6 +194,7 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libfuzz.a $(B)/libtest.a $(B)/libregbuf.a
 	deb \
 	demo \
 	deps \
+	fresh \
 	fuzz \
 	headers \
 	help \

@@ -20,22 +20,23 @@ apt_options()
 private_apt() { apt-get -q "${apt_args[@]}" "$@"; }
 private_apt_cache() { apt-cache -q "${apt_args[@]}" "$@"; }
 
-# apt_archive RELEASE: the address from which the machine has that release of Debian's
+# apt_archive SUFFIX: the address from which the machine has Debian 12 or 13, or with suffix -security the updates;
+# both releases are in one archive
 apt_archive()
 {
 	local address
 	# shellcheck disable=SC2016 # apt's own format
 	address=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
-		  awk -v release="$1" '$1 == release { print $2; exit }')
-	[ -n "$address" ] || die "this machine's apt has no source for $1, so it is not known where Debian's archive is; this needs Debian 12 with bookworm and bookworm-security"
+		  awk -v suffix="$1" '$1 == "bookworm" suffix || $1 == "trixie" suffix { print $2; exit }')
+	[ -n "$address" ] || die "this machine's apt has no source for bookworm$1 or trixie$1, so it is not known where Debian's archive is; this needs Debian 12 or 13 with its security updates"
 	echo "$address"
 }
 
 apt_sources()
 {
 	local main security release
-	main=$(apt_archive bookworm)
-	security=$(apt_archive bookworm-security)
+	main=$(apt_archive '')
+	security=$(apt_archive -security)
 	for release in bookworm trixie; do
 		printf '%s [signed-by=%s] %s %s main\n' \
 			deb $apt_keys "$main" $release \
