@@ -49,8 +49,9 @@ help: ## this list
 	@printf '  %-15s %s\n' \
 		V=1 'show the commands' \
 		T=NAME 'test: one test program; T=NAME/PATTERN those of its tests' \
-		'K="release"' 'test: on these kernels [release kasan lockdep; nofused]; shell, fuzz, torture: on this one' \
+		'K="release"' 'test: on these kernels [kasan lockdep release; nofused]; shell, fuzz, torture: on this one' \
 		LEAK=1 'test: look for leaks too, on the KASAN kernel (slow)' \
+		JOBS=N 'test: so many guests at once [3]' \
 		LIMIT=SECONDS 'test: that one test program may take [900]' \
 		HERE=1 'test, demo: on this machine and its kernel, if that has the feature' \
 		'DISKS="A B"' 'demo with HERE=1: overwrite these disks [files of its own]' \
@@ -109,7 +110,7 @@ allocations: deps ## what lending and fused commands allocate for a request, cou
 	$(Q)perf-scripts/allocations
 
 test: deps ## build everything, run every test (T=name, K=kernels, HERE=1 on this machine's kernel)
-	$(Q)T='$(T)' K='$(K)' HERE='$(HERE)' LEAK='$(LEAK)' $(if $(LIMIT),LIMIT='$(LIMIT)') tests/run
+	$(Q)T='$(T)' K='$(K)' HERE='$(HERE)' LEAK='$(LEAK)' $(if $(LIMIT),LIMIT='$(LIMIT)') $(if $(JOBS),JOBS='$(JOBS)') tests/run
 
 liburing-tests: ## liburing's own tests, with the series and without (ARGS=--help)
 	$(Q)tests/compat/liburing $(ARGS)
