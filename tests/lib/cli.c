@@ -168,6 +168,14 @@ unsigned int cli_modes(void)
 	return nr;
 }
 
+const char *cli_id(int id)
+{
+	static char text[16];
+
+	snprintf(text, sizeof(text), "%d", id);
+	return text;
+}
+
 int cli_add(const char *const *args)
 {
 	static struct cli c;

@@ -49,6 +49,8 @@ void cli_run_in(struct cli *c, const char *const *args, void (*prepare)(void));
 /* How many of mode_names[] this kernel can do: modes that need fused commands are the last. */
 unsigned int cli_modes(void);
 
+/* @id as an argument; valid until the next call. */
+const char *cli_id(int id);
 /* Must succeed.  Returns the id of the device that it made. */
 int cli_add(const char *const *args);
 void cli_del(int id);

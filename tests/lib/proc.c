@@ -2,6 +2,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
@@ -102,6 +105,28 @@ int proc_run(int (*fn)(void *arg), void *arg)
 		sleep_ms(2);
 	}
 	must(WIFEXITED(status), "the child ended with status %#x", status);
+	return WEXITSTATUS(status);
+}
+
+#define PROGRAM_ARGS_MAX	16
+
+int proc_program(const char *path, const char *const *args, const char *env)
+{
+	char file[512], *argv[PROGRAM_ARGS_MAX + 2] = { file };
+	char *envp[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)env, NULL };
+	int status, ret;
+	pid_t pid;
+
+	snprintf(file, sizeof(file), "%s/%s", getenv("REGBUF_BUILD") ?: "build", path);
+	must(!access(file, X_OK), "%s is not there: make programs", file);
+	for (unsigned int n = 0; args[n]; n++) {
+		must(n < PROGRAM_ARGS_MAX, "%s: too many arguments", path);
+		argv[n + 1] = (char *)args[n];
+	}
+	ret = posix_spawn(&pid, file, NULL, NULL, argv, envp);
+	must(!ret, "%s: %s", file, res_str(-ret));
+	must(waitpid(pid, &status, 0) == pid && WIFEXITED(status), "%s ended with status %#x", path,
+	     status);
 	return WEXITSTATUS(status);
 }
 

@@ -30,6 +30,13 @@ bool proc_gone(pid_t pid, unsigned int ms);
 /* Runs @fn(@arg) to its end.  Returns its result, which is 0 to 98; 99 a must(). */
 int proc_run(int (*fn)(void *arg), void *arg);
 
+/*
+ * Runs @path below build/ with @args, NULL-terminated, to its end.  Its environment has
+ * nothing of Criterion's, which would take it for a test, and @env if that is not NULL.
+ * Returns its exit status.
+ */
+int proc_program(const char *path, const char *const *args, const char *env);
+
 /* Zeroed memory that later children share. */
 void *shared_alloc(size_t size);
 

@@ -106,14 +106,14 @@ void disk_null_remove(const char *name)
 	rmdir(path);
 }
 
-void disk_null_sweep(void)
+void disk_for_ours(const char *path, void (*fn)(const char *name))
 {
-	DIR *dir = opendir(NULLB);
+	DIR *dir = opendir(path);
 	struct dirent *e;
 
 	while (dir && (e = readdir(dir))) {
 		if (!strncmp(e->d_name, DISK_NULL_PREFIX, strlen(DISK_NULL_PREFIX)))
-			disk_null_remove(e->d_name);
+			fn(e->d_name);
 	}
 	if (dir)
 		closedir(dir);
@@ -129,6 +129,11 @@ u64 disk_queue_attr(const char *path, const char *name)
 	must(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "%s: %s", attr, strerror(errno));
 	close(fd);
 	return strtoull(text, NULL, 10);
+}
+
+void disk_null_sweep(void)
+{
+	disk_for_ours(NULLB, disk_null_remove);
 }
 
 const char *disk_null_path(const char *name)
@@ -183,6 +188,14 @@ int disk_null(const char *name, const struct null_disk *opt, int flags)
 		return -1;
 	fd = open(disk_null_path(name), flags | O_CLOEXEC);
 	must(fd >= 0, "%s: %s", disk_null_path(name), strerror(errno));
+	return fd;
+}
+
+int file_open(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+
+	must(fd >= 0, "%s: %s", path, strerror(errno));
 	return fd;
 }
 

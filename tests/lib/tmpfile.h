@@ -43,10 +43,14 @@ void disk_null_remove(const char *name);
 const char *disk_null_path(const char *name);
 /* Removes all that failed tests left. */
 void disk_null_sweep(void);
+/* Calls @fn for each entry of directory @path, if there is one, whose name is a test's. */
+void disk_for_ours(const char *path, void (*fn)(const char *name));
 
 /* A number that /sys/block has of the disk at @path, which stands in /dev: queue/@name. */
 u64 disk_queue_attr(const char *path, const char *name);
 
+/* Opens what is there, with O_CLOEXEC, or the test ends. */
+int file_open(const char *path, int flags);
 /* All of it, or the test ends. */
 void file_read(int fd, void *buf, size_t len, u64 pos);
 void file_write(int fd, const void *buf, size_t len, u64 pos);

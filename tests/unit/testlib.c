@@ -122,6 +122,14 @@ Test(testlib, a_child_has_no_descriptor_of_the_test)
 	cr_assert_eq(proc_run(has_descriptors, NULL), 0);
 }
 
+Test(testlib, a_program_of_the_build_runs_to_its_end)
+{
+	const char *const version[] = { "--version", NULL }, *const wrong[] = { "no-such-command", NULL };
+
+	cr_assert_eq(proc_program("regbuf", version, NULL), 0);
+	cr_assert_eq(proc_program("regbuf", wrong, "REGBUF_GUEST=1"), 2);
+}
+
 Test(testlib, waiting_ends)
 {
 	int never = 0;
