@@ -60,11 +60,8 @@ static struct io_uring_sqe *secondary(int op, int fd, u64 addr, u32 len, u64 pos
 {
 	struct io_uring_sqe *sqe = ring_sqe(&ring);
 
-	sqe->opcode = op;
-	sqe->fd = fd;
-	sqe->addr = addr;
-	sqe->len = len;
-	sqe->off = pos;
+	/* its buffer is the primary's, whatever the index, which is 0 */
+	prep_rw_fixed(sqe, op, fd, addr, len, pos, 0);
 	sqe->user_data = data;
 	return sqe;
 }

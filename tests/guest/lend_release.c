@@ -554,26 +554,35 @@ Test(lend_release, when_a_waiting_read_is_cancelled)
 	lender_released(lender, 0, 5, SOON_MS);
 }
 
+#define BIG	(256 << 10)	/* more than a socket's buffers take */
+
+/* Lends a buffer of BIG bytes of pattern @seed and sends all of it, up to the first CQE. */
+static void send_big(struct tcp_pair *tcp, u32 seed)
+{
+	struct done done;
+
+	tcp_pair(tcp, 16 << 20, 16384);
+	lender_simple(lender, 0, BIG);
+	pat_fill(buf, BIG, seed, 0);
+	lender_write(lender, 0, 0, buf, BIG);
+	res_is(lent_register(&ring, lender, LEND_TEST_POS(0, 0), 0, 0), BIG, "register");
+	prep_send_fixed(ring_sqe(&ring), tcp->tx, 0, BIG, 0);
+	ring_submit(&ring);
+	must(ring_next(&ring, &done, SOON_MS), "the send");
+	res_is(done.res, BIG, "the send");
+	cr_assert(done.flags & IORING_CQE_F_MORE, "a notification is to follow");
+}
+
 /*
  * A socket uses the pages until its notification, long after the CQE that tells how
  * much was queued.
  */
 Test(lend_release, after_the_notification_of_a_send)
 {
-	enum { BIG = 256 << 10 };
 	struct done done;
 	struct tcp_pair tcp;
 
-	tcp_pair(&tcp, 16 << 20, 16384);
-	lender_simple(lender, 0, BIG);
-	pat_fill(buf, BIG, 5, 0);
-	lender_write(lender, 0, 0, buf, BIG);
-	res_is(lent_register(&ring, lender, LEND_TEST_POS(0, 0), 0, 0), BIG, "register");
-	prep_send_fixed(ring_sqe(&ring), tcp.tx, 0, BIG, 0);
-	ring_submit(&ring);
-	must(ring_next(&ring, &done, SOON_MS), "the send");
-	res_is(done.res, BIG, "the send");
-	cr_assert(done.flags & IORING_CQE_F_MORE, "a notification is to follow");
+	send_big(&tcp, 5);
 	res_is(lent_unregister(&ring, 0), 0, "unregister at the first CQE");
 	must(!ring_next(&ring, &done, NEVER_MS), "the notification came before the reader read");
 	lender_is(lender, 0, 1, 0, "the socket still has the pages");
@@ -596,18 +605,9 @@ Test(lend_release, after_the_notification_of_a_send)
 
 Test(lend_release, after_a_send_when_the_ring_is_closed)
 {
-	enum { BIG = 256 << 10 };
-	struct done done;
 	struct tcp_pair tcp;
 
-	tcp_pair(&tcp, 16 << 20, 16384);
-	lender_simple(lender, 0, BIG);
-	pat_fill(buf, BIG, 6, 0);
-	lender_write(lender, 0, 0, buf, BIG);
-	res_is(lent_register(&ring, lender, LEND_TEST_POS(0, 0), 0, 0), BIG, "register");
-	prep_send_fixed(ring_sqe(&ring), tcp.tx, 0, BIG, 0);
-	ring_submit(&ring);
-	must(ring_next(&ring, &done, SOON_MS), "the send");
+	send_big(&tcp, 6);
 	io_uring_queue_exit(&ring);
 	sleep_ms(100);
 	lender_is(lender, 0, 1, 0, "the socket still has the pages");
@@ -618,16 +618,10 @@ Test(lend_release, after_a_send_when_the_ring_is_closed)
 
 Test(lend_release, after_a_send_to_nobody)
 {
-	enum { BIG = 256 << 10 };
 	struct done done;
 	struct tcp_pair tcp;
 
-	tcp_pair(&tcp, 16 << 20, 16384);
-	lender_simple(lender, 0, BIG);
-	res_is(lent_register(&ring, lender, LEND_TEST_POS(0, 0), 0, 0), BIG, "register");
-	prep_send_fixed(ring_sqe(&ring), tcp.tx, 0, BIG, 0);
-	ring_submit(&ring);
-	must(ring_next(&ring, &done, SOON_MS), "the send");
+	send_big(&tcp, 7);
 	res_is(lent_unregister(&ring, 0), 0, "unregister");
 	/* the reader goes away with everything unread: reset */
 	close(tcp.rx);

@@ -123,10 +123,24 @@ static void teardown(void)
 
 TestSuite(nvme, .init = setup, .fini = teardown, .timeout = 60);
 
+/* Command @op of a namespace or, with another @fd, of the controller, on slot @slot. */
+static struct io_uring_sqe *prep_cmd(int fd, u32 op, const struct nvme_uring_cmd *cmd, unsigned int slot)
+{
+	struct io_uring_sqe *sqe = ring_sqe(&ring);
+
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = fd;
+	sqe->cmd_op = op;
+	sqe->uring_cmd_flags = IORING_URING_CMD_FIXED;
+	sqe->buf_index = slot;
+	memset(sqe->cmd, 0, 80);
+	memcpy(sqe->cmd, cmd, sizeof(*cmd));
+	return sqe;
+}
+
 /* A command that moves @len bytes from @addr on of @slot, at @pos of the disk. */
 static struct io_uring_sqe *prep(int op, u64 addr, u32 len, u64 pos, unsigned int slot)
 {
-	struct io_uring_sqe *sqe = ring_sqe(&ring);
 	const struct nvme_uring_cmd cmd = {
 		.opcode		= op,
 		.nsid		= nsid,
@@ -136,14 +150,7 @@ static struct io_uring_sqe *prep(int op, u64 addr, u32 len, u64 pos, unsigned in
 		.cdw12		= len ? len / BLOCK - 1 : 0,
 	};
 
-	sqe->opcode = IORING_OP_URING_CMD;
-	sqe->fd = ns;
-	sqe->cmd_op = NVME_URING_CMD_IO;
-	sqe->uring_cmd_flags = IORING_URING_CMD_FIXED;
-	sqe->buf_index = slot;
-	memset(sqe->cmd, 0, 80);
-	memcpy(sqe->cmd, &cmd, sizeof(cmd));
-	return sqe;
+	return prep_cmd(ns, NVME_URING_CMD_IO, &cmd, slot);
 }
 
 static int command(int op, u64 addr, u32 len, u64 pos, unsigned int slot)
@@ -320,14 +327,7 @@ Test(nvme, identify_fills_a_lent_buffer)
 
 	lend(&shapes[0], 0);
 	for (cmd.addr = 0; cmd.addr <= 4096; cmd.addr += 4096) {
-		struct io_uring_sqe *sqe = ring_sqe(&ring);
-
-		sqe->opcode = IORING_OP_URING_CMD;
-		sqe->fd = controller;
-		sqe->cmd_op = NVME_URING_CMD_ADMIN;
-		sqe->uring_cmd_flags = IORING_URING_CMD_FIXED;
-		memset(sqe->cmd, 0, 80);
-		memcpy(sqe->cmd, &cmd, sizeof(cmd));
+		prep_cmd(controller, NVME_URING_CMD_ADMIN, &cmd, 0);
 		res_is(ring_run(&ring), 0, "identify");
 		lender_read(lender, 0, cmd.addr, buf, 64);
 		/* bytes 4 to 23 of what a controller says of itself */

@@ -294,24 +294,30 @@ static void name_round(const struct round *rd, char *what, size_t size)
 		 rd->opt.fixed_file ? "registered" : "plain");
 }
 
-static void round_without_recovery(const struct round *rd)
+/* The request ends soon with the server: with its data, if it was committed, or with EIO. */
+static void ends_with_its_server(const struct round *rd, u32 seed, const char *what)
 {
-	char what[128];
+	pid_t pid = device_up(&rd->opt);
 	struct client *c;
 	u64 killed;
-	pid_t pid;
 
-	name_round(rd, what, sizeof(what));
-	pid = device_up(&rd->opt);
 	sh->step = rd->step;
-	c = start(rd->op, 0, 11);
+	c = start(rd->op, 0, seed);
 	killed = kill_at(c, pid, rd->step, what);
 	must(client_done(c, FAST_MS), "%s: the request has not ended", what);
 	must(c->done_at < killed + FAST_MS, "%s: after %lld ms", what,
 	     (long long)(c->done_at - killed));
 	res_is(c->res, step_is_committed(rd->step) ? LEN : -EIO, "%s", what);
-	io_had_the_pages(c, rd->step, 11, what);
+	io_had_the_pages(c, rd->step, seed, what);
 	must(proc_gone(pid, FAST_MS), "%s: the server is still there", what);
+}
+
+static void round_without_recovery(const struct round *rd)
+{
+	char what[128];
+
+	name_round(rd, what, sizeof(what));
+	ends_with_its_server(rd, 11, what);
 	device_gone();
 }
 
@@ -348,21 +354,12 @@ static void new_server_works(u32 seed, const char *what)
 /* Without reissue, what the dead server had in its hands fails; the disk lives on. */
 static void round_recovery(const struct round *rd)
 {
-	struct client *c, *later;
+	struct client *later;
 	char what[128];
-	u64 killed;
 	pid_t pid;
 
 	name_round(rd, what, sizeof(what));
-	pid = device_up(&rd->opt);
-	sh->step = rd->step;
-	c = start(rd->op, 0, 12);
-	killed = kill_at(c, pid, rd->step, what);
-	must(client_done(c, FAST_MS), "%s: the request has not ended", what);
-	must(c->done_at < killed + FAST_MS, "%s: too late", what);
-	res_is(c->res, step_is_committed(rd->step) ? LEN : -EIO, "%s", what);
-	io_had_the_pages(c, rd->step, 12, what);
-	must(proc_gone(pid, FAST_MS), "%s: the server is still there", what);
+	ends_with_its_server(rd, 12, what);
 	must(wait_until(is_quiesced, &r.id, FAST_MS), "%s: state %d", what, raw_dev_state(r.id));
 	later = start(CLIENT_READ, 131072, 0);
 	must(!client_done(later, 20), "%s: a request without server: %s", what,
