@@ -26,7 +26,6 @@
 
 #include "cli.h"
 #include "proc.h"
-#include "tmpfile.h"
 #include "ublkraw.h"
 
 #define LEG		"/tmp/wants-leg"
@@ -376,16 +375,30 @@ static void no_proc(void)
 	hide("/proc");
 }
 
-/* The server removes its device by starting itself, which others do by way of /proc. */
-Test(wants, no_procfs)
+/* What is found there is somebody's, not the kernel's. */
+static void other_proc(void)
+{
+	no_proc();
+	if (mkdir("/proc/self", 0755) || symlink("/bin/true", "/proc/self/exe"))
+		_exit(127);
+}
+
+static void is_removed_by_a_signal(void (*prepare)(void), const char *what)
 {
 	static struct cli c;
 
-	works(ADD_LEG("copy"), no_proc, "no /proc");
-	cli_run_in(&c, ADD_LEG("copy"), no_proc);
-	must(!c.status, "no /proc: status %d: %s", c.status, c.err);
+	cli_run_in(&c, ADD_LEG("copy"), prepare);
+	must(!c.status, "%s: status %d: %s", what, c.status, c.err);
 	kill(cli_pid(6), SIGTERM);
-	cli_nothing_left("SIGTERM without /proc");
+	cli_nothing_left(what);
+}
+
+/* The server removes its device by starting itself, which others do by way of /proc. */
+Test(wants, no_procfs)
+{
+	works(ADD_LEG("copy"), no_proc, "no /proc");
+	is_removed_by_a_signal(no_proc, "SIGTERM without /proc");
+	is_removed_by_a_signal(other_proc, "SIGTERM with another program at /proc/self/exe");
 }
 
 /* io_uring is forbidden while the device is there, so nobody can remove it. */
