@@ -5,21 +5,18 @@
  * new each time, and printed.
  */
 #include <criterion/criterion.h>
-#include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "crowd.h"
-#include "tmpfile.h"
+#include "proc.h"
+#include "tleg.h"
 #include "ublkraw.h"
 
 static void sweep(void)
 {
 	raw_sweep();
-	disk_null_sweep();
+	tlegs_remove();
 }
 
 TestSuite(crowd, .fini = sweep, .timeout = 300);
@@ -27,25 +24,15 @@ TestSuite(crowd, .fini = sweep, .timeout = 300);
 /* Runs the program; returns its exit status. */
 static int run(u32 seed, u32 ops, const char *wrong)
 {
-	char path[512], seed_text[16], ops_text[16];
-	char *args[] = {
-		path, "--seed", seed_text, "--ops", ops_text, "--wrong", (char *)wrong, NULL,
+	char seed_text[16], ops_text[16];
+	const char *args[] = {
+		"--seed", seed_text, "--ops", ops_text, "--wrong", wrong, NULL,
 	};
-	/* none of Criterion's, which would take the program for a test */
-	char *env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "REGBUF_GUEST=1", NULL };
-	int status, ret;
-	pid_t pid;
 
 	need(in_guest(), "it deletes devices: only in the guest");
-	snprintf(path, sizeof(path), "%s/tests/fuzz/crowd", getenv("REGBUF_BUILD") ?: "build");
-	must(!access(path, X_OK), "%s is not there: make programs", path);
 	snprintf(seed_text, sizeof(seed_text), "%u", seed);
 	snprintf(ops_text, sizeof(ops_text), "%u", ops);
-	ret = posix_spawn(&pid, path, NULL, NULL, args, env);
-	must(!ret, "%s: %s", path, res_str(-ret));
-	must(waitpid(pid, &status, 0) == pid && WIFEXITED(status), "it ended with status %#x",
-	     status);
-	return WEXITSTATUS(status);
+	return proc_program("tests/fuzz/crowd", args, "REGBUF_GUEST=1");
 }
 
 Test(crowd, every_result_is_legal)

@@ -15,7 +15,7 @@
 #include "cli.h"
 #include "mode.h"
 #include "pattern.h"
-#include "proc.h"
+#include "tleg.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
 
@@ -25,31 +25,19 @@
 static const char *const moments[] = { "arrive", "inflight", "done" };
 #define NR_MOMENTS	3
 
-static char legs[2][64];
+static const char *legs[2];
 static u8 *buf;
 
 static void setup(void)
 {
 	raw_need();
-	cli_sweep();
-	disk_null_sweep();
+	tlegs_sweep();
 	buf = page_alloc(SIZE);
-	for (unsigned int i = 0; i < 2; i++) {
-		const char *const names[2] = { DISK_NULL_PREFIX "leg0", DISK_NULL_PREFIX "leg1" };
-		struct null_disk opt = { .mb = SIZE >> 20 };
-
-		disk_null(names[i], &opt, -1);
-		snprintf(legs[i], sizeof(legs[i]), "%s", disk_null_path(names[i]));
-	}
+	for (unsigned int i = 0; i < 2; i++)
+		legs[i] = tleg_null(i, &(struct null_disk){ .mb = SIZE >> 20 });
 }
 
-static void teardown(void)
-{
-	cli_sweep();
-	disk_null_sweep();
-}
-
-TestSuite(fault, .init = setup, .fini = teardown, .timeout = 240);
+TestSuite(fault, .init = setup, .fini = tlegs_sweep, .timeout = 240);
 
 /* A mirror behind a fault target; @more are arguments of the fault, NULL-terminated. */
 static int add(const char *mode, const char *const *more)
@@ -91,9 +79,8 @@ static void legs_are_equal(const char *what)
 	u8 *other = page_alloc(SIZE);
 
 	for (unsigned int i = 0; i < 2; i++) {
-		int fd = open(legs[i], O_RDONLY | O_DIRECT | O_CLOEXEC);
+		int fd = tleg_open(i, O_RDONLY | O_DIRECT);
 
-		must(fd >= 0, "%s: %s", legs[i], strerror(errno));
 		file_read(fd, i ? other : buf, SIZE, 0);
 		close(fd);
 	}
@@ -103,10 +90,8 @@ static void legs_are_equal(const char *what)
 static void recover(int id, const char *mode, const char *what)
 {
 	static struct cli out;
-	char text[16];
 
-	snprintf(text, sizeof(text), "%d", id);
-	cli_run(&out, CLI("recover", "-n", text, "-t", "mirror", "-m", mode, "-l", legs[0], "-l",
+	cli_run(&out, CLI("recover", "-n", cli_id(id), "-t", "mirror", "-m", mode, "-l", legs[0], "-l",
 			  legs[1]));
 	must(!out.status, "%s: recover: status %d: %s", what, out.status, out.err);
 }

@@ -4,40 +4,27 @@
  * known.  One seed is always the same, one is new each time, and printed.
  */
 #include <criterion/criterion.h>
-#include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "check.h"
 #include "model.h"
-#include "tmpfile.h"
+#include "proc.h"
+#include "tleg.h"
 
-TestSuite(fuzz, .fini = disk_null_sweep, .timeout = 240);
+TestSuite(fuzz, .fini = tlegs_remove, .timeout = 240);
 
 /* Runs the program; returns its exit status. */
 static int fuzz(u32 seed, u32 ops, const char *wrong)
 {
-	char path[512], seed_text[16], ops_text[16];
-	char *args[] = {
-		path, "--quiet", "--seed", seed_text, "--ops", ops_text, "--wrong",
-		(char *)wrong, NULL,
+	char seed_text[16], ops_text[16];
+	const char *args[] = {
+		"--quiet", "--seed", seed_text, "--ops", ops_text, "--wrong", wrong, NULL,
 	};
-	/* none of Criterion's, which would take the program for a test */
-	char *env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
-	int status, ret;
-	pid_t pid;
 
-	snprintf(path, sizeof(path), "%s/tests/fuzz/fuzz", getenv("REGBUF_BUILD") ?: "build");
-	must(!access(path, X_OK), "%s is not there: make programs", path);
 	snprintf(seed_text, sizeof(seed_text), "%u", seed);
 	snprintf(ops_text, sizeof(ops_text), "%u", ops);
-	ret = posix_spawn(&pid, path, NULL, NULL, args, env);
-	must(!ret, "%s: %s", path, res_str(-ret));
-	must(waitpid(pid, &status, 0) == pid && WIFEXITED(status), "it ended with status %#x",
-	     status);
-	return WEXITSTATUS(status);
+	return proc_program("tests/fuzz/fuzz", args, NULL);
 }
 
 Test(fuzz, every_result_is_the_models)

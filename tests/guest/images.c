@@ -19,18 +19,21 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "dev.h"
 #include "mode.h"
 #include "pattern.h"
 #include "proc.h"
 #include "sh.h"
+#include "tleg.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
 
 #define MIB		(1 << 20)
-#define DISK		DISK_NULL_PREFIX "disk"
 #define MNT		"/tmp/images-mnt"
 #define PART_START	64	/* of the partition, in blocks of 512 */
 #define PART_SIZE	128
+
+enum { DISK, OVER };	/* legs */
 
 static u8 *buf;
 
@@ -38,9 +41,8 @@ static void sweep(void)
 {
 	cli_sweep();
 	swapoff(MNT "/swap");
-	sh("dmsetup remove --noudevsync --retry " DISK " 2> /dev/null");
 	umount2(MNT, MNT_DETACH);
-	disk_null_sweep();
+	tlegs_sweep();
 }
 
 static void setup(void)
@@ -78,30 +80,16 @@ static void make_image(const char *path)
 	close(fd);
 }
 
-static u64 attr(int id, const char *name)
-{
-	char path[96], text[32] = "";
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/block/ublkb%d/%s", id, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	must(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "%s: %s", path, strerror(errno));
-	close(fd);
-	return strtoull(text, NULL, 10);
-}
-
 static void has_its_partition(int id, const char *what)
 {
-	char name[32], path[64];
+	char name[32];
 	int fd;
 
 	snprintf(name, sizeof(name), "ublkb%dp1/start", id);
-	must(attr(id, name) == PART_START, "%s: the partition starts elsewhere", what);
+	must(dev_attr(id, name) == PART_START, "%s: the partition starts elsewhere", what);
 	snprintf(name, sizeof(name), "ublkb%dp1/size", id);
-	must(attr(id, name) == PART_SIZE, "%s: the partition has another size", what);
-	snprintf(path, sizeof(path), "/dev/ublkb%dp1", id);
-	fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
-	must(fd >= 0, "%s: %s: %s", what, path, strerror(errno));
+	must(dev_attr(id, name) == PART_SIZE, "%s: the partition has another size", what);
+	fd = dev_open(id, "p1", O_RDWR | O_DIRECT);
 	file_read(fd, buf, PART_SIZE * 512, 0);
 	pat_is(buf, PART_SIZE * 512, 5, 0, "%s: the partition", what);
 	pat_fill(buf, 512, 6, 0);
@@ -123,7 +111,7 @@ static void image_in(const char *dir, const char *block, const char *kind)
 		make_image(path);
 		id = block ? cli_add(CLI("add", "-t", "loop", "-m", mode_names[m], "-l", path, "--block", block)) :
 			     cli_add(CLI("add", "-t", "loop", "-m", mode_names[m], "-l", path));
-		must(attr(id, "queue/logical_block_size") == 512, "%s: other blocks", what);
+		must(dev_attr(id, "queue/logical_block_size") == 512, "%s: other blocks", what);
 		has_its_partition(id, what);
 		cli_del(id);
 	}
@@ -165,10 +153,10 @@ Test(images, on_9p_keep_their_partitions)
 /* A file system on a disk of large blocks: direct I/O takes these only. */
 static void mount_coarse(void)
 {
-	disk_null(DISK, &(struct null_disk){ .mb = 32, .block = 4096 }, -1);
-	must(!sh("mkfs.ext4 -q %s > /dev/null 2>&1", disk_null_path(DISK)), "mkfs.ext4");
+	tleg_null(DISK, &(struct null_disk){ .mb = 32, .block = 4096 });
+	must(!sh("mkfs.ext4 -q %s > /dev/null 2>&1", tleg_path(DISK)), "mkfs.ext4");
 	must(!mkdir(MNT, 0700) || errno == EEXIST, MNT ": %s", strerror(errno));
-	must(!mount(disk_null_path(DISK), MNT, "ext4", 0, NULL), "mount: %s", strerror(errno));
+	must(!mount(tleg_path(DISK), MNT, "ext4", 0, NULL), "mount: %s", strerror(errno));
 }
 
 Test(images, on_a_disk_of_large_blocks_keep_their_partitions_by_block)
@@ -181,7 +169,7 @@ Test(images, on_a_disk_of_large_blocks_keep_their_partitions_by_block)
 	make_image(MNT "/image");
 	cli_run(&c, CLI("add", "-t", "loop", "-l", MNT "/image", "-n", "7"));
 	must(!c.status && strstr(c.err, "--block 512"), "status %d, without --block: %s", c.status, c.err);
-	cr_assert_eq(attr(7, "queue/logical_block_size"), 4096);
+	cr_assert_eq(dev_attr(7, "queue/logical_block_size"), 4096);
 	cli_del(7);
 }
 
@@ -194,13 +182,13 @@ Test(images, have_the_blocks_that_are_asked_for)
 	for (unsigned int i = 0; i < 4; i++) {
 		int id = cli_add(CLI("add", "-t", "loop", "-l", "/tmp/image", "--block", sizes[i]));
 
-		cr_assert_eq(attr(id, "queue/logical_block_size"), 512 << i, "--block %s", sizes[i]);
+		cr_assert_eq(dev_attr(id, "queue/logical_block_size"), 512 << i, "--block %s", sizes[i]);
 		cli_del(id);
 	}
 	cli_run(&c, CLI("add", "-t", "loop", "-l", "/tmp/image", "-b", "1536"));
 	must(c.status == 2 && strstr(c.err, "512, 1024, 2048 or 4096"), "status %d: %s", c.status, c.err);
-	disk_null(DISK, &(struct null_disk){ .block = 4096 }, -1);
-	cli_run(&c, CLI("add", "-t", "loop", "-l", disk_null_path(DISK), "-b", "512"));
+	tleg_null(DISK, &(struct null_disk){ .block = 4096 });
+	cli_run(&c, CLI("add", "-t", "loop", "-l", tleg_path(DISK), "-b", "512"));
 	must(c.status == 1 && strstr(c.err, "4096 or more"), "status %d: %s", c.status, c.err);
 	cli_nothing_left("blocks too small");
 }
@@ -214,7 +202,7 @@ Test(images, with_a_tail_are_told_of_it_on_every_target)
 	close(make_file("/tmp/b", 1000001));
 	cli_run(&c, CLI("add", "-n", "7", "-t", "loop", "-l", "/tmp/a"));
 	must(!c.status && strstr(c.err, "its last 65 of 1000001 bytes"), "loop: status %d: %s", c.status, c.err);
-	cr_assert_eq(attr(7, "size"), 1953);
+	cr_assert_eq(dev_attr(7, "size"), 1953);
 	cli_del(7);
 	cli_run(&c, CLI("add", "-n", "7", "-t", "mirror", "-l", "/tmp/a", "-l", "/tmp/b"));
 	must(!c.status && strstr(c.err, "its last 65 of 1000001 bytes"), "mirror: status %d: %s", c.status, c.err);
@@ -235,52 +223,29 @@ static void not_writable(const char *path, const char *why)
 	cli_nothing_left(path);
 }
 
-static void mount_ext4(const char *options)
+static void make_ext4(const char *disk, const char *options)
 {
-	disk_null(DISK, &(struct null_disk){ .mb = 32 }, -1);
-	must(!sh("mkfs.ext4 -q %s %s > /dev/null 2>&1", options, disk_null_path(DISK)), "mkfs.ext4");
+	must(!sh("mkfs.ext4 -q %s %s > /dev/null 2>&1", options, disk), "mkfs.ext4");
 	must(!mkdir(MNT, 0700) || errno == EEXIST, MNT ": %s", strerror(errno));
-	must(!mount(disk_null_path(DISK), MNT, "ext4", 0, NULL), "mount: %s", strerror(errno));
+	must(!mount(disk, MNT, "ext4", 0, NULL), "mount: %s", strerror(errno));
 }
 
-/* A loop device of what is at @file, opened with @flags; its name in @path.  Goes when it is closed. */
-static int loop_of(const char *file, int flags, char path[64])
+static void mount_ext4(const char *options)
 {
-	int fd = open(file, flags | O_CLOEXEC), loop;
-	char link[32];
-	ssize_t len;
-
-	must(fd >= 0, "%s: %s", file, strerror(errno));
-	loop = disk_loop(fd, 0);
-	close(fd);
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", loop);
-	len = readlink(link, path, 63);
-	must(len > 0, "%s: %s", link, strerror(errno));
-	path[len] = '\0';
-	return loop;
+	make_ext4(tleg_null(DISK, &(struct null_disk){ .mb = 32 }), options);
 }
 
 Test(images, disks_that_are_read_only_are_refused)
 {
-	const char *disk;
-	char path[64];
-	int fd;
+	const char *disk = tleg_null(DISK, NULL);
 
-	disk_null(DISK, &(struct null_disk){ 0 }, -1);
-	disk = disk_null_path(DISK);
 	must(!sh("blockdev --setro %s", disk), "blockdev");
 	not_writable(disk, "read-only");
 	must(!sh("blockdev --setrw %s", disk), "blockdev");
 	cli_del(cli_add(CLI("add", "-t", "loop", "-l", disk)));
 
-	fd = loop_of(disk, O_RDONLY, path);
-	not_writable(path, "read-only");
-	close(fd);
-
-	must(!sh("dmsetup create " DISK " --readonly --noudevsync --table \"0 2048 linear %s 0\"", disk),
-	     "dmsetup");
-	not_writable("/dev/mapper/" DISK, "read-only");
-	must(!sh("dmsetup remove --noudevsync --retry " DISK), "dmsetup");
+	not_writable(tleg_loop(OVER, disk, O_RDONLY), "read-only");
+	not_writable(tleg_over_readonly(OVER, disk), "read-only");
 }
 
 Test(images, files_that_cannot_be_written_are_refused)
@@ -350,15 +315,16 @@ static void is_zero(int dev, u64 off, u64 len, const char *what)
  */
 static void zeroes_on(const char *leg, const char *file, const char *mode, const char *kind)
 {
-	u64 keep[2] = { MIB, MIB }, before = allocated(file);
+	u64 keep[2] = { MIB, MIB }, before = allocated(file), written;
 	int id = cli_add(CLI("add", "-t", "loop", "-m", mode, "-l", leg)), dev;
-	char path[32], what[64];
+	char what[64];
 
 	snprintf(what, sizeof(what), "%s, %s", kind, mode);
-	snprintf(path, sizeof(path), "/dev/ublkb%d", id);
-	dev = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
-	must(dev >= 0, "%s: %s", path, strerror(errno));
+	dev = dev_open(id, "", O_RDWR | O_DIRECT);
+	written = dev_sectors_written(id);
 	must(!ioctl(dev, BLKZEROOUT, keep), "%s: BLKZEROOUT: %s", what, strerror(errno));
+	/* a request for zeroes that fails is followed by writes of the kernel's own */
+	must(dev_sectors_written(id) - written == MIB / 512, "%s: the kernel wrote the zeroes itself", what);
 	is_zero(dev, MIB, MIB, what);
 	must(!fsync(dev), "%s: fsync: %s", what, strerror(errno));
 	must(allocated(file) >= before, "%s: blocks that should stay are gone: %llu of %llu bytes", what,
@@ -398,15 +364,11 @@ Test(images, are_zeroed_where_the_file_system_refuses_to)
 
 Test(images, below_a_block_leg_keep_their_blocks_too)
 {
-	char path[64];
-	int loop;
-
 	mount_ext4("");
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		make_full(MNT "/full");
-		loop = loop_of(MNT "/full", O_RDWR, path);
-		zeroes_on(path, MNT "/full", mode_names[m], "loop device");
-		close(loop);
+		zeroes_on(tleg_loop(OVER, MNT "/full", O_RDWR), MNT "/full", mode_names[m], "loop device");
+		tleg_remove(OVER);
 	}
 }
 
@@ -414,17 +376,16 @@ Test(images, on_9p_are_zeroed_and_offer_no_discard)
 {
 	const char *dir = host_directory();
 	u64 range[2] = { MIB, MIB };
-	char path[512], node[32];
+	char path[512];
 	int id, dev;
 
 	need(dir, "a directory of the host over 9p");
 	snprintf(path, sizeof(path), "%s/full", dir);
 	make_full(path);
 	id = cli_add(CLI("add", "-t", "loop", "-l", path));
-	cr_assert_eq(attr(id, "queue/discard_max_bytes"), 0);
-	snprintf(node, sizeof(node), "/dev/ublkb%d", id);
-	dev = open(node, O_RDWR | O_DIRECT | O_CLOEXEC);
-	must(dev >= 0 && !ioctl(dev, BLKZEROOUT, range), "%s: %s", node, strerror(errno));
+	cr_assert_eq(dev_attr(id, "queue/discard_max_bytes"), 0);
+	dev = dev_open(id, "", O_RDWR | O_DIRECT);
+	must(!ioctl(dev, BLKZEROOUT, range), "BLKZEROOUT: %s", strerror(errno));
 	is_zero(dev, MIB, MIB, "9p");
 	cr_assert(ioctl(dev, BLKDISCARD, range) && errno == EOPNOTSUPP, "a discard: %s", strerror(errno));
 	close(dev);
@@ -432,28 +393,15 @@ Test(images, on_9p_are_zeroed_and_offer_no_discard)
 	unlink(path);
 }
 
-static int open_cached(int id, const char *part)
-{
-	char path[32];
-	int fd;
-
-	snprintf(path, sizeof(path), "/dev/ublkb%d%s", id, part);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	must(fd >= 0, "%s: %s", path, strerror(errno));
-	return fd;
-}
-
 /* Through the page cache and beside it, the same. */
 static void cached_is_direct(int id, const char *part, u32 seed, u32 len)
 {
-	char path[32];
-	int fd = open_cached(id, part);
+	int fd = dev_open(id, part, O_RDONLY);
 
 	file_read(fd, buf, len, 0);
 	pat_is(buf, len, seed, 0, "cached, of ublkb%d%s", id, part);
 	close(fd);
-	snprintf(path, sizeof(path), "/dev/ublkb%d%s", id, part);
-	fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	fd = dev_open(id, part, O_RDONLY | O_DIRECT);
 	file_read(fd, buf, len, 0);
 	pat_is(buf, len, seed, 0, "direct, of ublkb%d%s", id, part);
 	close(fd);
@@ -473,17 +421,15 @@ Test(images, are_read_anew_after_a_forced_recovery)
 {
 	static struct cli c;
 	int id, held;
-	char text[16];
 
 	fill("/tmp/old", 21);
 	fill("/tmp/new", 22);
 	id = cli_add(CLI("add", "-t", "loop", "-l", "/tmp/old", "--recovery"));
-	snprintf(text, sizeof(text), "%d", id);
 	/* held open, or the cache goes with the last one who has it */
-	held = open_cached(id, "");
+	held = dev_open(id, "", O_RDONLY);
 	cached_is_direct(id, "", 21, MIB);
 	proc_kill_other(cli_pid(id));
-	cli_run(&c, CLI("recover", "-n", text, "--force", "-t", "loop", "-l", "/tmp/new"));
+	cli_run(&c, CLI("recover", "-n", cli_id(id), "--force", "-t", "loop", "-l", "/tmp/new"));
 	must(!c.status, "recover: status %d: %s", c.status, c.err);
 	cached_is_direct(id, "", 22, MIB);
 	close(held);
@@ -493,7 +439,6 @@ Test(images, are_read_anew_after_a_forced_recovery)
 Test(images, have_their_own_partitions_after_a_forced_recovery)
 {
 	static struct cli c;
-	char text[16];
 	int id, held;
 
 	make_image("/tmp/old");
@@ -503,12 +448,11 @@ Test(images, have_their_own_partitions_after_a_forced_recovery)
 	file_write(held, buf, PART_SIZE * 512, PART_START * 512);
 	close(held);
 	id = cli_add(CLI("add", "-t", "loop", "-l", "/tmp/old", "--recovery"));
-	snprintf(text, sizeof(text), "%d", id);
 	/* so that it cannot be dropped with its cache */
-	held = open_cached(id, "p1");
+	held = dev_open(id, "p1", O_RDONLY);
 	cached_is_direct(id, "p1", 5, PART_SIZE * 512);
 	proc_kill_other(cli_pid(id));
-	cli_run(&c, CLI("recover", "-n", text, "--force", "-t", "loop", "-l", "/tmp/new"));
+	cli_run(&c, CLI("recover", "-n", cli_id(id), "--force", "-t", "loop", "-l", "/tmp/new"));
 	must(!c.status && strstr(c.err, "it is in use"), "recover: status %d: %s", c.status, c.err);
 	cached_is_direct(id, "p1", 23, PART_SIZE * 512);
 	close(held);
@@ -518,27 +462,23 @@ Test(images, have_their_own_partitions_after_a_forced_recovery)
 /* D4: where pages are lent, whoever is above; not where they are copied. */
 Test(images, want_stable_pages_if_their_leg_does)
 {
-	const char *disk;
+	const char *disk = tleg_null(DISK, &(struct null_disk){ .mb = 32 });
 
-	disk_null(DISK, &(struct null_disk){ .mb = 32 }, -1);
-	disk = disk_null_path(DISK);
-	must(!sh("echo 1 > /sys/block/%s/queue/stable_writes", disk + strlen("/dev/")), "stable_writes");
+	tleg_set(DISK, "queue/stable_writes", "1");
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		bool lends = mode_find(mode_names[m])->lends;
 		int id = cli_add(CLI("add", "-t", "loop", "-m", mode_names[m], "-l", disk));
 
-		cr_assert_eq(attr(id, "queue/stable_writes"), lends, "%s over a disk", mode_names[m]);
+		cr_assert_eq(dev_attr(id, "queue/stable_writes"), lends, "%s over a disk", mode_names[m]);
 		cli_del(id);
 	}
-	must(!sh("mkfs.ext4 -q %s > /dev/null 2>&1", disk), "mkfs.ext4");
-	must(!mkdir(MNT, 0700) || errno == EEXIST, MNT ": %s", strerror(errno));
-	must(!mount(disk, MNT, "ext4", 0, NULL), "mount: %s", strerror(errno));
+	make_ext4(disk, "");
 	close(make_file(MNT "/file", MIB));
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		bool lends = mode_find(mode_names[m])->lends;
 		int id = cli_add(CLI("add", "-t", "loop", "-m", mode_names[m], "-l", MNT "/file"));
 
-		cr_assert_eq(attr(id, "queue/stable_writes"), lends, "%s over a file there", mode_names[m]);
+		cr_assert_eq(dev_attr(id, "queue/stable_writes"), lends, "%s over a file there", mode_names[m]);
 		cli_del(id);
 	}
 }
@@ -546,16 +486,14 @@ Test(images, want_stable_pages_if_their_leg_does)
 Test(images, are_recovered_with_the_blocks_that_they_had)
 {
 	static struct cli c;
-	char text[16];
 	int id;
 
 	make_image("/tmp/image");
 	id = cli_add(CLI("add", "-t", "loop", "-l", "/tmp/image", "--recovery", "--block", "4K"));
-	snprintf(text, sizeof(text), "%d", id);
 	proc_kill_other(cli_pid(id));
-	cli_run(&c, CLI("recover", "-n", text, "-t", "loop", "-l", "/tmp/image"));
+	cli_run(&c, CLI("recover", "-n", cli_id(id), "-t", "loop", "-l", "/tmp/image"));
 	must(c.status == 1 && strstr(c.err, "--block that it was made with"), "status %d: %s", c.status, c.err);
-	cli_run(&c, CLI("recover", "-n", text, "-t", "loop", "-l", "/tmp/image", "--block", "4K"));
+	cli_run(&c, CLI("recover", "-n", cli_id(id), "-t", "loop", "-l", "/tmp/image", "--block", "4K"));
 	must(!c.status, "status %d: %s", c.status, c.err);
 	cli_del(id);
 }

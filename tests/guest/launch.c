@@ -21,16 +21,17 @@
 #include "cli.h"
 #include "proc.h"
 #include "sh.h"
+#include "tleg.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
 
-#define LEG		DISK_NULL_PREFIX "leg0"
-#define HELD		DISK_NULL_PREFIX "held"	/* a disk that can be made to hold I/O */
-#define HELD_PATH	"/dev/mapper/" HELD
 #define FIFO		"/tmp/launch-fifo"
 #define PROMPT_MS	3000
 /* add waited ten seconds for a node. */
 #define AT_ONCE_MS	6000
+
+enum { LEG, HELD };
+static const char *held;	/* the leg over the other one, if it is made */
 
 static const char *const nodes[2] = { "/dev/ublkb6", "/dev/ublkc6" };
 
@@ -42,19 +43,15 @@ static void remove_nodes(void)
 static void setup(void)
 {
 	raw_need();
-	cli_sweep();
-	disk_null_sweep();
+	tlegs_sweep();
 	need(in_guest(), "files in /dev, which are somebody's elsewhere");
 	remove_nodes();
-	disk_null(LEG, &(struct null_disk){ 0 }, -1);
+	tleg_null(LEG, NULL);
 }
 
 static void teardown(void)
 {
-	sh("dmsetup resume " HELD " 2> /dev/null");
-	cli_sweep();
-	sh("dmsetup remove --noudevsync --retry " HELD " 2> /dev/null");
-	disk_null_sweep();
+	tlegs_sweep();
 	remove_nodes();
 }
 
@@ -357,10 +354,8 @@ Test(launch, nothing_stays_if_the_name_cannot_be_printed)
 
 static void hold(void)
 {
-	if (!access(HELD_PATH, F_OK))
-		return;
-	need(!sh("dmsetup create " HELD " --noudevsync --table \"0 $(blockdev --getsz %s) linear %s 0\"",
-		 disk_null_path(LEG), disk_null_path(LEG)), "dmsetup, which makes a disk hold its I/O");
+	if (!held)
+		held = tleg_over(HELD, tleg_path(LEG));
 }
 
 /* A group of its own, and what it prints is read as "$(regbuf add ...)" does. */
@@ -409,9 +404,9 @@ static bool no_node(void *arg)
 static void start_that_hangs(struct cli_job *job, const char *mode, const char *where)
 {
 	hold();
-	must(!sh("dmsetup suspend --nolockfs --noflush " HELD), "dmsetup suspend");
+	tleg_suspend(HELD);
 	read_pipe();
-	cli_start_in(job, CLI("add", "-t", "loop", "-m", mode, "-n", "6", "-l", HELD_PATH, where),
+	cli_start_in(job, CLI("add", "-t", "loop", "-m", mode, "-n", "6", "-l", held, where),
 		     own_group_and_pipe);
 	must(wait_until(is_starting, NULL, SOON_MS), "%s: it does not start", mode);
 	sleep_ms(NEVER_MS);
@@ -428,7 +423,7 @@ static void ends_without_its_leg(struct cli_job *job, const char *mode, const ch
 	/* pages that were copied are not lent to anybody: they need not come back */
 	if (!strcmp(mode, "copy"))
 		must(wait_until(no_node, NULL, SOON_MS), "%s, %s: %s is left", mode, what, nodes[0]);
-	must(!sh("dmsetup resume " HELD), "dmsetup resume");
+	tleg_resume(HELD);
 	cli_nothing_left(what);
 	nodes_are_gone(what);
 }
@@ -470,7 +465,7 @@ Test(launch, a_start_whose_reads_are_slow_succeeds)
 
 	start_that_hangs(&job, "register", "--pace=auto");
 	must(!cli_ended(&job, &c, 1000), "it did not wait: status %d: %s", c.status, c.err);
-	must(!sh("dmsetup resume " HELD), "dmsetup resume");
+	tleg_resume(HELD);
 	must(cli_ended(&job, &c, SOON_MS) && !c.status, "status %d: %s", c.status, c.err);
 	cli_del(6);
 	cli_nothing_left("slow");
@@ -506,12 +501,12 @@ Test(launch, a_removal_that_hangs_is_an_ordinary_process)
 	pid_t pid;
 
 	hold();
-	pid = cli_pid(cli_add(CLI("add", "-t", "loop", "-n", "6", "-l", HELD_PATH)));
-	must(!sh("dmsetup suspend --nolockfs --noflush " HELD), "dmsetup suspend");
+	pid = cli_pid(cli_add(CLI("add", "-t", "loop", "-n", "6", "-l", held)));
+	tleg_suspend(HELD);
 	must(!sh("dd if=/dev/ublkb6 of=/dev/null bs=4k count=1 iflag=direct 2> /dev/null &"), "dd");
 	must(wait_until(has_read, NULL, SOON_MS), "the read does not come");
 	kill(pid, SIGTERM);
 	is_ordinary(pid);
-	must(!sh("dmsetup resume " HELD), "dmsetup resume");
+	tleg_resume(HELD);
 	cli_nothing_left("SIGTERM");
 }

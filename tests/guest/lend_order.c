@@ -17,6 +17,7 @@
 #include "lender.h"
 #include "pattern.h"
 #include "ring.h"
+#include "tleg.h"
 #include "tmpfile.h"
 
 #define PART	4096	/* bytes of one request */
@@ -38,7 +39,7 @@ static void setup(void)
 static void teardown(void)
 {
 	close(lender);
-	disk_null_sweep();
+	tlegs_remove();
 }
 
 TestSuite(lend_order, .init = setup, .fini = teardown, .timeout = 120);
@@ -198,8 +199,8 @@ Test(lend_order, register_io_unregister_on_a_disk_with_one_tag)
 	/* all but the first find no tag: -EAGAIN, and again in a worker */
 	struct null_disk opt = { .depth = 1, .delay_us = 3000 };
 
-	all_combinations(disk_null(DISK_NULL_PREFIX "order", &opt, O_RDWR | O_DIRECT),
-			 "null_blk, one tag");
+	tleg_null(0, &opt);
+	all_combinations(tleg_open(0, O_RDWR | O_DIRECT), "null_blk, one tag");
 }
 
 /* A chain that ends at its REGISTER leaves no request that looks for the buffer. */
@@ -228,10 +229,11 @@ Test(lend_order, a_chain_is_cancelled_when_its_register_fails)
 Test(lend_order, a_polled_ring_lends_and_reads)
 {
 	struct null_disk opt = { .poll_queues = 1 };
-	int file = disk_null(DISK_NULL_PREFIX "polled", &opt, O_RDWR | O_DIRECT);
 	struct io_uring ring;
-	int res[NR_IO + 2];
+	int file, res[NR_IO + 2];
 
+	tleg_null(0, &opt);
+	file = tleg_open(0, O_RDWR | O_DIRECT);
 	ring_init(&ring, 32, IORING_SETUP_IOPOLL);
 	ring_table(&ring, 8);
 	for (unsigned int round = 0; round < 20; round++) {
@@ -422,9 +424,10 @@ static void two_buffers_one_slot(const struct ring_kind *kind, int file)
 Test(lend_order, a_retry_keeps_the_buffer)
 {
 	struct null_disk opt = { .depth = 1, .delay_us = 2000 };
-	int file = file_mem(2 << 20), disk = disk_null(DISK_NULL_PREFIX "retry", &opt,
-						       O_RDWR | O_DIRECT);
+	int file = file_mem(2 << 20), disk;
 
+	tleg_null(0, &opt);
+	disk = tleg_open(0, O_RDWR | O_DIRECT);
 	lender_simple(lender, 1, LEN);
 	for (unsigned int i = 0; i < 2; i++) {
 		pat_fill(buf, LEN, 1 + i, 0);

@@ -16,6 +16,7 @@
 #include "lender.h"
 #include "pattern.h"
 #include "ring.h"
+#include "tleg.h"
 #include "tmpfile.h"
 
 #define SECTOR	512
@@ -62,7 +63,7 @@ static void teardown(void)
 {
 	io_uring_queue_exit(&ring);
 	close(lender);
-	disk_null_sweep();
+	tlegs_remove();
 }
 
 TestSuite(lend_ranges, .init = setup, .fini = teardown, .timeout = 120);
@@ -213,8 +214,8 @@ Test(lend_ranges, every_sector_range_of_a_disk_that_splits, .timeout = 240)
 	struct null_disk opt = { .max_sectors = 8 };
 
 	/* requests of 4 KiB: bios are split inside of segments */
-	all_layouts_on_disk(disk_null(DISK_NULL_PREFIX "ranges", &opt, O_RDWR | O_DIRECT),
-			    "null_blk, 8 sectors");
+	tleg_null(0, &opt);
+	all_layouts_on_disk(tleg_open(0, O_RDWR | O_DIRECT), "null_blk, 8 sectors");
 }
 
 /*
@@ -225,12 +226,12 @@ Test(lend_ranges, every_sector_range_of_a_disk_that_splits, .timeout = 240)
 Test(lend_ranges, a_buffer_split_in_two_halves_ends)
 {
 	const struct layout *l = &layouts[4];
-	struct null_disk opt = { .max_sectors = 0 };
+	const char *disk = tleg_null(0, NULL);
 	int loop_file = file_mem(4 << 20);
 	const struct { const char *name; int fd; } disks[] = {
 		{ "ram disk", disk_ram(0) },
 		{ "loop", disk_loop(loop_file, O_DIRECT) },
-		{ "null_blk", disk_null(DISK_NULL_PREFIX "halves", &opt, O_RDWR | O_DIRECT) },
+		{ "null_blk", file_open(disk, O_RDWR | O_DIRECT) },
 		{ "file in memory", loop_file },
 	};
 	u32 half = l->len / 2;

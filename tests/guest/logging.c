@@ -15,15 +15,14 @@
 #include <unistd.h>
 
 #include "cli.h"
-#include "proc.h"
+#include "tleg.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
 
 #define DEV_LOG		"/dev/log"
 #define DROPPED		"mirror: leg /dev/" DISK_NULL_PREFIX "leg1 is dropped: write of "
 
-static const char *const names[2] = { DISK_NULL_PREFIX "leg0", DISK_NULL_PREFIX "leg1" };
-static char legs[2][64];
+static const char *legs[2];
 static int syslogd = -1;
 
 static void syslogd_start(void)
@@ -39,13 +38,10 @@ static void syslogd_start(void)
 static void setup(void)
 {
 	raw_need();
-	cli_sweep();
-	disk_null_sweep();
+	tlegs_sweep();
 	syslogd_start();
-	for (unsigned int i = 0; i < 2; i++) {
-		disk_null(names[i], &(struct null_disk){ .badblocks = i ? "+4096-4103" : NULL }, -1);
-		snprintf(legs[i], sizeof(legs[i]), "%s", disk_null_path(names[i]));
-	}
+	for (unsigned int i = 0; i < 2; i++)
+		legs[i] = tleg_null(i, &(struct null_disk){ .badblocks = i ? "+4096-4103" : NULL });
 }
 
 static void teardown(void)
@@ -54,8 +50,7 @@ static void teardown(void)
 		close(syslogd);
 		unlink(DEV_LOG);
 	}
-	cli_sweep();
-	disk_null_sweep();
+	tlegs_sweep();
 }
 
 TestSuite(logging, .init = setup, .fini = teardown, .timeout = 120);

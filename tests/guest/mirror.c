@@ -18,9 +18,10 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "dev.h"
 #include "mode.h"
 #include "pattern.h"
-#include "proc.h"
+#include "tleg.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
 
@@ -30,58 +31,33 @@
 #define BAD_SECTOR	4096	/* of a leg that fails: 2 MiB from its start */
 #define BAD_BYTE	(BAD_SECTOR * 512)
 
-
-static const char *const names[3] = {
-	DISK_NULL_PREFIX "leg0", DISK_NULL_PREFIX "leg1", DISK_NULL_PREFIX "leg2",
-};
 static u8 *model, *buf;
 static u32 block;	/* of the device that was opened last */
 
 static void setup(void)
 {
 	raw_need();
-	cli_sweep();
-	disk_null_sweep();
+	tlegs_sweep();
 	model = page_alloc(SIZE);
 	buf = page_alloc(SIZE);
 }
 
-static void teardown(void)
-{
-	cli_sweep();
-	disk_null_sweep();
-}
+TestSuite(mirror, .init = setup, .fini = tlegs_sweep, .timeout = 200);
 
-TestSuite(mirror, .init = setup, .fini = teardown, .timeout = 200);
-
-/* Path of null_blk leg @i, which is made; /dev/NAME. */
+/* Leg @i, of MB whatever @opt says. */
 static const char *leg(unsigned int i, const struct null_disk *opt)
 {
-	static char paths[3][64];
 	struct null_disk o = opt ? *opt : (struct null_disk){ 0 };
 
 	o.mb = MB;
-	disk_null(names[i], &o, -1);
-	snprintf(paths[i], sizeof(paths[i]), "%s", disk_null_path(names[i]));
-	return paths[i];
-}
-
-static int open_direct(const char *path)
-{
-	int fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
-
-	must(fd >= 0, "%s: %s", path, strerror(errno));
-	return fd;
+	return tleg_null(i, &o);
 }
 
 static int open_dev(int id)
 {
-	char path[32];
-	int fd;
+	int fd = dev_open(id, "", O_RDWR | O_DIRECT);
 
-	snprintf(path, sizeof(path), "/dev/ublkb%d", id);
-	fd = open_direct(path);
-	must(!ioctl(fd, BLKSSZGET, &block), "%s: BLKSSZGET: %s", path, strerror(errno));
+	must(!ioctl(fd, BLKSSZGET, &block), "device %d: BLKSSZGET: %s", id, strerror(errno));
 	return fd;
 }
 
@@ -132,7 +108,7 @@ static void read_random(int dev, unsigned int nr, const char *what)
 
 static void leg_is(unsigned int i, const char *what)
 {
-	int fd = open_direct(disk_null_path(names[i]));
+	int fd = tleg_open(i, O_RDWR | O_DIRECT);
 
 	file_read(fd, buf, SIZE, 0);
 	mem_is(buf, model, SIZE, "%s: leg %u", what, i);
@@ -247,18 +223,6 @@ Test(mirror, a_write_survives_a_leg_that_fails)
 	}
 }
 
-static void set_bad(unsigned int i, const char *range)
-{
-	char path[96];
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/kernel/config/nullb/%s/badblocks", names[i]);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	must(fd >= 0 && write(fd, range, strlen(range)) > 0, "%s %s: %s", path, range,
-	     strerror(errno));
-	close(fd);
-}
-
 /* Some leg has failed a read, or nothing was retried. */
 static void had_read_errors(int id, unsigned int nr, const char *what)
 {
@@ -293,8 +257,8 @@ static void read_is_retried(const char *mode, unsigned int nr)
 		file_write(dev, buf, 1 << 20, off);
 	}
 	/* each leg at another place, so that each range is good on one */
-	set_bad(0, "+4096-4096");
-	set_bad(1, "+5000-5007");
+	tleg_bad(0, 4096, 4096);
+	tleg_bad(1, 5000, 5007);
 	for (unsigned int i = 0; i < 4; i++) {
 		for (unsigned int n = 0; n < 4; n++) {
 			/* the bad one is the first, in the middle, and the last of the range */
@@ -381,7 +345,7 @@ static unsigned int killed(const char *mode, unsigned int ms)
 		cli_del(id);
 	cli_nothing_left(mode);
 	for (unsigned int n = 0; n < 2; n++) {
-		int fd = open_direct(disk_null_path(names[n]));
+		int fd = tleg_open(n, O_RDWR | O_DIRECT);
 
 		file_read(fd, buf, SIZE, 0);
 		for (unsigned int i = 0; i < MB; i++) {
@@ -497,7 +461,7 @@ Test(mirror, without_the_right_it_is_refused)
 /* Flush requests that leg @i has completed. */
 static unsigned long flushes(unsigned int i)
 {
-	const char *dev = disk_null_path(names[i]) + strlen("/dev/");
+	const char *dev = tleg_path(i) + strlen("/dev/");
 	unsigned long v[17] = { 0 };
 	char path[64];
 	FILE *f;
@@ -555,7 +519,7 @@ static unsigned int legs_differ_under_scribbling(const char *mode, unsigned int 
 	pthread_t thread;
 
 	for (unsigned int i = 0; i < 2; i++)
-		legs[i] = open_direct(disk_null_path(names[i]));
+		legs[i] = tleg_open(i, O_RDWR | O_DIRECT);
 	scribbling = 1;
 	must(!pthread_create(&thread, NULL, scribble, buf), "thread");
 	for (unsigned int n = 0; n < writes; n++) {
@@ -575,15 +539,11 @@ static unsigned int legs_differ_under_scribbling(const char *mode, unsigned int 
 
 static bool stable_writes(const char *mode)
 {
-	char path[64], on = 0;
-	int id = add(mode, 2, NULL), fd;
+	int id = add(mode, 2, NULL);
+	bool on = dev_attr(id, "queue/stable_writes");
 
-	snprintf(path, sizeof(path), "/sys/block/ublkb%d/queue/stable_writes", id);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	must(fd >= 0 && read(fd, &on, 1) == 1, "%s: %s", path, strerror(errno));
-	close(fd);
 	cli_del(id);
-	return on == '1';
+	return on;
 }
 
 /*
@@ -620,18 +580,6 @@ Test(mirror, the_coarsest_leg_decides_the_blocks)
 	}
 }
 
-static bool offers_zeroes(int id)
-{
-	char path[64], max[32] = "";
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/block/ublkb%d/queue/write_zeroes_max_bytes", id);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	must(fd >= 0 && read(fd, max, sizeof(max) - 1) > 0, "%s: %s", path, strerror(errno));
-	close(fd);
-	return strtoull(max, NULL, 10) > 0;
-}
-
 Test(mirror, files_are_legs_too)
 {
 	static const char *const paths[2] = { "/tmp/leg-a", "/tmp/leg-b" };
@@ -652,7 +600,7 @@ Test(mirror, files_are_legs_too)
 		write_random(dev, 60);
 		read_random(dev, 60, mode_names[m]);
 		/* zeroes and discards are requests of their own here, null_blk has none */
-		must(offers_zeroes(id), "%s: files can be zeroed", mode_names[m]);
+		must(dev_attr(id, "queue/write_zeroes_max_bytes"), "%s: files can be zeroed", mode_names[m]);
 		zero_and_discard(dev, mode_names[m], true);
 		list_has(id, "\"degraded\":false", mode_names[m]);
 		close(dev);

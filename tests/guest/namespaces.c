@@ -19,8 +19,10 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "dev.h"
 #include "proc.h"
 #include "sh.h"
+#include "tleg.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
 
@@ -29,7 +31,6 @@
 #define MNT		"/tmp/namespaces-mnt"
 #define READY		"/tmp/namespaces-ready"
 #define SAID		"/tmp/namespaces-said"
-#define LEG		DISK_NULL_PREFIX "leg0"
 #define MB		96
 #define FILE_MB		64
 #define DEL_MS		3000
@@ -38,18 +39,14 @@
 #define NOBODY		65534
 #define LOCKED_MS	9000
 
-static char leg[64];
 /* The shell in a namespace of its own that is left if a test fails, or 0. */
 static pid_t inside;
 
 static void setup(void)
 {
 	raw_need();
-	cli_sweep();
-	disk_null_sweep();
-	disk_null(LEG, &(struct null_disk){ .mb = MB }, -1);
-	snprintf(leg, sizeof(leg), "%s", disk_null_path(LEG));
-	setenv("LEG", leg, 1);
+	tlegs_sweep();
+	setenv("LEG", tleg_null(0, &(struct null_disk){ .mb = MB }), 1);
 	must(!mkdir(MNT, 0700) || errno == EEXIST, MNT ": %s", strerror(errno));
 	unlink(READY);
 }
@@ -59,18 +56,14 @@ static void teardown(void)
 	if (inside)
 		kill(inside, SIGKILL);
 	umount2(MNT, MNT_DETACH);
-	cli_sweep();
-	disk_null_sweep();
+	tlegs_sweep();
 }
 
 TestSuite(namespaces, .init = setup, .fini = teardown, .timeout = 300);
 
 static pid_t server(void)
 {
-	struct ublksrv_ctrl_dev_info info;
-
-	res_is(raw_info(ID, &info), 0, "GET_DEV_INFO");
-	return info.ublksrv_pid;
+	return dev_server(ID);
 }
 
 static bool is_ready(void *arg)

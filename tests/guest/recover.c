@@ -15,51 +15,39 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "dev.h"
 #include "pattern.h"
 #include "proc.h"
 #include "sh.h"
+#include "tleg.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
 
 #define MB		32
-#define OTHER		DISK_NULL_PREFIX "other"
 #define PATIENCE_MS	10000	/* of recover */
 #define MNT		"/tmp/recover-mnt"
-#define HELD		DISK_NULL_PREFIX "held"	/* a disk that can be made to hold I/O */
 
-static const char *const names[2] = { DISK_NULL_PREFIX "leg0", DISK_NULL_PREFIX "leg1" };
-static char legs[2][64];
+/* Of the mirror; others are made of these numbers. */
+static const char *legs[2];
+enum { OTHER = 2, HELD = 3 };
 
 static void setup(void)
 {
 	raw_need();
-	cli_sweep();
-	disk_null_sweep();
-	for (unsigned int i = 0; i < 2; i++) {
-		/* slow enough to have something in flight, whenever the server is killed */
-		disk_null(names[i], &(struct null_disk){ .mb = MB, .delay_us = 3000 }, -1);
-		snprintf(legs[i], sizeof(legs[i]), "%s", disk_null_path(names[i]));
-	}
+	tlegs_sweep();
+	/* slow enough to have something in flight, whenever the server is killed */
+	for (unsigned int i = 0; i < 2; i++)
+		legs[i] = tleg_null(i, &(struct null_disk){ .mb = MB, .delay_us = 3000 });
 }
 
 static void teardown(void)
 {
-	sh("dmsetup resume " HELD " 2> /dev/null");
+	tlegs_resume();
 	umount2(MNT, MNT_DETACH);
-	cli_sweep();
-	sh("dmsetup remove --noudevsync --retry " HELD " 2> /dev/null");
-	disk_null_sweep();
+	tlegs_sweep();
 }
 
 TestSuite(recover, .init = setup, .fini = teardown, .timeout = 240);
-
-static const char *id_text(int id)
-{
-	static char text[16];
-
-	snprintf(text, sizeof(text), "%d", id);
-	return text;
-}
 
 #define MIRROR_ARGS	"-t", "mirror", "-m", "register", "-l", legs[0], "-l", legs[1]
 
@@ -68,33 +56,27 @@ static int add_mirror(void)
 	return cli_add(CLI("add", MIRROR_ARGS, "--recovery", "--reissue", "-d", "32"));
 }
 
-static pid_t server_of(int id)
-{
-	struct ublksrv_ctrl_dev_info info;
-
-	res_is(raw_info(id, &info), 0, "GET_DEV_INFO");
-	return info.ublksrv_pid;
-}
-
-static void hold(void)
-{
-	need(!sh("dmsetup create " HELD " --noudevsync --table \"0 $(blockdev --getsz %s) linear %s 0\"",
-		 legs[1], legs[1]), "dmsetup, which makes a disk hold its I/O");
-	snprintf(legs[1], sizeof(legs[1]), "/dev/mapper/" HELD);
-}
-
 /* A device whose server was killed with a write in flight that does not end. */
 static struct client *killed_in_flight(int *id)
 {
 	struct client *c;
 
-	hold();
+	legs[1] = tleg_over(HELD, legs[1]);
 	*id = add_mirror();
-	must(!sh("dmsetup suspend --nolockfs --noflush " HELD), "dmsetup suspend");
+	tleg_suspend(HELD);
 	c = client_start(&(struct client_job){ .id = *id, .op = CLIENT_WRITE, .len = 65536,
 					       .seed = 3 });
 	must(!client_done(c, NEVER_MS), "the write is not held: %s", res_str(c->res));
-	proc_kill_other(server_of(*id));
+	proc_kill_other(dev_server(*id));
+	return c;
+}
+
+/* And the recovery of it, which is under way. */
+static struct client *recover_in_flight(int *id, struct cli_job *job)
+{
+	struct client *c = killed_in_flight(id);
+
+	cli_start(job, CLI("recover", "-n", cli_id(*id), MIRROR_ARGS));
 	return c;
 }
 
@@ -105,9 +87,8 @@ static void end_well(int id, struct client *c)
 	res_is(client_wait(c), 65536, "the write that was in flight");
 	cli_del(id);
 	for (unsigned int i = 0; i < 2; i++) {
-		int fd = open(legs[i], O_RDONLY | O_CLOEXEC);
+		int fd = file_open(legs[i], O_RDONLY);
 
-		must(fd >= 0, "%s: %s", legs[i], strerror(errno));
 		file_read(fd, buf, sizeof(buf), 0);
 		pat_is(buf, sizeof(buf), 3, 0, "leg %u", i);
 		close(fd);
@@ -119,14 +100,12 @@ Test(recover, waits_until_the_dead_servers_io_is_done)
 {
 	static struct cli out;
 	struct cli_job job;
-	struct client *c;
 	int id;
+	struct client *c = recover_in_flight(&id, &job);
 
-	c = killed_in_flight(&id);
-	cli_start(&job, CLI("recover", "-n", id_text(id), MIRROR_ARGS));
 	must(!cli_ended(&job, &out, 3000), "it did not wait: status %d: %s", out.status, out.err);
 	must(!c->done, "the write has ended: %s", res_str(c->res));
-	must(!sh("dmsetup resume " HELD), "dmsetup resume");
+	tleg_resume(HELD);
 	must(cli_ended(&job, &out, SOON_MS), "recover does not end");
 	must(!out.status, "recover: status %d: %s", out.status, out.err);
 	end_well(id, c);
@@ -137,18 +116,16 @@ Test(recover, does_not_wait_for_ever)
 {
 	static struct cli out;
 	struct cli_job job;
-	struct client *c;
 	int id;
+	struct client *c = recover_in_flight(&id, &job);
 
-	c = killed_in_flight(&id);
-	cli_start(&job, CLI("recover", "-n", id_text(id), MIRROR_ARGS));
 	must(cli_ended(&job, &out, PATIENCE_MS + SOON_MS), "recover does not end");
 	must(out.status == 1, "recover: status %d: %s", out.status, out.err);
 	/* of whatever leg comes first: the I/O holds the ring, and the ring all of them */
 	must(strstr(out.err, ": in use by another program or device, still after 10000 ms"),
 	     "recover: %s", out.err);
-	must(!sh("dmsetup resume " HELD), "dmsetup resume");
-	cli_run(&out, CLI("recover", "-n", id_text(id), MIRROR_ARGS));
+	tleg_resume(HELD);
+	cli_run(&out, CLI("recover", "-n", cli_id(id), MIRROR_ARGS));
 	must(!out.status, "recover: status %d: %s", out.status, out.err);
 	end_well(id, c);
 }
@@ -163,7 +140,7 @@ Test(recover, is_refused_while_the_server_lives)
 	static struct cli out;
 	int id = add_mirror();
 
-	cli_run(&out, CLI("recover", "-n", id_text(id), MIRROR_ARGS));
+	cli_run(&out, CLI("recover", "-n", cli_id(id), MIRROR_ARGS));
 	must(out.status == 1 && strstr(out.err, "its server lives"), "recover: status %d: %s",
 	     out.status, out.err);
 	must(is_live(&id), "state %d", raw_dev_state(id));
@@ -183,22 +160,21 @@ static void recover_fails(const char *const *args, const char *why, const char *
 Test(recover, takes_what_the_device_was_made_of)
 {
 	static struct cli out;
-	char other[64];
+	const char *other;
 	int id = add_mirror();
 
-	disk_null(OTHER, &(struct null_disk){ .mb = MB }, -1);
-	snprintf(other, sizeof(other), "%s", disk_null_path(OTHER));
-	proc_kill_other(server_of(id));
-	recover_fails(CLI("recover", "-n", id_text(id), "-t", "loop", "-m", "register", "-l", legs[0]),
+	other = tleg_null(OTHER, &(struct null_disk){ .mb = MB });
+	proc_kill_other(dev_server(id));
+	recover_fails(CLI("recover", "-n", cli_id(id), "-t", "loop", "-m", "register", "-l", legs[0]),
 		      "made as another target, or of other legs; --force", "another target");
-	recover_fails(CLI("recover", "-n", id_text(id), "-t", "mirror", "-m", "register", "-l", legs[0], "-l", other),
+	recover_fails(CLI("recover", "-n", cli_id(id), "-t", "mirror", "-m", "register", "-l", legs[0], "-l", other),
 		      "made as another target, or of other legs; --force", "another leg");
-	recover_fails(CLI("recover", "-n", id_text(id), "-t", "mirror", "-m", "copy", "-l", legs[0], "-l", legs[1]),
+	recover_fails(CLI("recover", "-n", cli_id(id), "-t", "mirror", "-m", "copy", "-l", legs[0], "-l", legs[1]),
 		      "right is one of register, register-chain", "another mode");
-	cli_run(&out, CLI("recover", "-n", id_text(id), "-t", "mirror", "-m", "register", "-l", legs[1], "-l", legs[0]));
+	cli_run(&out, CLI("recover", "-n", cli_id(id), "-t", "mirror", "-m", "register", "-l", legs[1], "-l", legs[0]));
 	must(!out.status, "legs the other way round: status %d: %s", out.status, out.err);
-	proc_kill_other(server_of(id));
-	cli_run(&out, CLI("recover", "-n", id_text(id), "--force", "-t", "mirror", "-m", "register", "-l", legs[0], "-l", other));
+	proc_kill_other(dev_server(id));
+	cli_run(&out, CLI("recover", "-n", cli_id(id), "--force", "-t", "mirror", "-m", "register", "-l", legs[0], "-l", other));
 	must(!out.status, "--force: status %d: %s", out.status, out.err);
 	must(strstr(out.err, "the next recover has to be"), "--force, without a word: %s", out.err);
 	cli_del(id);
@@ -209,17 +185,15 @@ Test(recover, takes_what_the_device_was_made_of)
 Test(recover, refuses_legs_with_a_cache_that_the_device_does_not_have)
 {
 	static struct cli out;
-	char other[64];
+	const char *other;
 	int id = cli_add(CLI("add", "-t", "loop", "--recovery", "-l", legs[0]));
 
-	disk_null(OTHER, &(struct null_disk){ .mb = MB, .cache_mb = 1 }, -1);
-	snprintf(other, sizeof(other), "%s", disk_null_path(OTHER));
-	proc_kill_other(server_of(id));
-	recover_fails(CLI("recover", "-n", id_text(id), "--force", "-t", "loop", "-l", other),
+	other = tleg_null(OTHER, &(struct null_disk){ .mb = MB, .cache_mb = 1 });
+	proc_kill_other(dev_server(id));
+	recover_fails(CLI("recover", "-n", cli_id(id), "--force", "-t", "loop", "-l", other),
 		      "it has no write cache", "a disk with a cache");
-	must(!sh("echo 'write through' > /sys/block/%s/queue/write_cache", strrchr(other, '/') + 1),
-	     "write_cache");
-	cli_run(&out, CLI("recover", "-n", id_text(id), "--force", "-t", "loop", "-l", other));
+	tleg_set(OTHER, "queue/write_cache", "write through");
+	cli_run(&out, CLI("recover", "-n", cli_id(id), "--force", "-t", "loop", "-l", other));
 	must(!out.status, "the cache off: status %d: %s", out.status, out.err);
 	cli_del(id);
 	cli_nothing_left("recovered with a cache that is off");
@@ -229,16 +203,15 @@ Test(recover, refuses_legs_with_a_cache_that_the_device_does_not_have)
 Test(recover, has_stable_pages_if_other_legs_want_them)
 {
 	static struct cli out;
-	char other[64];
+	const char *other;
 	int id = cli_add(CLI("add", "-t", "loop", "-m", "register", "--recovery", "-l", legs[0]));
 
-	disk_null(OTHER, &(struct null_disk){ .mb = MB }, -1);
-	snprintf(other, sizeof(other), "%s", disk_null_path(OTHER));
-	must(!sh("echo 1 > /sys/block/%s/queue/stable_writes", strrchr(other, '/') + 1), "stable_writes");
-	proc_kill_other(server_of(id));
-	cli_run(&out, CLI("recover", "-n", id_text(id), "--force", "-t", "loop", "-m", "register", "-l", other));
+	other = tleg_null(OTHER, &(struct null_disk){ .mb = MB });
+	tleg_set(OTHER, "queue/stable_writes", "1");
+	proc_kill_other(dev_server(id));
+	cli_run(&out, CLI("recover", "-n", cli_id(id), "--force", "-t", "loop", "-m", "register", "-l", other));
 	must(!out.status, "status %d: %s", out.status, out.err);
-	must(!sh("grep -qx 1 /sys/block/ublkb%d/queue/stable_writes", id), "no stable pages");
+	must(dev_attr(id, "queue/stable_writes"), "no stable pages");
 	cli_del(id);
 	cli_nothing_left("recovered with stable pages");
 }
@@ -358,8 +331,8 @@ static void fs_under_kills(int id)
 	for (unsigned int i = 0; i < FS_KILLS; i++) {
 		fs_runs(fs, "before a kill");
 		usleep(random() % 100000);
-		proc_kill_other(server_of(id));
-		cli_run(&out, CLI("recover", "-n", id_text(id), MIRROR_ARGS));
+		proc_kill_other(dev_server(id));
+		cli_run(&out, CLI("recover", "-n", cli_id(id), MIRROR_ARGS));
 		must(!out.status, "recover %u: status %d: %s", i, out.status, out.err);
 	}
 	fs_runs(fs, "after the last");

@@ -17,38 +17,33 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "dev.h"
 #include "mode.h"
 #include "pattern.h"
-#include "sh.h"
+#include "tleg.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
 
 #define MB		4
 #define SIZE		(MB << 20)
 #define MAX_VECS	320
-#define SWITCH		DISK_NULL_PREFIX "switch"	/* a disk whose blocks change */
 
-static const char *const names[2] = { DISK_NULL_PREFIX "leg0", DISK_NULL_PREFIX "leg1" };
-static char legs[2][64];
+/* Of the device; the others are for one whose blocks change. */
+static const char *legs[2];
+enum { FINE = 2, COARSE, SWITCH };
+
 static u8 *model, *mem, *buf;
-
-static void sweep(void)
-{
-	cli_sweep();
-	sh("dmsetup remove --noudevsync --retry " SWITCH " 2> /dev/null");
-	disk_null_sweep();
-}
 
 static void setup(void)
 {
 	raw_need();
-	sweep();
+	tlegs_sweep();
 	model = page_alloc(SIZE);
 	mem = page_alloc(SIZE);
 	buf = page_alloc(SIZE);
 }
 
-TestSuite(shapes, .init = setup, .fini = sweep, .timeout = 240);
+TestSuite(shapes, .init = setup, .fini = tlegs_sweep, .timeout = 240);
 
 /* One request. */
 struct shape {
@@ -78,14 +73,6 @@ static const struct shape shapes[] = {
 	{ 2, 4095, 4096, 0, 0 },
 	{ 1, 1048576, 1048576, 0, 1048576 },
 };
-
-static u64 queue_attr(int id, const char *name)
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "/dev/ublkb%d", id);
-	return disk_queue_attr(path, name);
-}
 
 static size_t shape_iov(const struct shape *s, u8 *from, struct iovec *iov)
 {
@@ -141,22 +128,6 @@ static void shape_try(int dev, const struct shape *s, enum fit fit, u32 seed, co
 		       s->at);
 }
 
-static int open_direct(const char *path)
-{
-	int fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
-
-	must(fd >= 0, "%s: %s", path, strerror(errno));
-	return fd;
-}
-
-static int open_dev(int id)
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "/dev/ublkb%d", id);
-	return open_direct(path);
-}
-
 static void legs_are_live(int id, const char *what)
 {
 	static struct cli c;
@@ -178,8 +149,7 @@ static void make_legs(unsigned int nr, const struct null_disk *opts)
 		struct null_disk o = opts[i];
 
 		o.mb = MB;
-		disk_null(names[i], &o, -1);
-		snprintf(legs[i], sizeof(legs[i]), "%s", disk_null_path(names[i]));
+		legs[i] = tleg_null(i, &o);
 	}
 	memset(model, 0, SIZE);
 }
@@ -193,16 +163,16 @@ static void shapes_on(const char *mode, unsigned int nr, const struct null_disk 
 	snprintf(what, sizeof(what), "%s, %s", mode, kind);
 	make_legs(nr, opts);
 	id = add(mode, nr);
-	dev = open_dev(id);
-	block = queue_attr(id, "logical_block_size");
-	mask = queue_attr(id, "dma_alignment");
+	dev = dev_open(id, "", O_RDWR | O_DIRECT);
+	block = dev_attr(id, "queue/logical_block_size");
+	mask = dev_attr(id, "queue/dma_alignment");
 	for (unsigned int i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
 		shape_try(dev, &shapes[i], shape_fits(&shapes[i], block, mask), 100 + i, what);
 	legs_are_live(id, what);
 	close(dev);
 	cli_del(id);
 	for (unsigned int i = 0; i < nr; i++) {
-		int fd = open_direct(legs[i]);
+		int fd = file_open(legs[i], O_RDWR | O_DIRECT);
 
 		file_read(fd, buf, SIZE, 0);
 		mem_is(buf, model, SIZE, "%s: leg %u", what, i);
@@ -255,12 +225,12 @@ Test(shapes, are_announced_in_every_mode_that_lends)
 
 		make_legs(2, opts);
 		id = add(mode_names[m], 1);
-		cr_assert_eq(queue_attr(id, "dma_alignment"), lends ? 511 : 3, "%s: one leg", mode_names[m]);
-		cr_assert_eq(queue_attr(id, "virt_boundary_mask"), lends ? 4095 : 0, "%s: one leg",
+		cr_assert_eq(dev_attr(id, "queue/dma_alignment"), lends ? 511 : 3, "%s: one leg", mode_names[m]);
+		cr_assert_eq(dev_attr(id, "queue/virt_boundary_mask"), lends ? 4095 : 0, "%s: one leg",
 			     mode_names[m]);
 		cli_del(id);
 		id = add(mode_names[m], 2);
-		cr_assert_eq(queue_attr(id, "dma_alignment"), lends ? 4095 : 3, "%s: two legs", mode_names[m]);
+		cr_assert_eq(dev_attr(id, "queue/dma_alignment"), lends ? 4095 : 3, "%s: two legs", mode_names[m]);
 		cli_del(id);
 	}
 }
@@ -280,18 +250,11 @@ Test(shapes, have_the_segments_of_the_legs_in_every_mode_that_lends)
 		size = disk_queue_attr(legs[0], "max_segment_size");
 		cr_assert(segs < 65535 && size < UINT32_MAX, "%lu segments of %lu bytes", segs, size);
 		id = add(mode_names[m], 1);
-		cr_assert_eq(queue_attr(id, "max_segments"), lends ? segs : 65535, "%s", mode_names[m]);
-		cr_assert_eq(queue_attr(id, "max_segment_size"), lends ? size : UINT32_MAX, "%s",
+		cr_assert_eq(dev_attr(id, "queue/max_segments"), lends ? segs : 65535, "%s", mode_names[m]);
+		cr_assert_eq(dev_attr(id, "queue/max_segment_size"), lends ? size : UINT32_MAX, "%s",
 			     mode_names[m]);
 		cli_del(id);
 	}
-}
-
-static void switch_to(const char *disk)
-{
-	must(!sh("dmsetup suspend --noflush " SWITCH " && "
-		 "dmsetup reload " SWITCH " --table \"0 %u linear %s 0\" && "
-		 "dmsetup resume --noudevsync " SWITCH, SIZE / 512, disk), "%s instead", disk);
 }
 
 /* Targets whose legs are given as here; chunks that a request crosses. */
@@ -322,7 +285,7 @@ static bool over_has(const struct over *o, unsigned int i, u32 off, u32 *at)
 static void legs_have_the_model(const struct over *o, const char *what)
 {
 	for (unsigned int i = 0; i < o->nr; i++) {
-		int fd = open_direct(legs[i]);
+		int fd = file_open(legs[i], O_RDWR | O_DIRECT);
 		u32 at;
 
 		file_read(fd, buf, SIZE, 0);
@@ -341,15 +304,13 @@ static void pieces_on_a_leg_that_has_changed(const char *mode, const struct over
 	int id, dev;
 
 	snprintf(what, sizeof(what), "%s, %s, leg %u", mode, o->target, bad);
-	disk_null(DISK_NULL_PREFIX "fine", &(struct null_disk){ .mb = MB, .block = 512 }, -1);
-	disk_null(DISK_NULL_PREFIX "coarse", &(struct null_disk){ .mb = MB, .block = 4096 }, -1);
+	tleg_null(FINE, &(struct null_disk){ .mb = MB, .block = 512 });
+	tleg_null(COARSE, &(struct null_disk){ .mb = MB, .block = 4096 });
 	make_legs(2, (struct null_disk[2]){ { .block = 512 }, { .block = 512 } });
-	need(!sh("dmsetup create " SWITCH " --noudevsync --table \"0 %u linear %s 0\"", SIZE / 512,
-		 disk_null_path(DISK_NULL_PREFIX "fine")), "dmsetup");
-	snprintf(legs[bad], sizeof(legs[bad]), "/dev/mapper/" SWITCH);
+	legs[bad] = tleg_over(SWITCH, tleg_path(FINE));
 	id = add_over(o, mode);
-	switch_to(disk_null_path(DISK_NULL_PREFIX "coarse"));
-	dev = open_dev(id);
+	tleg_switch(SWITCH, tleg_path(COARSE));
+	dev = dev_open(id, "", O_RDWR | O_DIRECT);
 	for (unsigned int i = 0; i < 16; i++) {
 		struct shape at = kinds[i & 1];
 
@@ -363,7 +324,7 @@ static void pieces_on_a_leg_that_has_changed(const char *mode, const struct over
 	close(dev);
 	cli_del(id);
 	legs_have_the_model(o, what);
-	sh("dmsetup remove --noudevsync --retry " SWITCH);
+	tleg_remove(SWITCH);
 }
 
 /* Its blocks were others when the device was made: what it refuses now is its shape. */

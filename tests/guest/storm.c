@@ -22,9 +22,11 @@
 
 #include "census.h"
 #include "cli.h"
+#include "dev.h"
 #include "mode.h"
 #include "opts.h"
 #include "proc.h"
+#include "tleg.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
 #include "verify.h"
@@ -68,10 +70,7 @@ struct storm {
 	u64 began, told;
 };
 
-static const char *const names[3] = {
-	DISK_NULL_PREFIX "storm0", DISK_NULL_PREFIX "storm1", DISK_NULL_PREFIX "storm2",
-};
-static char legs[3][64];	/* of the mirror, and of loop */
+static const char *legs[3];	/* of the mirror, and of loop */
 static struct disk_model *models[2];
 static struct storm storm;
 
@@ -95,24 +94,16 @@ static void disk_fill(const char *path)
 static void disks_init(void)
 {
 	raw_need();
-	cli_sweep();
-	disk_null_sweep();
+	tlegs_sweep();
 	for (unsigned int i = 0; i < 3; i++) {
 		/* slow enough to have something in flight, but for one leg */
-		disk_null(names[i], &(struct null_disk){ .mb = LEG_MB, .delay_us = i ? 500 : 0 },
-			  -1);
-		snprintf(legs[i], sizeof(legs[i]), "%s", disk_null_path(names[i]));
+		legs[i] = tleg_null(i, &(struct null_disk){ .mb = LEG_MB, .delay_us = i ? 500 : 0 });
 		disk_fill(legs[i]);
 	}
 	models[LOOP] = disk_model_alloc(LEG_MB << 20);
 	models[MIRROR] = disk_model_alloc(LEG_MB << 20);
 }
 
-static void disks_deinit(void)
-{
-	cli_sweep();
-	disk_null_sweep();
-}
 
 /* Arguments of a command; those that are numbers are in texts. */
 struct args {
@@ -213,18 +204,10 @@ static void tell(bool now)
 		storm.launches_killed, storm.devices, storm.recovered, storm.ops);
 }
 
-static pid_t server_of(int id, const char *what)
-{
-	struct ublksrv_ctrl_dev_info info;
-
-	res_is(raw_info(id, &info), 0, "%s: GET_DEV_INFO", what);
-	return info.ublksrv_pid;
-}
-
 /* After some I/O, or when it does so itself, the server dies. */
 static void kill_server(const struct device *d, struct verify *v)
 {
-	pid_t pid = server_of(d->id, d->name);
+	pid_t pid = dev_server(d->id);
 
 	if (d->fault == DIES) {
 		must(proc_other_gone(pid, SOON_MS), "%s: the server does not kill itself", d->name);
@@ -379,7 +362,7 @@ static void run(u32 seed, unsigned int kills, u64 until)
 	rounds(kills, until);
 	tell(true);
 	census_is(&before, SLACK(storm.kills), "after the storm");
-	disks_deinit();
+	tlegs_sweep();
 }
 
 static unsigned int slice_kills(void)
@@ -389,7 +372,7 @@ static unsigned int slice_kills(void)
 	return kernel && !strcmp(kernel, "release") ? RELEASE_KILLS : SLICE_KILLS;
 }
 
-TestSuite(storm, .fini = disks_deinit, .timeout = 600);
+TestSuite(storm, .fini = tlegs_sweep, .timeout = 600);
 
 /* What the storm is judged by can fail: rings and a device are left on purpose. */
 Test(storm, what_is_left_is_seen)

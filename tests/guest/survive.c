@@ -17,8 +17,10 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "dev.h"
 #include "proc.h"
 #include "sh.h"
+#include "tleg.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
 
@@ -26,8 +28,6 @@
 #define NODE		"/dev/ublkb7"
 #define MNT		"/tmp/survive-mnt"
 #define FILE_LEG	"/tmp/survive-leg"
-#define BAD		DISK_NULL_PREFIX "bad"
-#define GOOD		DISK_NULL_PREFIX "good"
 
 /* of <linux/sched.h> */
 #define PF_MEMALLOC_NOIO	0x00080000
@@ -40,8 +40,7 @@ static pid_t load;
 static void setup(void)
 {
 	raw_need();
-	cli_sweep();
-	disk_null_sweep();
+	tlegs_sweep();
 	must(!mkdir(MNT, 0700) || errno == EEXIST, MNT ": %s", strerror(errno));
 }
 
@@ -52,7 +51,7 @@ static void teardown(void)
 	sh("swapoff " NODE " 2> /dev/null");
 	cli_sweep();
 	umount2(MNT, MNT_DETACH);
-	disk_null_sweep();
+	tlegs_sweep();
 	unlink(FILE_LEG);
 }
 
@@ -60,10 +59,7 @@ TestSuite(survive, .init = setup, .fini = teardown, .timeout = 600);
 
 static pid_t server(void)
 {
-	struct ublksrv_ctrl_dev_info info;
-
-	res_is(raw_info(ID, &info), 0, "GET_DEV_INFO");
-	return info.ublksrv_pid;
+	return dev_server(ID);
 }
 
 static void writes(const char *what)
@@ -130,10 +126,8 @@ Test(survive, signals_in_the_foreground_until_one_asks_for_the_end)
 /* Its messages go nowhere: a leg that fails, which it warns of, must not end it. */
 Test(survive, a_reader_of_its_messages_that_is_gone)
 {
-	disk_null(BAD, &(struct null_disk){ .badblocks = "+0-7" }, -1);
-	setenv("BAD", disk_null_path(BAD), 1);
-	disk_null(GOOD, &(struct null_disk){ .mb = 16 }, -1);
-	setenv("GOOD", disk_null_path(GOOD), 1);
+	setenv("BAD", tleg_null(0, &(struct null_disk){ .badblocks = "+0-7" }), 1);
+	setenv("GOOD", tleg_null(1, NULL), 1);
 	must(!sh("{ $REGBUF add -n 7 -t mirror -l $BAD -l $GOOD --foreground 2>&1 & } | head -n 1 > /dev/null"),
 	     "add");
 	writes("which one leg fails");
@@ -250,7 +244,6 @@ Test(survive, what_is_not_permitted_is_told)
 #define SPARE_MB	128
 #define OVER_MB		64
 #define RUN_MS		180000
-#define SWAP_LEG	DISK_NULL_PREFIX "swap"
 
 struct hog {
 	pid_t pid;
@@ -378,10 +371,8 @@ static void not_with_lockdep(void)
 
 static const char *swap_disk(unsigned int mb)
 {
-	const char *path;
+	const char *path = tleg_null(0, &(struct null_disk){ .mb = mb });
 
-	disk_null(SWAP_LEG, &(struct null_disk){ .mb = mb }, -1);
-	path = disk_null_path(SWAP_LEG);
 	/* it has all of its memory now, and needs none when others need it */
 	must(!sh("dd if=/dev/zero of=%s bs=1M count=%u oflag=direct 2> /dev/null", path, mb), "dd");
 	return path;

@@ -15,6 +15,7 @@
 #include "lender.h"
 #include "pattern.h"
 #include "proc.h"
+#include "tleg.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
 
@@ -37,7 +38,7 @@ static void setup(void)
 static void teardown(void)
 {
 	raw_sweep();
-	disk_null_sweep();
+	tlegs_remove();
 }
 
 TestSuite(ublk_data, .init = setup, .fini = teardown, .timeout = 60);
@@ -169,7 +170,8 @@ Test(ublk_data, requests_of_all_shapes_to_a_disk_that_splits, .timeout = 200)
 {
 	struct null_disk opt = { .max_sectors = 8 };
 
-	all_shapes(disk_null(DISK_NULL_PREFIX "shapes", &opt, O_RDWR | O_DIRECT));
+	tleg_null(0, &opt);
+	all_shapes(tleg_open(0, O_RDWR | O_DIRECT));
 }
 
 /* What was there before zero copy: the driver moves the data, or read() and write() do. */

@@ -19,6 +19,7 @@
 
 #include "pattern.h"
 #include "proc.h"
+#include "tleg.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
 
@@ -28,7 +29,6 @@
 #define END_MS	5000	/* the server's end without recovery */
 #define DEL_MS	3000
 #define POINT	"/tmp/ublk-mount"
-#define SLOW	DISK_NULL_PREFIX "slow"
 #define SLOW_MS	200	/* what I/O on it takes */
 
 struct shared {
@@ -49,8 +49,8 @@ static void setup(void)
 {
 	raw_need();
 	raw_sweep();
-	disk_null_sweep();
-	disk_null(SLOW, &(struct null_disk){ .delay_us = SLOW_MS * 1000 }, -1);
+	tlegs_remove();
+	tleg_null(0, &(struct null_disk){ .delay_us = SLOW_MS * 1000 });
 	sh = shared_alloc(sizeof(*sh));
 	must(!mkdir(POINT, 0700) || errno == EEXIST, "%s: %s", POINT, strerror(errno));
 }
@@ -58,7 +58,7 @@ static void setup(void)
 static void teardown(void)
 {
 	raw_sweep();
-	disk_null_sweep();
+	tlegs_remove();
 }
 
 TestSuite(ublk_mount, .init = setup, .fini = teardown, .timeout = 120);
@@ -117,8 +117,7 @@ static void server(void *arg)
 	     "a mount namespace: %s", strerror(errno));
 	if (!fork())
 		mounter();
-	slow_disk = open(disk_null_path(SLOW), O_RDONLY | O_DIRECT | O_CLOEXEC);
-	must(slow_disk >= 0, "the slow disk: %s", strerror(errno));
+	slow_disk = tleg_open(0, O_RDONLY | O_DIRECT);
 	raw_open(&r);
 	raw_fetch_all(&r);
 	for (;;) {

@@ -11,53 +11,33 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "dev.h"
 #include "proc.h"
+#include "tleg.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
 #include "verify.h"
 
-#define DISK		DISK_NULL_PREFIX "timeout"
 #define MB		16
 #define ROUNDS		12
 #define TIMEOUT_MS	"8"	/* two jiffies: shorter than what the disk takes */
 
-static char leg[64];
+static const char *leg;
 
 static void setup(void)
 {
 	raw_need();
-	cli_sweep();
-	disk_null_sweep();
-	disk_null(DISK, &(struct null_disk){ .mb = MB, .delay_us = 30000 }, -1);
-	snprintf(leg, sizeof(leg), "%s", disk_null_path(DISK));
+	tlegs_sweep();
+	leg = tleg_null(0, &(struct null_disk){ .mb = MB, .delay_us = 30000 });
 }
 
-static void teardown(void)
-{
-	cli_sweep();
-	disk_null_sweep();
-}
-
-TestSuite(ublk_timeout, .init = setup, .fini = teardown, .timeout = 240);
-
-static void set_timeout(int id)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/block/ublkb%d/queue/io_timeout", id);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	must(fd >= 0 && write(fd, TIMEOUT_MS, strlen(TIMEOUT_MS)) > 0, "%s", path);
-	close(fd);
-}
+TestSuite(ublk_timeout, .init = setup, .fini = tlegs_sweep, .timeout = 240);
 
 static void recover(int id)
 {
 	static struct cli c;
-	char text[16];
 
-	snprintf(text, sizeof(text), "%d", id);
-	cli_run(&c, CLI("recover", "-n", text, "-t", "loop", "-m", "register", "-l", leg));
+	cli_run(&c, CLI("recover", "-n", cli_id(id), "-t", "loop", "-m", "register", "-l", leg));
 	must(!c.status, "recover: status %d: %s", c.status, c.err);
 }
 
@@ -68,7 +48,7 @@ Test(ublk_timeout, of_a_device_that_is_recovered_again_and_again)
 			     "-d", "16", "--recovery", "--reissue"));
 	struct verify *v;
 
-	set_timeout(id);
+	dev_set(id, "queue/io_timeout", TIMEOUT_MS);
 	v = verify_start(id, m, 1, VERIFY_NO_ERROR);
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		verify_runs(v, "before the server is killed");
