@@ -70,6 +70,9 @@ Test(tlegs, of_each_kind_keep_data)
 	tleg_file(1, 4 << 20);
 	tleg_loop(2, tleg_path(1), O_RDWR);
 	tleg_over(3, tleg_path(0));
+	tleg_scsi(4);
+	put(4, 4);
+	has(4, 4, "scsi_debug");
 	put(0, 1);
 	has(0, 1, "null_blk");
 	put(1, 2);
@@ -85,7 +88,8 @@ Test(tlegs, that_are_made_again_hold_zeroes)
 	for (unsigned int i = 0; i < 2; i++) {
 		disk(0);
 		tleg_file(1, 4 << 20);
-		for (unsigned int nr = 0; nr < 2; nr++) {
+		tleg_scsi(2);
+		for (unsigned int nr = 0; nr < 3; nr++) {
 			int fd = tleg_open(nr, O_RDWR | O_DIRECT);
 
 			file_read(fd, buf, LEN, 0);
@@ -108,6 +112,36 @@ Test(tlegs, of_bad_sectors_fail_there_only)
 	cr_assert(pread(fd, buf, 4096, 200 * 512) == -1 && errno == EIO, "a sector that is bad now");
 	cr_assert_eq(pread(fd, buf, 4096, 208 * 512), 4096, "the next one");
 	close(fd);
+}
+
+Test(tlegs, of_sectors_that_cannot_be_read_are_good_when_they_are_written)
+{
+	int fd;
+
+	tleg_over(1, disk(0));
+	put(1, 8);
+	tleg_bad(1, 8, 15);
+	fd = tleg_open(1, O_RDWR | O_DIRECT);
+	cr_assert(pread(fd, buf, 4096, 8 * 512) == -1 && errno == EIO, "a sector that is bad now");
+	cr_assert_eq(pread(fd, buf, 4096, 16 * 512), 4096, "the next one");
+	pat_fill(buf, LEN, 8, 0);
+	file_write(fd, buf + 4096, 4096, 4096);
+	close(fd);
+	has(1, 8, "written anew");
+}
+
+Test(tlegs, that_are_pulled_out_fail_until_they_are_back)
+{
+	int fd;
+
+	tleg_scsi(0);
+	put(0, 9);
+	fd = tleg_open(0, O_RDWR | O_DIRECT);
+	tleg_break(0, TLEG_ERROR);
+	cr_assert(pread(fd, buf, 4096, 0) == -1 && errno == EIO, "a read of a disk that is away");
+	tleg_break(0, TLEG_GOOD);
+	close(fd);
+	has(0, 9, "back");
 }
 
 Test(tlegs, that_are_broken_fail_until_they_are_mended)

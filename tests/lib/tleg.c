@@ -17,7 +17,7 @@
 #define MAPPER		"/dev/mapper"
 #define NULLB		"/sys/kernel/config/nullb"
 
-enum tleg_kind { TLEG_NONE, TLEG_NULL, TLEG_FILE, TLEG_LOOP, TLEG_OVER };
+enum tleg_kind { TLEG_NONE, TLEG_NULL, TLEG_FILE, TLEG_LOOP, TLEG_SCSI, TLEG_OVER };
 
 /* Those of this test.  What is left of earlier ones has only its name. */
 static struct tleg {
@@ -35,6 +35,7 @@ static const char *const fault_tables[NR_TLEG_FAULTS] = {
 	[TLEG_ERROR] = "0 %llu error",
 	[TLEG_WRITE_ERROR] = "0 %llu flakey %s 0 0 1 1 error_writes",
 	[TLEG_SLOW] = "0 %llu delay %s 0 100",
+	[TLEG_BAD_SECTORS] = "0 %llu dust %s 0 512",
 };
 
 _Static_assert(TLEG_SLOW_MS == 100, "it stands in the table");
@@ -61,6 +62,14 @@ static struct tleg *tleg_begin(unsigned int nr, enum tleg_kind kind)
 	leg->kind = kind;
 	snprintf(leg->name, sizeof(leg->name), DISK_NULL_PREFIX "leg%u", nr);
 	return leg;
+}
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = file_open(path, O_WRONLY);
+
+	must(write(fd, text, strlen(text)) > 0, "%s: %s: %s", path, text, strerror(errno));
+	close(fd);
 }
 
 const char *tleg_null(unsigned int nr, const struct null_disk *opt)
@@ -98,6 +107,27 @@ const char *tleg_loop(unsigned int nr, const char *file, int flags)
 	len = readlink(link, leg->path, sizeof(leg->path) - 1);
 	must(len > 0, "%s: %s", link, strerror(errno));
 	leg->path[len] = '\0';
+	return leg->path;
+}
+
+static void scsi_state(const struct tleg *leg, const char *state)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/sys/block/%s/device/state", leg->path + strlen("/dev/"));
+	write_file(path, state);
+}
+
+const char *tleg_scsi(unsigned int nr)
+{
+	struct tleg *leg = tleg_begin(nr, TLEG_SCSI);
+
+	snprintf(leg->path, sizeof(leg->path), "/dev/%s",
+		 sh_out("dirname $(dirname $(grep -l scsi_debug /sys/block/*/device/model)) | xargs -r basename -a"));
+	leg->path[strcspn(leg->path, "\n")] = '\0';
+	need(!access(leg->path, F_OK) && in_guest(), "scsi_debug");
+	scsi_state(leg, "running");
+	must(!sh("head -c 8M /dev/zero > %s", leg->path), "%s: zeroes", leg->path);
 	return leg->path;
 }
 
@@ -156,14 +186,6 @@ int tleg_open(unsigned int nr, int flags)
 	return file_open(tleg_path(nr), flags);
 }
 
-static void write_file(const char *path, const char *text)
-{
-	int fd = file_open(path, O_WRONLY);
-
-	must(write(fd, text, strlen(text)) > 0, "%s: %s: %s", path, text, strerror(errno));
-	close(fd);
-}
-
 void tleg_set(unsigned int nr, const char *attr, const char *value)
 {
 	char path[160];
@@ -174,9 +196,8 @@ void tleg_set(unsigned int nr, const char *attr, const char *value)
 	write_file(path, value);
 }
 
-void tleg_bad(unsigned int nr, u32 first, u32 last)
+static void null_bad(const struct tleg *leg, u32 first, u32 last)
 {
-	struct tleg *leg = tleg_of(nr, TLEG_NULL);
 	char path[96], range[32];
 
 	snprintf(path, sizeof(path), NULLB "/%s/badblocks", leg->name);
@@ -204,9 +225,29 @@ static void tleg_reload(unsigned int nr, enum tleg_fault fault)
 	tleg_resume(nr);
 }
 
+void tleg_bad(unsigned int nr, u32 first, u32 last)
+{
+	struct tleg *leg = tleg_get(nr);
+
+	if (leg->kind == TLEG_NULL) {
+		null_bad(leg, first, last);
+		return;
+	}
+	tleg_reload(nr, TLEG_BAD_SECTORS);
+	must(!sh("for n in $(seq %u %u); do dmsetup message %s 0 addbadblock $n || exit; done; "
+		 "dmsetup message %s 0 enable", first, last, leg->name, leg->name), "dmsetup message");
+}
+
 void tleg_break(unsigned int nr, enum tleg_fault fault)
 {
-	tleg_reload(nr, fault);
+	struct tleg *leg = tleg_get(nr);
+
+	if (leg->kind != TLEG_SCSI) {
+		tleg_reload(nr, fault);
+		return;
+	}
+	must(fault <= TLEG_ERROR, "leg %u of scsi_debug: fault %d", nr, fault);
+	scsi_state(leg, fault == TLEG_GOOD ? "running" : "offline");
 }
 
 void tleg_switch(unsigned int nr, const char *below)
@@ -239,6 +280,9 @@ void tleg_remove(unsigned int nr)
 		break;
 	case TLEG_LOOP:
 		close(leg->loop);
+		break;
+	case TLEG_SCSI:
+		scsi_state(leg, "running");
 		break;
 	case TLEG_OVER:
 		over_remove(leg->name);

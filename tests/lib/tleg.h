@@ -7,8 +7,7 @@
  * somebody's.  They hold zeroes, unless what they are made of holds something.
  *
  * A leg that is to hang, to fail or to become another disk is made by tleg_over(): a
- * device-mapper disk over one that does nothing of the kind.  Only null_blk can have
- * single bad sectors that recover with tleg_bad().
+ * device-mapper disk over one that does nothing of the kind.
  *
  * A suite calls tlegs_sweep() in its .init and its .fini.  One with servers of its own
  * removes these first, and then calls tlegs_remove().
@@ -21,12 +20,13 @@
 
 #define TLEGS_MAX	8
 
-/* What becomes of I/O to a leg of tleg_over(). */
+/* What becomes of I/O.  Legs of tleg_over() can have all, those of tleg_scsi() the first two. */
 enum tleg_fault {
 	TLEG_GOOD,
-	TLEG_ERROR,	/* all of it fails: EIO */
+	TLEG_ERROR,		/* all of it fails: EIO */
 	TLEG_WRITE_ERROR,	/* writes fail, reads do not */
-	TLEG_SLOW,	/* all of it takes TLEG_SLOW_MS */
+	TLEG_SLOW,		/* all of it takes TLEG_SLOW_MS */
+	TLEG_BAD_SECTORS,	/* see tleg_bad() */
 	NR_TLEG_FAULTS
 };
 #define TLEG_SLOW_MS	100
@@ -42,6 +42,8 @@ const char *tleg_null(unsigned int nr, const struct null_disk *opt);
 const char *tleg_file(unsigned int nr, u64 size);
 /* A loop device of @file, which is opened with @flags. */
 const char *tleg_loop(unsigned int nr, const char *file, int flags);
+/* The disk of scsi_debug, of which there is one: 8 MiB.  It fails as one that was pulled out. */
+const char *tleg_scsi(unsigned int nr);
 /* A device-mapper disk of all of disk @below, good for now. */
 const char *tleg_over(unsigned int nr, const char *below);
 /* The same, read-only. */
@@ -54,13 +56,14 @@ int tleg_open(unsigned int nr, int flags);
 /* Writes to /sys/block/DISK/@attr. */
 void tleg_set(unsigned int nr, const char *attr, const char *value);
 
-/* Legs of tleg_null() */
-
 /*
- * Sectors @first to @last fail from now on.  Only of a leg that was made with .badblocks:
- * without, the driver does not look.
+ * Sectors @first to @last fail from now on.  A leg of tleg_null() fails reads and writes, if
+ * it was made with .badblocks: without, the driver does not look.  One of tleg_over() fails
+ * reads until the sector is written, as disks do; earlier bad sectors of it are good again.
  */
 void tleg_bad(unsigned int nr, u32 first, u32 last);
+/* From now on; TLEG_GOOD mends it. */
+void tleg_break(unsigned int nr, enum tleg_fault fault);
 
 /* Legs of tleg_over() */
 
@@ -70,8 +73,6 @@ void tleg_bad(unsigned int nr, u32 first, u32 last);
  */
 void tleg_suspend(unsigned int nr);
 void tleg_resume(unsigned int nr);
-/* From now on; TLEG_GOOD mends it. */
-void tleg_break(unsigned int nr, enum tleg_fault fault);
 /* Another disk of the same size takes the place of what is below. */
 void tleg_switch(unsigned int nr, const char *below);
 
