@@ -26,7 +26,10 @@ struct target;
  */
 u32 identity_of_legs(const char *target, const struct leg *legs, unsigned int nr);
 
-/* Of a device of @t, whose legs are open; of @launch the low bits count. */
+/*
+ * Of a device of @t, whose legs are open, and of how it lays data on them
+ * (target_ops.arrangement); of @launch the low bits count.
+ */
 u64 identity_make(const struct target *t, u64 launch);
 
 /* Did a regbuf make the device? */

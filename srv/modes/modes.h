@@ -16,7 +16,7 @@
 	mode(register_chain) \
 	mode(fused) \
 	mode(fused_n) \
-	/* EOL */
+	/* end */
 
 #define MODE_DECLARE(mode)	extern const struct mode_ops mode_##mode;
 MODES(MODE_DECLARE)

@@ -79,6 +79,24 @@ Test(identity, another_target_on_the_same_legs_is_another)
 	others(identity(&mirror, 0, 1), identity(&loop, 0, 1));
 }
 
+static u32 arrangement;
+
+static u32 tell_arrangement(const struct target *t)
+{
+	return arrangement;
+}
+
+/* The same legs, with the data elsewhere on them. */
+Test(identity, another_arrangement_of_the_data_is_another)
+{
+	static const struct target_ops stripe = { .name = "stripe", .arrangement = tell_arrangement };
+	u64 first = identity(&stripe, 0, 1);
+
+	the_same(first, identity(&stripe, 0, 1));
+	arrangement = 1;
+	others(first, identity(&stripe, 0, 1));
+}
+
 /* What wraps a target may come and go with a recovery. */
 Test(identity, of_a_wrapped_target_is_the_inner_ones)
 {
