@@ -42,15 +42,16 @@ static void nodata_discard(struct queue *q, struct step *s, struct io_uring_sqe 
 	sqe->addr3 = s->len;
 }
 
-static void nodata_step(struct queue *q, struct io *io, struct step *s)
+static void nodata_step(struct queue *q, struct io *io, unsigned int i)
 {
+	struct step *s = &io->steps[i];
 	struct io_uring_sqe *sqe = queue_sqe(q);
 
 	switch (s->op) {
 	case STEP_DELAY:
 		/* The time is the target's, which outlives the queue. */
 		io_uring_prep_timeout(sqe, &q->target->delay, 0, 0);
-		queue_step(io, s, sqe);
+		queue_step(io, i, sqe);
 		sqe->flags = 0;
 		return;
 	case STEP_SYNC:
@@ -63,14 +64,14 @@ static void nodata_step(struct queue *q, struct io *io, struct step *s)
 		nodata_zero(q, io, s, sqe);
 		break;
 	}
-	queue_step(io, s, sqe);
+	queue_step(io, i, sqe);
 }
 
 void nodata_again(struct queue *q, struct io *io)
 {
 	for (unsigned int i = 0; i < io->nr_steps; i++)
 		if (io->steps[i].state == STEP_TODO)
-			nodata_step(q, io, &io->steps[i]);
+			nodata_step(q, io, i);
 }
 
 void nodata_start(struct queue *q, struct io *io)

@@ -104,24 +104,25 @@ static inline u64 queue_cookie(const struct queue *q, const struct io *io, u32 d
 }
 
 /*
- * For modes: mark @s as queued in @sqe, an operation on the step's leg that was
+ * For modes: mark step @i as queued in @sqe, an operation on the step's leg that was
  * just prepared.
  */
-static inline void queue_step(struct io *io, struct step *s, struct io_uring_sqe *sqe)
+static inline void queue_step(struct io *io, unsigned int i, struct io_uring_sqe *sqe)
 {
 	sqe->flags |= IOSQE_FIXED_FILE;
-	sqe->user_data = udata(UD_STEP, io->tag, s - io->steps);
-	s->state = STEP_BUSY;
+	sqe->user_data = udata(UD_STEP, io->tag, i);
+	io->steps[i].state = STEP_BUSY;
 	io->pending++;
 }
 
 /*
- * For modes: prepare and queue READ or WRITE of the rest of @s; returns its SQE.  @addr: of
- * the request's first byte, which need not be the step's.
+ * For modes: prepare and queue READ or WRITE of the rest of step @i; returns its SQE.  @addr:
+ * of the request's first byte, which need not be the step's.
  */
-static inline struct io_uring_sqe *queue_rw_step(struct queue *q, struct io *io, struct step *s,
+static inline struct io_uring_sqe *queue_rw_step(struct queue *q, struct io *io, unsigned int i,
 						 int op, u64 addr, unsigned int buf_index)
 {
+	const struct step *s = &io->steps[i];
 	struct io_uring_sqe *sqe = queue_sqe(q);
 
 	io_uring_prep_rw(op, sqe, FILE_LEG(s->leg), (void *)(uintptr_t)(addr + s->data + s->done),
@@ -129,7 +130,7 @@ static inline struct io_uring_sqe *queue_rw_step(struct queue *q, struct io *io,
 	sqe->buf_index = buf_index;
 	if (io->fua && s->op == STEP_WRITE)
 		sqe->rw_flags = RWF_DSYNC;
-	queue_step(io, s, sqe);
+	queue_step(io, i, sqe);
 	return sqe;
 }
 

@@ -61,11 +61,11 @@ static const u8 bufs_ops[2][2] = {
 static inline void bufs_steps(struct queue *q, struct io *io, char *buf, bool fixed)
 {
 	for (unsigned int i = 0; i < io->nr_steps; i++) {
-		struct step *s = &io->steps[i];
+		const struct step *s = &io->steps[i];
 
 		/* The buffer is the tag's until COMMIT. */
 		if (s->state == STEP_TODO)
-			queue_rw_step(q, io, s, bufs_ops[fixed][s->op], (uintptr_t)buf,
+			queue_rw_step(q, io, i, bufs_ops[fixed][s->op], (uintptr_t)buf,
 				      fixed ? io->tag : 0);
 	}
 }

@@ -44,7 +44,7 @@ static void fused_issue_by(struct queue *q, struct io *io, unsigned int at_once)
 		todo += io->steps[i].state == STEP_TODO;
 
 	for (unsigned int i = 0; i < io->nr_steps; i++) {
-		struct step *s = &io->steps[i];
+		const struct step *s = &io->steps[i];
 
 		if (s->state != STEP_TODO)
 			continue;
@@ -52,7 +52,7 @@ static void fused_issue_by(struct queue *q, struct io *io, unsigned int at_once)
 			room = min_u64(todo, at_once);
 			fused_primary(q, io, room);
 		}
-		queue_rw_step(q, io, s, s->op == STEP_READ ? IORING_OP_READ : IORING_OP_WRITE, 0, 0);
+		queue_rw_step(q, io, i, s->op == STEP_READ ? IORING_OP_READ : IORING_OP_WRITE, 0, 0);
 		room--;
 		todo--;
 	}

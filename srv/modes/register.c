@@ -80,11 +80,11 @@ static void register_issue_linked(struct queue *q, struct io *io, unsigned int s
 	assert(io->pending == 0);
 	register_table_op(q, io, IORING_OP_LENT_BUF_REGISTER, REG_REGISTER, slot, link);
 	for (unsigned int i = 0; i < io->nr_steps; i++) {
-		struct step *s = &io->steps[i];
+		const struct step *s = &io->steps[i];
 		int op = s->op == STEP_READ ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED;
 
 		if (s->state == STEP_TODO)
-			queue_rw_step(q, io, s, op, 0, slot)->flags |= link;
+			queue_rw_step(q, io, i, op, 0, slot)->flags |= link;
 	}
 	register_table_op(q, io, IORING_OP_LENT_BUF_UNREGISTER, REG_UNREGISTER, slot, 0);
 }

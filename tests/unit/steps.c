@@ -43,7 +43,7 @@ static void fake_issue(struct queue *queue, struct io *i)
 
 		if (s->state != STEP_TODO)
 			continue;
-		sqe = queue_rw_step(queue, i, s, s->op == STEP_READ ? IORING_OP_READ : IORING_OP_WRITE,
+		sqe = queue_rw_step(queue, i, n, s->op == STEP_READ ? IORING_OP_READ : IORING_OP_WRITE,
 				    (uintptr_t)data, 0);
 		/* no such priority: EINVAL, and nothing is done */
 		if (refusing >> s->leg & 1) {
