@@ -70,9 +70,6 @@ Test(tlegs, of_each_kind_keep_data)
 	tleg_file(1, 4 << 20);
 	tleg_loop(2, tleg_path(1), O_RDWR);
 	tleg_over(3, tleg_path(0));
-	tleg_scsi(4);
-	put(4, 4);
-	has(4, 4, "scsi_debug");
 	put(0, 1);
 	has(0, 1, "null_blk");
 	put(1, 2);
@@ -88,8 +85,7 @@ Test(tlegs, that_are_made_again_hold_zeroes)
 	for (unsigned int i = 0; i < 2; i++) {
 		disk(0);
 		tleg_file(1, 4 << 20);
-		tleg_scsi(2);
-		for (unsigned int nr = 0; nr < 3; nr++) {
+		for (unsigned int nr = 0; nr < 2; nr++) {
 			int fd = tleg_open(nr, O_RDWR | O_DIRECT);
 
 			file_read(fd, buf, LEN, 0);
@@ -128,20 +124,6 @@ Test(tlegs, of_sectors_that_cannot_be_read_are_good_when_they_are_written)
 	file_write(fd, buf + 4096, 4096, 4096);
 	close(fd);
 	has(1, 8, "written anew");
-}
-
-Test(tlegs, that_are_pulled_out_fail_until_they_are_back)
-{
-	int fd;
-
-	tleg_scsi(0);
-	put(0, 9);
-	fd = tleg_open(0, O_RDWR | O_DIRECT);
-	tleg_break(0, TLEG_ERROR);
-	cr_assert(pread(fd, buf, 4096, 0) == -1 && errno == EIO, "a read of a disk that is away");
-	tleg_break(0, TLEG_GOOD);
-	close(fd);
-	has(0, 9, "back");
 }
 
 Test(tlegs, that_are_broken_fail_until_they_are_mended)

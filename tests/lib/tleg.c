@@ -17,7 +17,7 @@
 #define MAPPER		"/dev/mapper"
 #define NULLB		"/sys/kernel/config/nullb"
 
-enum tleg_kind { TLEG_NONE, TLEG_NULL, TLEG_FILE, TLEG_LOOP, TLEG_SCSI, TLEG_OVER };
+enum tleg_kind { TLEG_NONE, TLEG_NULL, TLEG_FILE, TLEG_LOOP, TLEG_OVER };
 
 /* Those of this test.  What is left of earlier ones has only its name. */
 static struct tleg {
@@ -110,27 +110,6 @@ const char *tleg_loop(unsigned int nr, const char *file, int flags)
 	return leg->path;
 }
 
-static void scsi_state(const struct tleg *leg, const char *state)
-{
-	char path[96];
-
-	snprintf(path, sizeof(path), "/sys/block/%s/device/state", leg->path + strlen("/dev/"));
-	write_file(path, state);
-}
-
-const char *tleg_scsi(unsigned int nr)
-{
-	struct tleg *leg = tleg_begin(nr, TLEG_SCSI);
-
-	snprintf(leg->path, sizeof(leg->path), "/dev/%s",
-		 sh_out("dirname $(dirname $(grep -l scsi_debug /sys/block/*/device/model)) | xargs -r basename -a"));
-	leg->path[strcspn(leg->path, "\n")] = '\0';
-	need(!access(leg->path, F_OK) && in_guest(), "scsi_debug");
-	scsi_state(leg, "running");
-	must(!sh("head -c 8M /dev/zero > %s", leg->path), "%s: zeroes", leg->path);
-	return leg->path;
-}
-
 static u64 sectors_of(const char *disk)
 {
 	int fd = file_open(disk, O_RDONLY);
@@ -215,7 +194,7 @@ void tleg_resume(unsigned int nr)
 	must(!sh("dmsetup resume --noudevsync %s", tleg_of(nr, TLEG_OVER)->name), "dmsetup resume");
 }
 
-static void tleg_reload(unsigned int nr, enum tleg_fault fault)
+void tleg_break(unsigned int nr, enum tleg_fault fault)
 {
 	struct tleg *leg = tleg_of(nr, TLEG_OVER);
 
@@ -233,21 +212,9 @@ void tleg_bad(unsigned int nr, u32 first, u32 last)
 		null_bad(leg, first, last);
 		return;
 	}
-	tleg_reload(nr, TLEG_BAD_SECTORS);
+	tleg_break(nr, TLEG_BAD_SECTORS);
 	must(!sh("for n in $(seq %u %u); do dmsetup message %s 0 addbadblock $n || exit; done; "
 		 "dmsetup message %s 0 enable", first, last, leg->name, leg->name), "dmsetup message");
-}
-
-void tleg_break(unsigned int nr, enum tleg_fault fault)
-{
-	struct tleg *leg = tleg_get(nr);
-
-	if (leg->kind != TLEG_SCSI) {
-		tleg_reload(nr, fault);
-		return;
-	}
-	must(fault <= TLEG_ERROR, "leg %u of scsi_debug: fault %d", nr, fault);
-	scsi_state(leg, fault == TLEG_GOOD ? "running" : "offline");
 }
 
 void tleg_switch(unsigned int nr, const char *below)
@@ -256,7 +223,7 @@ void tleg_switch(unsigned int nr, const char *below)
 
 	must(sectors_of(below) == leg->sectors, "%s: another size", below);
 	snprintf(leg->below, sizeof(leg->below), "%s", below);
-	tleg_reload(nr, TLEG_GOOD);
+	tleg_break(nr, TLEG_GOOD);
 }
 
 /* Nothing at all, if it is not there. */
@@ -280,9 +247,6 @@ void tleg_remove(unsigned int nr)
 		break;
 	case TLEG_LOOP:
 		close(leg->loop);
-		break;
-	case TLEG_SCSI:
-		scsi_state(leg, "running");
 		break;
 	case TLEG_OVER:
 		over_remove(leg->name);

@@ -20,7 +20,7 @@
 
 #define TLEGS_MAX	8
 
-/* What becomes of I/O.  Legs of tleg_over() can have all, those of tleg_scsi() the first two. */
+/* What becomes of I/O to a leg of tleg_over(). */
 enum tleg_fault {
 	TLEG_GOOD,
 	TLEG_ERROR,		/* all of it fails: EIO */
@@ -42,8 +42,6 @@ const char *tleg_null(unsigned int nr, const struct null_disk *opt);
 const char *tleg_file(unsigned int nr, u64 size);
 /* A loop device of @file, which is opened with @flags. */
 const char *tleg_loop(unsigned int nr, const char *file, int flags);
-/* The disk of scsi_debug, of which there is one: 8 MiB.  It fails as one that was pulled out. */
-const char *tleg_scsi(unsigned int nr);
 /* A device-mapper disk of all of disk @below, good for now. */
 const char *tleg_over(unsigned int nr, const char *below);
 /* The same, read-only. */
@@ -62,8 +60,6 @@ void tleg_set(unsigned int nr, const char *attr, const char *value);
  * reads until the sector is written, as disks do; earlier bad sectors of it are good again.
  */
 void tleg_bad(unsigned int nr, u32 first, u32 last);
-/* From now on; TLEG_GOOD mends it. */
-void tleg_break(unsigned int nr, enum tleg_fault fault);
 
 /* Legs of tleg_over() */
 
@@ -73,6 +69,8 @@ void tleg_break(unsigned int nr, enum tleg_fault fault);
  */
 void tleg_suspend(unsigned int nr);
 void tleg_resume(unsigned int nr);
+/* From now on; TLEG_GOOD mends it. */
+void tleg_break(unsigned int nr, enum tleg_fault fault);
 /* Another disk of the same size takes the place of what is below. */
 void tleg_switch(unsigned int nr, const char *below);
 
