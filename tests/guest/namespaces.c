@@ -435,10 +435,16 @@ Test(namespaces, a_lock_that_nobody_holds_stops_neither_add_nor_del)
 	cli_del(ID);
 }
 
+static bool is_quiesced(void *arg)
+{
+	return raw_dev_state(ID) == UBLK_S_DEV_QUIESCED;
+}
+
 Test(namespaces, a_dead_servers_socket_is_replaced_and_a_live_ones_is_not)
 {
 	must(!sh("$REGBUF add -t null -n 7 --recovery > /dev/null"), "add");
 	proc_kill_other(server());
+	must(wait_until(is_quiesced, NULL, SOON_MS), "state %d", raw_dev_state(ID));
 	must(!access(SOCK, F_OK), "there is no " SOCK);
 	says(sh_out("$REGBUF list -n 7"), "(no server)", "without a server");
 	must(!sh("$REGBUF recover -n 7 -t null > /dev/null"), "recover");
