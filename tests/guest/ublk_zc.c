@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dev.h"
 #include "fail.h"
 #include "lender.h"
 #include "pattern.h"
@@ -139,14 +140,6 @@ Test(ublk_zc, parameters_out_of_range_are_refused)
 	res_is(raw_del(r.id, SOON_MS), 0, "DEL_DEV");
 }
 
-static u64 queue_attr(const char *name)
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "/dev/ublkb%d", r.id);
-	return disk_queue_attr(path, name);
-}
-
 Test(ublk_zc, the_server_says_how_pages_are_aligned)
 {
 	res_is(raw_add(&r, &zc), 0, "ADD_DEV");
@@ -158,7 +151,7 @@ Test(ublk_zc, the_server_says_how_pages_are_aligned)
 	raw_open(&r);
 	raw_fetch_all(&r);
 	res_is(raw_start(&r), 0, "START_DEV");
-	cr_assert_eq(queue_attr("dma_alignment"), 511);
+	cr_assert_eq(dev_attr(r.id, "queue/dma_alignment"), 511);
 	raw_down(&r);
 }
 
@@ -186,8 +179,8 @@ Test(ublk_zc, the_server_says_what_segments_there_are)
 	raw_open(&r);
 	raw_fetch_all(&r);
 	res_is(raw_start(&r), 0, "START_DEV");
-	cr_assert_eq(queue_attr("max_segments"), 7);
-	cr_assert_eq(queue_attr("max_segment_size"), 8192);
+	cr_assert_eq(dev_attr(r.id, "queue/max_segments"), 7);
+	cr_assert_eq(dev_attr(r.id, "queue/max_segment_size"), 8192);
 	raw_down(&r);
 }
 
