@@ -3,7 +3,7 @@
 
 B := $(or $(REGBUF_BUILD),build)
 # The library of the server holds all but main, for the tests to link with.
-SRV := $(wildcard srv/*.c srv/*/*.c)
+SRV := $(wildcard srv/*.c srv/*/*.c srv/*/*/*.c)
 SRV_OBJ := $(SRV:%.c=$(B)/obj/%.o)
 LIB_OBJ := $(filter-out $(B)/obj/srv/main.o,$(SRV_OBJ))
 TESTLIB_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/lib/*.c))
