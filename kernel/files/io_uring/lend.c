@@ -137,7 +137,7 @@ static const char *io_lend_fault(const struct io_lent_buf *buf, u32 len)
 /* Reading what is lent is reading @file, and writing to it is writing to @file. */
 static int io_lend_permission(struct file *file, u8 dir)
 {
-	int mask = 0;
+	int ret, mask = 0;
 
 	if (dir & IO_LENT_SOURCE) {
 		if (unlikely(!(file->f_mode & FMODE_READ)))
@@ -149,7 +149,8 @@ static int io_lend_permission(struct file *file, u8 dir)
 			return -EBADF;
 		mask |= MAY_WRITE;
 	}
-	return security_file_permission(file, mask);
+	ret = security_file_permission(file, mask);
+	return likely(!ret) ? 0 : io_lend_error(file, ret);
 }
 
 /*
