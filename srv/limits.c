@@ -86,6 +86,7 @@ void limits_to_params(const struct limits *l, u32 max_io, bool lends, struct ubl
 		p->dma.alignment = max_u64(l->lbs, l->dma_align) - 1;
 		p->basic.virt_boundary_mask = l->virt_boundary;
 		p->types |= UBLK_PARAM_TYPE_SEGMENT;
+		p->seg.seg_boundary_mask = UINT32_MAX;	/* the block layer's own */
 		p->seg.max_segments = l->max_segs;
 		p->seg.max_segment_size = l->max_seg_size;
 	}

@@ -131,6 +131,15 @@ Test(ublk_zc, parameters_out_of_range_are_refused)
 	WITH(max_sectors, 129);
 	WITH(max_sectors, 0xffffffff);
 #undef WITH
+	/* a chunk of blocks of 4096: the rest of a block would never be split off */
+	p = good_params;
+	p.basic.logical_bs_shift = p.basic.io_min_shift = 12;
+	p.basic.chunk_sectors = 1;
+	res_is(set_params(&p), -EINVAL, "chunk_sectors of 1");
+	p.basic.chunk_sectors = 17;
+	res_is(set_params(&p), -EINVAL, "chunk_sectors of 17");
+	p.basic.chunk_sectors = 16;
+	res_is(set_params(&p), 0, "chunk_sectors of 16");
 	p = good_params;
 	p.types = 0;
 	res_is(set_params(&p), -EINVAL, "no types");
@@ -169,12 +178,14 @@ static int set_segment(u64 boundary, u32 size, u16 nr)
 Test(ublk_zc, the_server_says_what_segments_there_are)
 {
 	res_is(raw_add(&r, &zc), 0, "ADD_DEV");
-	res_is(set_segment(2047, 0, 0), -EINVAL, "a boundary inside of a page");
-	res_is(set_segment(12287, 0, 0), -EINVAL, "a boundary that is no power of two");
-	res_is(set_segment(0, 4095, 0), -EINVAL, "less than a page");
-	res_is(set_segment(~0ULL, 0, 0), 0, "a boundary that is none");
+	res_is(set_segment(0, 4096, 0), -EINVAL, "no boundary, which is said by its size");
+	res_is(set_segment(~0ULL, 4096, 0), -EINVAL, "the same");
+	res_is(set_segment(2047, 4096, 0), -EINVAL, "a boundary inside of a page");
+	res_is(set_segment(12287, 4096, 0), -EINVAL, "a boundary that is no power of two");
+	res_is(set_segment(65535, 0, 0), -EINVAL, "segments of nothing");
+	res_is(set_segment(65535, 4095, 0), -EINVAL, "less than a page");
+	res_is(set_segment(~0ULL >> 1, UINT32_MAX, 0), 0, "the most");
 	res_is(set_segment(4095, 4096, 1), 0, "a page");
-	res_is(set_segment(0, 0, 0), 0, "the block layer's");
 	res_is(set_segment(65535, 8192, 7), 0, "some");
 	raw_open(&r);
 	raw_fetch_all(&r);

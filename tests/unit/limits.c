@@ -214,7 +214,7 @@ Test(limits, segments_are_as_the_narrowest_leg_has_them)
 	cr_assert(p.types & UBLK_PARAM_TYPE_SEGMENT);
 	cr_assert_eq(p.seg.max_segments, 33);
 	cr_assert_eq(p.seg.max_segment_size, 65536);
-	cr_assert_eq(p.seg.seg_boundary_mask, 0);
+	cr_assert_eq(p.seg.seg_boundary_mask, UINT32_MAX);
 }
 
 Test(limits, without_a_leg_that_limits_segments_there_is_no_limit)
