@@ -327,11 +327,32 @@ static void pieces_on_a_leg_that_has_changed(const char *mode, const struct over
 	tleg_remove(SWITCH);
 }
 
-/* Its blocks were others when the device was made: what it refuses now is its shape. */
+/*
+ * Its blocks were others when the device was made: what it refuses now is its shape.  The leg
+ * is another one from mode to mode.
+ */
+static void pieces_over(const char *target, bool copying_too)
+{
+	for (unsigned int i = 0; i < sizeof(overs) / sizeof(overs[0]); i++) {
+		if (strcmp(overs[i].target, target))
+			continue;
+		for (unsigned int m = 0; m < cli_modes(); m++)
+			if (copying_too || mode_find(mode_names[m])->lends)
+				pieces_on_a_leg_that_has_changed(mode_names[m], &overs[i], m % overs[i].nr);
+	}
+}
+
 Test(shapes, that_a_leg_refuses_arrive_and_the_leg_stays)
 {
-	for (unsigned int m = 0; m < cli_modes(); m++)
-		for (unsigned int i = 0; i < sizeof(overs) / sizeof(overs[0]); i++)
-			for (unsigned int bad = 0; bad < overs[i].nr; bad++)
-				pieces_on_a_leg_that_has_changed(mode_names[m], &overs[i], bad);
+	pieces_over("mirror", true);
+}
+
+Test(shapes, that_the_only_leg_refuses_arrive)
+{
+	pieces_over("loop", false);
+}
+
+Test(shapes, that_a_leg_of_a_stripe_refuses_arrive)
+{
+	pieces_over("stripe", false);
 }
