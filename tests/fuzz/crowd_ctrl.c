@@ -73,17 +73,14 @@ static void add_bad(void)
 		.dev_id = -1, .queue_id = -1, .addr = (uintptr_t)mem, .len = sizeof(info),
 	};
 
-	switch (rng_below(&rng, 5)) {
+	switch (rng_below(&rng, 4)) {
 	case 0:
-		info.flags |= UBLK_F_UNPRIVILEGED_DEV;
-		break;
-	case 1:
 		info.nr_hw_queues = 0;
 		break;
-	case 2:
+	case 1:
 		info.queue_depth = 0xffff;
 		break;
-	case 3:
+	case 2:
 		cmd.queue_id = 0;
 		break;
 	default:
