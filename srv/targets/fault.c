@@ -270,31 +270,36 @@ static void fault_fail_legs(struct target *t, struct io *io)
 			io->steps[i].res = -(int)conf->err;
 }
 
+/* What a fault does at the end of a request, which may have taken rounds. */
+static void fault_end(struct target *t, struct io *io)
+{
+	struct fault *f = t->priv;
+
+	if (f->kind == FAULT_DIE && f->moment == MOMENT_DONE)
+		fault_die();
+	if (f->kind == FAULT_SHORT && io->result > (int)t->lim.lbs)
+		io->result = round_down_u64(io->result / 2, t->lim.lbs);
+}
+
 static enum verdict fault_settle_faulty(struct target *t, struct fault_queue *fq, struct io *io)
 {
 	struct fault *f = t->priv;
 	enum verdict verdict;
 
-	/* Once only: what the inner target does about it goes well. */
-	fault_io(t, io)->faulty = false;
-	switch (f->kind) {
-	case FAULT_DELAY:
+	if (f->kind == FAULT_DELAY) {
+		fault_io(t, io)->faulty = false;
 		io->nr_steps = 0;
 		fault_plan_inner(t, fq, io);
 		return io->nr_steps ? VERDICT_AGAIN : VERDICT_DONE;
-	case FAULT_ERROR:
+	}
+	if (f->kind == FAULT_ERROR) {
+		/* Once only: what the inner target does about it goes well. */
+		fault_io(t, io)->faulty = false;
 		fault_fail_legs(t, io);
-		break;
-	case FAULT_DIE:
-		if (f->moment == MOMENT_DONE)
-			fault_die();
-		break;
-	default:
-		break;
 	}
 	verdict = t->inner->ops->settle(t->inner, fq->inner, io);
-	if (f->kind == FAULT_SHORT && verdict == VERDICT_DONE && io->result > (int)t->lim.lbs)
-		io->result = round_down_u64(io->result / 2, t->lim.lbs);
+	if (verdict == VERDICT_DONE)
+		fault_end(t, io);
 	return verdict;
 }
 

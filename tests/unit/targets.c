@@ -4,6 +4,7 @@
 #include <criterion/redirect.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -676,4 +677,41 @@ Test(fault, wraps_a_stripe)
 	request(UBLK_IO_OP_WRITE, 0, 4096);
 	settle(good);
 	cr_assert_eq(io.result, 4096);
+}
+
+#define ROUNDS	3
+
+/* A request of ROUNDS is planned; @rounds of them are settled. */
+static enum verdict go_through(unsigned int rounds, struct target *made)
+{
+	const struct opt_group group = { made->inner->ops->opts, made->inner->conf };
+	enum verdict verdict = VERDICT_AGAIN;
+
+	cr_assert_eq(opts_parse(3, (char *[]){ "add", "--chunk", "4K", NULL }, &group, 1), 0);
+	start(made);
+	request(UBLK_IO_OP_WRITE, 0, ROUNDS * MAX_STEPS * 4096);
+	while (rounds--) {
+		cr_assert_eq(verdict, VERDICT_AGAIN);
+		verdict = settle(good);
+	}
+	return verdict;
+}
+
+/* What comes at the end of a request is not lost, and not done, in a round before. */
+Test(fault, a_short_result_is_of_all_rounds)
+{
+	cr_assert_eq(go_through(ROUNDS, MAKE_FAULT("stripe", 2, "--fault", "short")), VERDICT_DONE);
+	cr_assert_eq(io.result, ROUNDS * MAX_STEPS * 4096 / 2);
+}
+
+#define DIES_WHEN_DONE	MAKE_FAULT("stripe", 2, "--fault", "die", "--fault-moment", "done")
+
+Test(fault, a_request_is_not_done_before_its_last_round)
+{
+	cr_assert_eq(go_through(ROUNDS - 1, DIES_WHEN_DONE), VERDICT_AGAIN);
+}
+
+Test(fault, a_request_is_done_with_its_last_round, .signal = SIGKILL)
+{
+	go_through(ROUNDS, DIES_WHEN_DONE);
 }
