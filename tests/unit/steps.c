@@ -34,6 +34,7 @@ static int chardev;
 static u32 refusing;	/* legs whose next step gets EINVAL */
 static bool refused;
 static s32 cut;		/* through the buffer at most so many bytes are said to have moved */
+static bool spoiling;	/* what is told of steps is spoilt at random */
 
 static void fake_issue(struct queue *queue, struct io *i)
 {
@@ -124,6 +125,31 @@ static void cut_short(struct io_uring_cqe *cqe)
 		cqe->res = cut;
 }
 
+/* Nothing of it is a failure: less than was done, or another time. */
+static s32 spoilt(enum udata_kind kind, s32 res)
+{
+	static const s32 passing[] = { -EAGAIN, -EINTR, -EINVAL };
+
+	switch (random() % 6) {
+	case 0:
+		/* a copy has no shape that could be refused, and who copies refuses none */
+		return passing[random() % (kind == UD_STEP && q.mode->lends ? 3 : 2)];
+	case 1:
+		/* of a block or two that would be nothing, and nothing too often is an error */
+		return res > 8192 ? 1 + random() % res : res;
+	}
+	return res;
+}
+
+static void spoil(struct io_uring_cqe *cqe)
+{
+	enum udata_kind kind = udata_kind(cqe->user_data);
+	bool step = kind == UD_STEP || (kind == UD_BOUNCE && udata_index(cqe->user_data) != 0x80);
+
+	if (spoiling && step && cqe->res > 0)
+		cqe->res = spoilt(kind, cqe->res);
+}
+
 /* One request, to its end.  Returns its result. */
 static int request(u32 op, u32 flags)
 {
@@ -139,6 +165,7 @@ static int request(u32 op, u32 flags)
 			/* the file in memory takes no COMMIT, but that is the end */
 			committed = udata_kind(cqe->user_data) == UD_FETCH;
 			cut_short(cqe);
+			spoil(cqe);
 			if (!committed)
 				queue_cqe(&q, cqe);
 			io_uring_cqe_seen(&q.ring, cqe);
@@ -436,6 +463,50 @@ Test(steps, a_stripe_in_rounds_has_each_chunk_in_its_place)
 	memset(data, 0, LEN);
 	cr_assert_eq(request(UBLK_IO_OP_READ, 0), LEN);
 	cr_assert_eq(memcmp(data, written, LEN), 0);
+}
+
+/* As a mode that lends has it: the client's pages, whatever way the data comes. */
+static void lend_data(void)
+{
+	cr_assert_eq(mmap(data, LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, chardev, POS), data);
+}
+
+static void is_whole_though_spoilt(const struct mode_ops *mode, char *chunk)
+{
+	char *argv[] = { "test", "-l", paths[0], "-l", paths[1], "--chunk", chunk, NULL };
+	static char written[LEN];
+
+	serve_as(&target_stripe, 7, argv);
+	q.mode = mode;
+	queue_rules_init(&q);
+	lend_data();
+	for (unsigned int i = 0; i < 20; i++) {
+		fill_data();
+		memset(data, i, 512 * (i + 1));
+		memcpy(written, data, LEN);
+		cr_assert_eq(request(UBLK_IO_OP_WRITE, 0), LEN);
+		chunks_are_on_their_legs(atoi(chunk));
+		memset(data, 0, LEN);
+		cr_assert_eq(request(UBLK_IO_OP_READ, 0), LEN);
+		cr_assert_eq(memcmp(data, written, LEN), 0, "%s, chunks of %s", mode->name, chunk);
+	}
+	target_destroy(q.target);
+	io_uring_unregister_files(&q.ring);
+	close(chardev);
+}
+
+/* Some steps of a round short, others refused or not now, and so in each round. */
+Test(steps, a_stripe_is_whole_however_its_steps_go)
+{
+	static const struct mode_ops *const modes[] = { &fake, &fake_copy };
+
+	srandom(1);
+	spoiling = true;
+	for (unsigned int i = 0; i < 2; i++) {
+		is_whole_though_spoilt(modes[i], "512");
+		is_whole_though_spoilt(modes[i], "4096");
+		is_whole_though_spoilt(modes[i], "65536");
+	}
 }
 
 static u64 allocated(int fd)
