@@ -85,6 +85,11 @@ static int stripe_limits(struct target *t, const struct stripe *s)
 			" bytes; each leg needs one chunk or more", s->chunk, leg);
 		return -ENOSPC;
 	}
+	if (t->lim.size > STRIPE_MAX_SIZE) {
+		log_err("%u legs of %" PRIu64 " bytes: a device has less than 8 EiB; right is a --size of less of each leg",
+			s->nr, leg);
+		return -EFBIG;
+	}
 	t->lim.io_min = max_u64(t->lim.io_min, s->chunk);
 	/* A hint, of which the driver takes no more. */
 	t->lim.io_opt = row <= STRIPE_MAX_CHUNK ? row : 0;

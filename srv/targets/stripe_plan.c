@@ -3,7 +3,9 @@
 
 u64 stripe_size(const struct stripe *s, u64 leg)
 {
-	return leg / s->chunk * s->chunk * s->nr;
+	u64 used = leg / s->chunk * s->chunk;
+
+	return used > STRIPE_MAX_SIZE / s->nr ? UINT64_MAX : used * s->nr;
 }
 
 /* What chunk @k has of the bytes from @off to @end. */

@@ -37,7 +37,13 @@ struct stripe_part {
 
 _Static_assert(STRIPE_PARTS >= MAX_LEGS, "each leg can have a part");
 
-/* Bytes of a device whose smallest leg has @leg; 0: that is less than a chunk. */
+/* What the kernel counts the bytes of a block device with. */
+#define STRIPE_MAX_SIZE	((u64)INT64_MAX)
+
+/*
+ * Bytes of a device whose smallest leg has @leg; 0: that is less than a chunk.  More than
+ * STRIPE_MAX_SIZE: no device can have so many.
+ */
 u64 stripe_size(const struct stripe *s, u64 leg);
 
 /*

@@ -181,3 +181,16 @@ Test(stripe_plan, a_device_is_whole_chunks_of_each_leg)
 	cr_assert_eq(stripe_size(&s, 11 * 3072 - 1), 30 * 3072);
 	cr_assert_eq(stripe_size(&s, 3071), 0);
 }
+
+Test(stripe_plan, a_device_that_is_too_large_is_not_a_small_one)
+{
+	for (unsigned int n = 2; n <= MAX_LEGS; n++) {
+		const struct stripe s = { .chunk = 4096, .nr = n };
+		u64 most = STRIPE_MAX_SIZE / n / 4096 * 4096;
+
+		cr_assert_eq(stripe_size(&s, most), most * n);
+		for (u64 leg = most + 4096; leg < (u64)INT64_MAX; leg += leg / 2 + 4096)
+			cr_assert_gt(stripe_size(&s, leg), STRIPE_MAX_SIZE, "%u legs of %lu", n,
+				     (unsigned long)leg);
+	}
+}

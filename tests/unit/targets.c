@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "burst.h"
@@ -496,6 +497,23 @@ Test(stripe, a_chunk_larger_than_a_leg_is_refused)
 {
 	is_refused(make_stripe(2, "--chunk", "8M"), -ENOSPC,
 		   "--chunk 8388608: the smallest leg has 4194304 bytes");
+}
+
+/* Four of 4 EiB would be 0 bytes, of 64 bits. */
+Test(stripe, legs_that_are_too_large_together_are_refused)
+{
+	static char legs[4][32];
+	struct target *made = make_stripe(0, "--chunk", "4K");
+	struct strlist *list = made->conf;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		int fd = memfd_create("leg", MFD_CLOEXEC);
+
+		cr_assert_eq(ftruncate(fd, 1LL << 62), 0);
+		snprintf(legs[i], sizeof(legs[i]), "/proc/self/fd/%d", fd);
+		list->v[list->nr++] = legs[i];
+	}
+	is_refused(made, -EFBIG, "4 legs of 4611686018427387904 bytes: a device has less than 8 EiB");
 }
 
 Test(stripe, a_chunk_that_is_no_whole_blocks_is_refused)
