@@ -91,8 +91,8 @@ static int stripe_limits(struct target *t, const struct stripe *s)
 		return -EFBIG;
 	}
 	t->lim.io_min = max_u64(t->lim.io_min, s->chunk);
-	/* A hint, of which the driver takes no more. */
-	t->lim.io_opt = row <= STRIPE_MAX_CHUNK ? row : 0;
+	/* A hint, by which the kernel reads twice as much ahead: no more than a request can have. */
+	t->lim.io_opt = row <= LIMITS_MAX_IO ? row : 0;
 	return 0;
 }
 

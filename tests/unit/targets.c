@@ -457,7 +457,19 @@ Test(stripe, its_size_is_that_of_its_smallest_leg)
 	cr_assert(strstr(text, "its last 1048576 of 4194304 bytes are left out"), "%s", text);
 }
 
-/* What the driver takes of a hint; more, and it would refuse the device. */
+/* The kernel reads twice as much ahead: of 64 MiB a reader of one page would wait for 128. */
+Test(stripe, the_hint_of_a_large_row_is_left_out)
+{
+	for (unsigned int i = 0; i < 2; i++)
+		cr_assert_eq(truncate(paths[i], 64 * MIB), 0);
+	start(make_stripe(2, "--chunk", "32M"));
+	cr_assert_eq(t->lim.io_min, 32 * MIB);
+	cr_assert_eq(t->lim.io_opt, 0);
+	target_destroy(t);
+	start(make_stripe(2, "--chunk", "16M"));
+	cr_assert_eq(t->lim.io_opt, 32 * MIB);
+}
+
 Test(stripe, the_hint_of_a_large_chunk_is_left_out)
 {
 	for (unsigned int i = 0; i < 2; i++)
