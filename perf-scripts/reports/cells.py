@@ -76,7 +76,7 @@ class Field:
         An exact half goes to the even digit, as awk's and C's printf() have it.
         """
         if self.decimals is None:
-            return text if text and self.divisor == 1 else f'{value / self.divisor:g}'
+            return text if text and self.divisor == 1 else f'{value / self.divisor:.12g}'
         return f'{value / self.divisor:.{self.decimals}f}'
 
     def bound(self, figures, row, end):

@@ -13,7 +13,7 @@ def median(values):
     middle = len(values) // 2
     if len(values) % 2:
         return values[middle][1]
-    return f'{(values[middle - 1][0] + values[middle][0]) / 2:g}'
+    return f'{(values[middle - 1][0] + values[middle][0]) / 2:.12g}'
 
 
 def of(figures):
