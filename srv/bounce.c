@@ -118,6 +118,49 @@ static void bounce_fail(struct io *io, int res)
 	}
 }
 
+/*
+ * What a write still has to give, of this round's steps: the whole request in each of a
+ * stripe's rounds would be copied as often as there are rounds.
+ */
+static void bounce_missing(const struct io *io, u32 *from, u32 *to)
+{
+	*from = UINT32_MAX;
+	*to = 0;
+	for (unsigned int i = 0; i < io->nr_steps; i++) {
+		const struct step *s = &io->steps[i];
+
+		if (s->state != STEP_TODO)
+			continue;
+		*from = min_u64(*from, s->data + s->done);
+		*to = max_u64(*to, s->data + s->len);
+	}
+}
+
+static void bounce_fetch(struct queue *q, struct io *io)
+{
+	u32 from, to;
+
+	bounce_missing(io, &from, &to);
+	bounce_queue(q, io, IORING_OP_READ, FILE_UBLKC, from, to - from, queue_cookie(q, io, from),
+		     BOUNCE_FETCH);
+}
+
+/* The steps are as they were when the data was asked for. */
+static void bounce_fetched(struct queue *q, struct io *io, int res)
+{
+	u32 from, to;
+
+	bounce_missing(io, &from, &to);
+	if (res == (s32)(to - from)) {
+		bounce_legs(q, io);
+		return;
+	}
+	log_err("queue %u tag %u: moving %u bytes of data: %s", q->qid, io->tag, to - from,
+		res < 0 ? strerror(-res) : "short");
+	/* Not the legs' fault: the request has no data to give. */
+	bounce_fail(io, -EFAULT);
+}
+
 void bounce_run(struct queue *q, struct io *io)
 {
 	if (!bounce_begin(q, io)) {
@@ -125,8 +168,7 @@ void bounce_run(struct queue *q, struct io *io)
 		/* Nothing is in flight that could go on from here. */
 		queue_settle(q, io);
 	} else if (io->op == UBLK_IO_OP_WRITE) {
-		bounce_queue(q, io, IORING_OP_READ, FILE_UBLKC, 0, io->len, queue_cookie(q, io, 0),
-			     BOUNCE_FETCH);
+		bounce_fetch(q, io);
 	} else {
 		bounce_legs(q, io);
 	}
@@ -184,16 +226,10 @@ static void bounce_step_cqe(struct queue *q, struct io *io, unsigned int index, 
 bool bounce_cqe(struct queue *q, struct io *io, unsigned int index, int res)
 {
 	io->pending--;
-	if (index != BOUNCE_FETCH) {
+	if (index == BOUNCE_FETCH)
+		bounce_fetched(q, io, res);
+	else
 		bounce_step_cqe(q, io, index, res);
-	} else if (res == (s32)io->len) {
-		bounce_legs(q, io);
-	} else {
-		log_err("queue %u tag %u: moving %u bytes of data: %s", q->qid, io->tag, io->len,
-			res < 0 ? strerror(-res) : "short");
-		/* Not the legs' fault: the request has no data to give. */
-		bounce_fail(io, -EFAULT);
-	}
 	if (io->pending)
 		return false;
 	bounce_end(q, io);

@@ -34,6 +34,7 @@ static int chardev;
 static u32 refusing;	/* legs whose next step gets EINVAL */
 static bool refused;
 static s32 cut;		/* through the buffer at most so many bytes are said to have moved */
+static u64 asked;	/* bytes of requests that were asked for */
 static bool spoiling;	/* what is told of steps is spoilt at random */
 
 static void fake_issue(struct queue *queue, struct io *i)
@@ -164,6 +165,8 @@ static int request(u32 op, u32 flags)
 		while (!io_uring_peek_cqe(&q.ring, &cqe)) {
 			/* the file in memory takes no COMMIT, but that is the end */
 			committed = udata_kind(cqe->user_data) == UD_FETCH;
+			if (udata_kind(cqe->user_data) == UD_BOUNCE && udata_index(cqe->user_data) == 0x80)
+				asked += cqe->res;
 			cut_short(cqe);
 			spoil(cqe);
 			if (!committed)
@@ -463,6 +466,18 @@ Test(steps, a_stripe_in_rounds_has_each_chunk_in_its_place)
 	memset(data, 0, LEN);
 	cr_assert_eq(request(UBLK_IO_OP_READ, 0), LEN);
 	cr_assert_eq(memcmp(data, written, LEN), 0);
+}
+
+Test(steps, a_stripe_that_is_refused_in_each_round_is_copied_once)
+{
+	char *argv[] = { "test", "-l", paths[0], "-l", paths[1], "--chunk", "512", NULL };
+
+	serve_as(&target_stripe, 7, argv);
+	fill_data();
+	refusing = 3;
+	cr_assert_eq(request(UBLK_IO_OP_WRITE, 0), LEN);
+	chunks_are_on_their_legs(512);
+	cr_assert_eq(asked, LEN, "%lu bytes", (unsigned long)asked);
 }
 
 /* As a mode that lends has it: the client's pages, whatever way the data comes. */
