@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -25,11 +26,12 @@
 #define MAX_LEGS_HERE	3
 #define SIZE		(MAX_LEGS_HERE * LEG_SIZE)
 #define MAX_IO		(1 << 20)
+#define IOV_MAX_HERE	64
 
 static const char *const names[MAX_LEGS_HERE] = {
 	DISK_NULL_PREFIX "leg0", DISK_NULL_PREFIX "leg1", DISK_NULL_PREFIX "leg2",
 };
-static char paths[MAX_LEGS_HERE][64];
+static char paths[MAX_LEGS][64];
 static u8 *model, *buf;
 static u32 size, block;	/* of the device that was opened last */
 
@@ -66,8 +68,10 @@ static void make_legs(unsigned int nr, const struct null_disk *opts)
 /* Of the legs in paths[]. */
 static int add(const char *mode, unsigned int nr, const char *chunk)
 {
-	const char *args[20] = { "add", "-t", "stripe", "-m", mode, "-d", "32", "--chunk", chunk };
-	unsigned int n = 9;
+	const char *args[11 + 2 * MAX_LEGS + 1] = {
+		"add", "-t", "stripe", "-m", mode, "-d", "8", "--max-io", "1M", "--chunk", chunk,
+	};
+	unsigned int n = 11;
 
 	for (unsigned int i = 0; i < nr; i++) {
 		args[n++] = "-l";
@@ -295,6 +299,89 @@ static void make_files(unsigned int nr, const off_t *sizes)
 		close(fd);
 	}
 	memset(model, 0, SIZE);
+}
+
+/* Memory of a whole number of blocks each, with as much between them. */
+static unsigned int scatter(struct iovec *iov, u32 len)
+{
+	unsigned int nr = 0;
+
+	for (u32 at = 0, n; len && nr < IOV_MAX_HERE; at += 2 * n, len -= n) {
+		n = nr + 1 == IOV_MAX_HERE ? len : (1 + random() % 8) * block;
+		if (n > len)
+			n = len;
+		iov[nr++] = (struct iovec){ buf + at, n };
+	}
+	return nr;
+}
+
+static void write_scattered(int dev, u32 off, u32 len)
+{
+	struct iovec iov[IOV_MAX_HERE];
+	unsigned int nr = scatter(iov, len);
+	u32 at = off;
+
+	pat_fill(model + off, len, random(), off);
+	for (unsigned int i = 0; i < nr; at += iov[i++].iov_len)
+		memcpy(iov[i].iov_base, model + at, iov[i].iov_len);
+	res_is(pwritev(dev, iov, nr, off), len, "writing %u bytes at %u", len, off);
+}
+
+static void read_scattered(int dev, u32 off, u32 len, const char *what)
+{
+	struct iovec iov[IOV_MAX_HERE];
+	unsigned int nr = scatter(iov, len);
+	u32 at = off;
+
+	memset(buf, 0x5a, 2 * len + 1);
+	res_is(preadv(dev, iov, nr, off), len, "%s: reading %u bytes at %u", what, len, off);
+	for (unsigned int i = 0; i < nr; at += iov[i++].iov_len) {
+		const u8 *behind = (u8 *)iov[i].iov_base + iov[i].iov_len;
+
+		mem_is(iov[i].iov_base, model + at, iov[i].iov_len, "%s: %u bytes at %u, in %u",
+		       what, len, off, i);
+		must(*behind == 0x5a, "%s: behind piece %u of %u bytes at %u", what, i, len, off);
+	}
+}
+
+static void scattered(const char *mode, const char *chunk)
+{
+	char what[64];
+	int id, dev;
+
+	snprintf(what, sizeof(what), "%s, %u legs, chunks of %s", mode, MAX_LEGS, chunk);
+	id = add(mode, MAX_LEGS, chunk);
+	dev = open_dev(id);
+	memset(model, 0, SIZE);
+	write_scattered(dev, 0, size);
+	for (unsigned int i = 0; i < 40; i++) {
+		u32 off, len;
+
+		random_range(&off, &len);
+		write_scattered(dev, off, len);
+		random_range(&off, &len);
+		read_scattered(dev, off, len, what);
+	}
+	read_scattered(dev, 0, size, what);
+	close(dev);
+	cli_del(id);
+	legs_are(MAX_LEGS, atoi(chunk), what);
+}
+
+/* Chunks end within the pieces of a client's memory, and pieces within chunks. */
+Test(stripe, of_all_the_legs_there_can_be_takes_memory_in_pieces)
+{
+	off_t sizes[MAX_LEGS];
+
+	srandom(3);
+	for (unsigned int i = 0; i < MAX_LEGS; i++)
+		sizes[i] = 256 << 10;
+	make_files(MAX_LEGS, sizes);
+	for (unsigned int m = 0; m < cli_modes(); m++) {
+		scattered(mode_names[m], "4096");
+		scattered(mode_names[m], "20480");
+		scattered(mode_names[m], "65536");
+	}
 }
 
 /* Over data, from the middle of a chunk to the middle of another. */

@@ -9,7 +9,7 @@
 
 #include "check.h"
 
-#define CLI_ARGS_MAX	32
+#define CLI_ARGS_MAX	48
 
 /* Where it is. */
 const char *cli_program(void);
