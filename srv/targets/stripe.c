@@ -150,8 +150,9 @@ static u32 stripe_arrangement(const struct target *t)
 	u32 sum = s->chunk / SECTOR_SIZE * 2654435761U;
 
 	for (unsigned int i = 0; i < s->nr; i++)
-		sum += identity_of_legs(t->ops->name, &t->legs[i], 1) * (2 * i + 3);
-	return sum;
+		sum = (sum ^ identity_of_legs(t->ops->name, &t->legs[i], 1)) * 16777619U;
+	/* The legs' own sum is added to it: with the low bits of the same it would cancel out. */
+	return sum >> 8;
 }
 
 /* The next round of a request's data. */

@@ -11,6 +11,7 @@
 
 #include "burst.h"
 #include "clock.h"
+#include "identity.h"
 #include "targets/targets.h"
 
 #define MIB	(1ULL << 20)
@@ -571,6 +572,22 @@ Test(stripe, another_order_or_chunk_is_another_arrangement)
 	start(t);
 	other = t->ops->arrangement(t);
 	cr_assert_neq(other & 0xffffff, id & 0xffffff);
+}
+
+/* A bit that no leg can change is one less that tells them apart. */
+Test(stripe, each_leg_counts_in_each_bit_of_the_identity)
+{
+	start(make_stripe(3, "--chunk", "64K"));
+	for (unsigned int i = 0; i < 3; i++) {
+		u64 before = identity_make(t, 0), changed = 0;
+
+		for (unsigned int n = 0; n < 64; n++) {
+			t->legs[i].ino++;
+			changed |= identity_make(t, 0) ^ before;
+		}
+		cr_assert_eq(changed >> 24 & 0xffffff, 0xffffff, "leg %u: %#lx", i,
+			     (unsigned long)changed >> 24);
+	}
 }
 
 Test(stripe, tells_its_chunk_and_its_legs)
