@@ -60,7 +60,10 @@ bool leg_same(const char *a, const char *b);
 int legs_open(struct leg *legs, const struct strlist *paths, u64 size, u32 block,
 	      unsigned int patience_ms, struct limits *lim);
 
-/* The same for legs of any sizes: lim->size is the smallest one's.  Nothing is told of tails. */
+/*
+ * The same for legs of any sizes: lim->size is the smallest one's, in whole blocks.  Who uses more
+ * of a leg cuts it to whole blocks, and tells of what is left over.
+ */
 int legs_open_any(struct leg *legs, const struct strlist *paths, u64 size, u32 block,
 		  unsigned int patience_ms, struct limits *lim);
 

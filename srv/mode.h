@@ -35,7 +35,7 @@ struct mode_ops {
 
 	bool has_bufs;		/* memory of the server's for each tag, of max_io bytes */
 
-	/* SQEs of one request, beside one per step; and of each step, beside its own. */
+	/* SQEs of one request at once, beside one per step; and of each step, beside its own. */
 	unsigned int extra_sqes;
 	unsigned int sqes_per_step;
 
@@ -57,14 +57,17 @@ struct mode_ops {
 	void (*deinit)(struct queue *q);
 
 	/*
-	 * Queue the SQEs for every data step that is TODO, with queue_step().
-	 * Required.
+	 * Queue the SQEs for every data step that is TODO, with queue_step().  Called again
+	 * for the rest of a step, for one that is repeated, and for the target's next steps.
+	 * If the data cannot be had: set io->result and call queue_commit(), at once or from
+	 * cqe().  No step may fail for that, or the target would blame its leg.  Required.
 	 */
 	void (*issue)(struct queue *q, struct io *io);
 
 	/*
-	 * The target is done and io->result set.  True: more was queued, and
-	 * queue_commit() will be called from cqe().  Optional.
+	 * The target is done and io->result set, also to an error, and also of a request
+	 * without steps.  True: more was queued, and queue_commit() will be called from cqe().
+	 * Optional.
 	 */
 	bool (*finish)(struct queue *q, struct io *io);
 

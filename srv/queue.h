@@ -134,7 +134,7 @@ static inline struct io_uring_sqe *queue_rw_step(struct queue *q, struct io *io,
 	return sqe;
 }
 
-/* For modes: the mode's own part of the request is over; carry on. */
+/* For modes: end the request with io->result.  Its target is not asked again. */
 void queue_commit(struct queue *q, struct io *io);
 
 /* No step of the request is in flight any more: its target decides. */

@@ -24,7 +24,7 @@ enum verdict {
 
 /*
  * struct target_ops - one kind of target
- * Static tables, one per file in targets/, listed in target.c.
+ * Static tables, one per file in targets/, listed in target.c and targets/targets.h.
  */
 struct target_ops {
 	const char *name;
@@ -44,9 +44,8 @@ struct target_ops {
 	int (*check)(const struct target *t);
 
 	/*
-	 * Open the legs, fill t->lim and t->max_steps.  In
-	 * the process that runs `add`.  0, or -errno after a message, with
-	 * nothing open.  Required.
+	 * Open the legs, fill t->lim, t->nr_legs and t->max_steps.  In the process that
+	 * runs `add`.  0, or -errno after a message, with nothing open.  Required.
 	 */
 	int (*open)(struct target *t);
 
@@ -56,7 +55,7 @@ struct target_ops {
 	 */
 	u32 (*arrangement)(const struct target *t);
 
-	/* Undo open().  Optional. */
+	/* Undo open(), which may have failed, or not been called.  Optional. */
 	void (*close)(struct target *t);
 
 	/*
