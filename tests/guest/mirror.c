@@ -21,6 +21,7 @@
 #include "dev.h"
 #include "mode.h"
 #include "pattern.h"
+#include "rwdisk.h"
 #include "tleg.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
@@ -32,7 +33,8 @@
 #define BAD_BYTE	(BAD_SECTOR * 512)
 
 static u8 *model, *buf;
-static u32 block;	/* of the device that was opened last */
+/* Of them; the block is that of the device that was opened last. */
+static struct rwdisk disk = { .size = SIZE, .small = 32768, .large = MAX_IO };
 
 static void setup(void)
 {
@@ -40,6 +42,8 @@ static void setup(void)
 	tlegs_sweep();
 	model = page_alloc(SIZE);
 	buf = page_alloc(SIZE);
+	disk.model = model;
+	disk.buf = buf;
 }
 
 TestSuite(mirror, .init = setup, .fini = tlegs_sweep, .timeout = 200);
@@ -57,7 +61,7 @@ static int open_dev(int id)
 {
 	int fd = dev_open(id, "", O_RDWR | O_DIRECT);
 
-	must(!ioctl(fd, BLKSSZGET, &block), "device %d: BLKSSZGET: %s", id, strerror(errno));
+	must(!ioctl(fd, BLKSSZGET, &disk.block), "device %d: BLKSSZGET: %s", id, strerror(errno));
 	return fd;
 }
 
@@ -73,37 +77,6 @@ static int add(const char *mode, unsigned int nr, const struct null_disk *opts)
 		args[n++] = leg(i, opts ? &opts[i] : NULL);
 	}
 	return cli_add(args);
-}
-
-static void random_range(u32 *off, u32 *len)
-{
-	*off = random() % (SIZE / block) * block;
-	*len = (1 + random() % ((random() % 4 ? 32768 : MAX_IO) / block)) * block;
-	if (*len > SIZE - *off)
-		*len = SIZE - *off;
-}
-
-static void write_random(int dev, unsigned int nr)
-{
-	for (unsigned int i = 0; i < nr; i++) {
-		u32 off, len;
-
-		random_range(&off, &len);
-		pat_fill(model + off, len, random(), off);
-		memcpy(buf, model + off, len);
-		file_write(dev, buf, len, off);
-	}
-}
-
-static void read_random(int dev, unsigned int nr, const char *what)
-{
-	for (unsigned int i = 0; i < nr; i++) {
-		u32 off, len;
-
-		random_range(&off, &len);
-		file_read(dev, buf, len, off);
-		mem_is(buf, model + off, len, "%s: %u bytes at %u", what, len, off);
-	}
 }
 
 static void leg_is(unsigned int i, const char *what)
@@ -131,8 +104,8 @@ static void legs_have_what_was_written(const char *mode, unsigned int nr)
 	snprintf(what, sizeof(what), "%s, %u legs", mode, nr);
 	id = add(mode, nr, NULL);
 	dev = open_dev(id);
-	write_random(dev, 80);
-	read_random(dev, 60, what);
+	rwdisk_write(&disk, dev, 80);
+	rwdisk_read(&disk, dev, 60, what);
 	must(!fsync(dev), "%s: fsync: %s", what, strerror(errno));
 	list_has(id, "\"degraded\":false", what);
 	close(dev);
@@ -162,7 +135,7 @@ static void zero_and_discard(int dev, const char *what, bool must_offer)
 		file_write(dev, buf + off, MAX_IO, off);
 	must(!ioctl(dev, BLKZEROOUT, range), "%s: BLKZEROOUT: %s", what, strerror(errno));
 	memset(model + range[0], 0, range[1]);
-	read_random(dev, 60, what);
+	rwdisk_read(&disk, dev, 60, what);
 	/* what a discarded range holds is not told, so as it is read */
 	range[0] = 6 << 20;
 	range[1] = 1 << 20;
@@ -195,7 +168,7 @@ static void write_survives(const char *mode, unsigned int bad, unsigned int nr)
 	opts[bad].badblocks = "+4096-4103";
 	id = add(mode, nr, opts);
 	dev = open_dev(id);
-	write_random(dev, 20);
+	rwdisk_write(&disk, dev, 20);
 	list_has(id, "\"legs\"", what);
 	/* across the bad sectors, and at them */
 	pat_fill(model + BAD_BYTE - 8192, 65536, 99, BAD_BYTE - 8192);
@@ -203,8 +176,8 @@ static void write_survives(const char *mode, unsigned int bad, unsigned int nr)
 	file_write(dev, buf, 65536, BAD_BYTE - 8192);
 	list_has(id, "\"degraded\":true", what);
 	list_has(id, "\"state\":\"dropped\"", what);
-	write_random(dev, 40);
-	read_random(dev, 60, what);
+	rwdisk_write(&disk, dev, 40);
+	rwdisk_read(&disk, dev, 60, what);
 	close(dev);
 	cli_del(id);
 	for (unsigned int i = 0; i < nr; i++) {
@@ -320,7 +293,7 @@ static unsigned int killed(const char *mode, unsigned int ms)
 	unsigned int failed = 0;
 	u64 start;
 
-	write_random(dev, 30);
+	rwdisk_write(&disk, dev, 30);
 	close(dev);
 	for (unsigned int i = 0; i < 6; i++) {
 		c[i] = client_start(&(struct client_job){
@@ -458,21 +431,9 @@ Test(mirror, without_the_right_it_is_refused)
 	}
 }
 
-/* Flush requests that leg @i has completed. */
-static unsigned long flushes(unsigned int i)
+static u64 flushes(unsigned int i)
 {
-	const char *dev = tleg_path(i) + strlen("/dev/");
-	unsigned long v[17] = { 0 };
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/block/%s/stat", dev);
-	f = fopen(path, "r");
-	must(f, "%s: %s", path, strerror(errno));
-	for (unsigned int n = 0; n < 17; n++)
-		must(fscanf(f, "%lu", &v[n]) == 1, "%s has %u numbers", path, n);
-	fclose(f);
-	return v[15];
+	return disk_stat(tleg_path(i), DISK_FLUSHES);
 }
 
 Test(mirror, a_flush_reaches_every_leg)
@@ -482,12 +443,12 @@ Test(mirror, a_flush_reaches_every_leg)
 
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		int id = add(mode_names[m], 3, opts), dev = open_dev(id);
-		unsigned long before[3];
+		u64 before[3];
 
 		for (unsigned int n = 0; n < 5; n++) {
 			for (unsigned int i = 0; i < 3; i++)
 				before[i] = flushes(i);
-			write_random(dev, 1);
+			rwdisk_write(&disk, dev, 1);
 			must(!fsync(dev), "%s: fsync: %s", mode_names[m], strerror(errno));
 			for (unsigned int i = 0; i < 3; i++)
 				must(flushes(i) > before[i], "%s: no flush on leg %u", mode_names[m], i);
@@ -568,9 +529,9 @@ Test(mirror, the_coarsest_leg_decides_the_blocks)
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		int id = add(mode_names[m], 2, opts), dev = open_dev(id);
 
-		cr_assert_eq(block, 4096, "%s: blocks of %u", mode_names[m], block);
-		write_random(dev, 30);
-		read_random(dev, 30, mode_names[m]);
+		cr_assert_eq(disk.block, 4096, "%s: blocks of %u", mode_names[m], disk.block);
+		rwdisk_write(&disk, dev, 30);
+		rwdisk_read(&disk, dev, 30, mode_names[m]);
 		cr_assert_eq(pread(dev, buf, 512, 512), -1, "%s: half a block was read", mode_names[m]);
 		list_has(id, "\"degraded\":false", mode_names[m]);
 		close(dev);
@@ -597,8 +558,8 @@ Test(mirror, files_are_legs_too)
 		id = cli_add(CLI("add", "-t", "mirror", "-m", mode_names[m], "-q", "2", "-d", "8", "-l",
 				 paths[0], "-l", paths[1]));
 		dev = open_dev(id);
-		write_random(dev, 60);
-		read_random(dev, 60, mode_names[m]);
+		rwdisk_write(&disk, dev, 60);
+		rwdisk_read(&disk, dev, 60, mode_names[m]);
 		/* zeroes and discards are requests of their own here, null_blk has none */
 		must(dev_attr(id, "queue/write_zeroes_max_bytes"), "%s: files can be zeroed", mode_names[m]);
 		zero_and_discard(dev, mode_names[m], true);
@@ -621,7 +582,7 @@ Test(mirror, devices_come_and_go)
 	for (unsigned int i = 0; i < 12; i++) {
 		int id = add(mode_names[i % cli_modes()], 2, NULL), dev = open_dev(id);
 
-		write_random(dev, 3);
+		rwdisk_write(&disk, dev, 3);
 		close(dev);
 		cli_del(id);
 	}

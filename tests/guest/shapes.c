@@ -246,8 +246,8 @@ Test(shapes, have_the_segments_of_the_legs_in_every_mode_that_lends)
 		int id;
 
 		make_legs(1, &opt);
-		segs = disk_queue_attr(legs[0], "max_segments");
-		size = disk_queue_attr(legs[0], "max_segment_size");
+		segs = disk_attr(legs[0], "queue/max_segments");
+		size = disk_attr(legs[0], "queue/max_segment_size");
 		cr_assert(segs < 65535 && size < UINT32_MAX, "%lu segments of %lu bytes", segs, size);
 		id = add(mode_names[m], 1);
 		cr_assert_eq(dev_attr(id, "queue/max_segments"), lends ? segs : 65535, "%s", mode_names[m]);

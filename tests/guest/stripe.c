@@ -16,8 +16,11 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "dev.h"
 #include "mode.h"
 #include "pattern.h"
+#include "rwdisk.h"
+#include "tleg.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
 
@@ -28,29 +31,22 @@
 #define MAX_IO		(1 << 20)
 #define IOV_MAX_HERE	64
 
-static const char *const names[MAX_LEGS_HERE] = {
-	DISK_NULL_PREFIX "leg0", DISK_NULL_PREFIX "leg1", DISK_NULL_PREFIX "leg2",
-};
-static char paths[MAX_LEGS][64];
+static const char *paths[MAX_LEGS];
 static u8 *model, *buf;
-static u32 size, block;	/* of the device that was opened last */
+/* Of them; size and block are those of the device that was opened last. */
+static struct rwdisk disk = { .small = 65536, .large = MAX_IO };
 
 static void setup(void)
 {
 	raw_need();
-	cli_sweep();
-	disk_null_sweep();
+	tlegs_sweep();
 	model = page_alloc(SIZE);
 	buf = page_alloc(SIZE);
+	disk.model = model;
+	disk.buf = buf;
 }
 
-static void teardown(void)
-{
-	cli_sweep();
-	disk_null_sweep();
-}
-
-TestSuite(stripe, .init = setup, .fini = teardown, .timeout = 240);
+TestSuite(stripe, .init = setup, .fini = tlegs_sweep, .timeout = 240);
 
 static void make_legs(unsigned int nr, const struct null_disk *opts)
 {
@@ -59,8 +55,7 @@ static void make_legs(unsigned int nr, const struct null_disk *opts)
 
 		if (!o.mb)
 			o.mb = LEG_MB;
-		disk_null(names[i], &o, -1);
-		snprintf(paths[i], sizeof(paths[i]), "%s", disk_null_path(names[i]));
+		paths[i] = tleg_null(i, &o);
 	}
 	memset(model, 0, SIZE);
 }
@@ -82,49 +77,13 @@ static int add(const char *mode, unsigned int nr, const char *chunk)
 
 static int open_dev(int id)
 {
-	char path[32];
+	int fd = dev_open(id, "", O_RDWR | O_DIRECT);
 	u64 bytes;
-	int fd;
 
-	snprintf(path, sizeof(path), "/dev/ublkb%d", id);
-	fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
-	must(fd >= 0, "%s: %s", path, strerror(errno));
-	must(!ioctl(fd, BLKSSZGET, &block) && !ioctl(fd, BLKGETSIZE64, &bytes), "%s: %s", path,
+	must(!ioctl(fd, BLKSSZGET, &disk.block) && !ioctl(fd, BLKGETSIZE64, &bytes), "device %d: %s", id,
 	     strerror(errno));
-	size = bytes;
+	disk.size = bytes;
 	return fd;
-}
-
-static void random_range(u32 *off, u32 *len)
-{
-	*off = random() % (size / block) * block;
-	*len = (1 + random() % ((random() % 4 ? 65536 : MAX_IO) / block)) * block;
-	if (*len > size - *off)
-		*len = size - *off;
-}
-
-static void write_random(int dev, unsigned int nr)
-{
-	for (unsigned int i = 0; i < nr; i++) {
-		u32 off, len;
-
-		random_range(&off, &len);
-		pat_fill(model + off, len, random(), off);
-		memcpy(buf, model + off, len);
-		file_write(dev, buf, len, off);
-	}
-}
-
-static void read_random(int dev, unsigned int nr, const char *what)
-{
-	for (unsigned int i = 0; i < nr; i++) {
-		u32 off, len;
-
-		random_range(&off, &len);
-		memset(buf, 0x5a, len);
-		file_read(dev, buf, len, off);
-		mem_is(buf, model + off, len, "%s: %u bytes at %u", what, len, off);
-	}
 }
 
 /* The model is dealt out to the legs, a chunk at a time. */
@@ -134,11 +93,11 @@ static void legs_are(unsigned int nr, u32 chunk, const char *what)
 		int fd = open(paths[i], O_RDONLY | O_DIRECT | O_CLOEXEC);
 		u32 at = 0;
 
+		/* a file where there is no direct I/O */
 		if (fd < 0)
-			fd = open(paths[i], O_RDONLY | O_CLOEXEC);
-		must(fd >= 0, "%s: %s", paths[i], strerror(errno));
-		file_read(fd, buf, size / nr, 0);
-		for (u32 off = i * chunk; off < size; off += nr * chunk, at += chunk)
+			fd = tleg_open(i, O_RDONLY);
+		file_read(fd, buf, disk.size / nr, 0);
+		for (u32 off = i * chunk; off < disk.size; off += nr * chunk, at += chunk)
 			mem_is(buf + at, model + off, chunk, "%s: leg %u, at %u", what, i, at);
 		close(fd);
 	}
@@ -154,9 +113,9 @@ static void bytes_are_in_their_place(const char *mode, unsigned int nr, u32 chun
 	make_legs(nr, NULL);
 	id = add(mode, nr, text);
 	dev = open_dev(id);
-	cr_assert_eq(size, LEG_SIZE / chunk * chunk * nr, "%s: %u bytes", what, size);
-	write_random(dev, 60);
-	read_random(dev, 40, what);
+	cr_assert_eq(disk.size, LEG_SIZE / chunk * chunk * nr, "%s: %u bytes", what, disk.size);
+	rwdisk_write(&disk, dev, 60);
+	rwdisk_read(&disk, dev, 40, what);
 	must(!fsync(dev), "%s: fsync: %s", what, strerror(errno));
 	close(dev);
 	cli_del(id);
@@ -178,42 +137,24 @@ Test(stripe, each_byte_is_in_its_place_in_every_mode)
 	bytes_are_in_their_place("register", 2, 512);
 }
 
-static unsigned long stat_of(unsigned int i, unsigned int field)
-{
-	unsigned long v[17] = { 0 };
-	char path[96];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/block/%s/stat", paths[i] + strlen("/dev/"));
-	f = fopen(path, "r");
-	must(f, "%s: %s", path, strerror(errno));
-	for (unsigned int n = 0; n < 17; n++)
-		must(fscanf(f, "%lu", &v[n]) == 1, "%s has %u numbers", path, n);
-	fclose(f);
-	return v[field];
-}
-
-#define STAT_WRITES	4
-#define STAT_FLUSHES	15
-
 Test(stripe, a_flush_reaches_every_leg)
 {
 	static const struct null_disk opts[3] = { { .cache_mb = 1 }, { .cache_mb = 1 }, { .cache_mb = 1 } };
 
 	for (unsigned int m = 0; m < cli_modes(); m++) {
-		unsigned long before[3];
+		u64 before[3];
 		int id, dev;
 
 		make_legs(3, opts);
 		id = add(mode_names[m], 3, "64K");
 		dev = open_dev(id);
 		for (unsigned int i = 0; i < 3; i++)
-			before[i] = stat_of(i, STAT_FLUSHES);
+			before[i] = disk_stat(paths[i], DISK_FLUSHES);
 		/* in one chunk of one leg */
 		file_write(dev, buf, 4096, 0);
 		must(!fsync(dev), "%s: fsync: %s", mode_names[m], strerror(errno));
 		for (unsigned int i = 0; i < 3; i++)
-			must(stat_of(i, STAT_FLUSHES) > before[i], "%s: no flush on leg %u", mode_names[m], i);
+			must(disk_stat(paths[i], DISK_FLUSHES) > before[i], "%s: no flush on leg %u", mode_names[m], i);
 		close(dev);
 		cli_del(id);
 	}
@@ -231,11 +172,11 @@ Test(stripe, what_touches_on_a_leg_is_one_request_there)
 		id = add(mode_names[m], 2, "4K");
 		dev = open_dev(id);
 		for (unsigned int n = 0; n < 4; n++) {
-			unsigned long before = stat_of(1, STAT_WRITES);
+			u64 before = disk_stat(paths[1], DISK_WRITES), nr;
 
 			file_write(dev, buf, 128 << 10, n << 20);
-			cr_assert_leq(stat_of(1, STAT_WRITES) - before, 2, "%s: %lu requests",
-				      mode_names[m], stat_of(1, STAT_WRITES) - before);
+			nr = disk_stat(paths[1], DISK_WRITES) - before;
+			cr_assert_leq(nr, 2, "%s: %llu requests", mode_names[m], (unsigned long long)nr);
 		}
 		close(dev);
 		cli_del(id);
@@ -266,8 +207,8 @@ static void leg_fails(const char *mode)
 	}
 	/* around it nothing has changed */
 	memset(buf, 0x33, 64 << 10);
-	memset(model, 0x33, size);
-	for (u32 off = 0; off < size; off += 64 << 10) {
+	memset(model, 0x33, disk.size);
+	for (u32 off = 0; off < disk.size; off += 64 << 10) {
 		if (off == bad)
 			continue;
 		res_is(rw_at(dev, true, 64 << 10, off), 64 << 10, "%s: at %u", mode, off);
@@ -288,16 +229,10 @@ Test(stripe, a_leg_that_fails_fails_that_request_only)
 		leg_fails(mode_names[m]);
 }
 
-static void make_files(unsigned int nr, const off_t *sizes)
+static void make_files(unsigned int nr, const u64 *sizes)
 {
-	for (unsigned int i = 0; i < nr; i++) {
-		int fd;
-
-		snprintf(paths[i], sizeof(paths[i]), "/tmp/leg-%u", i);
-		fd = open(paths[i], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-		must(fd >= 0 && !ftruncate(fd, sizes[i]), "%s: %s", paths[i], strerror(errno));
-		close(fd);
-	}
+	for (unsigned int i = 0; i < nr; i++)
+		paths[i] = tleg_file(i, sizes[i]);
 	memset(model, 0, SIZE);
 }
 
@@ -307,7 +242,7 @@ static unsigned int scatter(struct iovec *iov, u32 len)
 	unsigned int nr = 0;
 
 	for (u32 at = 0, n; len && nr < IOV_MAX_HERE; at += 2 * n, len -= n) {
-		n = nr + 1 == IOV_MAX_HERE ? len : (1 + random() % 8) * block;
+		n = nr + 1 == IOV_MAX_HERE ? len : (1 + random() % 8) * disk.block;
 		if (n > len)
 			n = len;
 		iov[nr++] = (struct iovec){ buf + at, n };
@@ -353,16 +288,16 @@ static void scattered(const char *mode, const char *chunk)
 	id = add(mode, MAX_LEGS, chunk);
 	dev = open_dev(id);
 	memset(model, 0, SIZE);
-	write_scattered(dev, 0, size);
+	write_scattered(dev, 0, disk.size);
 	for (unsigned int i = 0; i < 40; i++) {
 		u32 off, len;
 
-		random_range(&off, &len);
+		rwdisk_range(&disk, &off, &len);
 		write_scattered(dev, off, len);
-		random_range(&off, &len);
+		rwdisk_range(&disk, &off, &len);
 		read_scattered(dev, off, len, what);
 	}
-	read_scattered(dev, 0, size, what);
+	read_scattered(dev, 0, disk.size, what);
 	close(dev);
 	cli_del(id);
 	legs_are(MAX_LEGS, atoi(chunk), what);
@@ -371,7 +306,7 @@ static void scattered(const char *mode, const char *chunk)
 /* Chunks end within the pieces of a client's memory, and pieces within chunks. */
 Test(stripe, of_all_the_legs_there_can_be_takes_memory_in_pieces)
 {
-	off_t sizes[MAX_LEGS];
+	u64 sizes[MAX_LEGS];
 
 	srandom(3);
 	for (unsigned int i = 0; i < MAX_LEGS; i++)
@@ -389,9 +324,9 @@ static void zero_and_discard(int dev, const char *what)
 {
 	u64 range[2] = { (1 << 20) + 8192, 3 << 20 };
 
-	pat_fill(model, size, 77, 0);
-	memcpy(buf, model, size);
-	for (u32 off = 0; off < size; off += MAX_IO)
+	pat_fill(model, disk.size, 77, 0);
+	memcpy(buf, model, disk.size);
+	for (u32 off = 0; off < disk.size; off += MAX_IO)
 		file_write(dev, buf + off, MAX_IO, off);
 	must(!ioctl(dev, BLKZEROOUT, range), "%s: BLKZEROOUT: %s", what, strerror(errno));
 	memset(model + range[0], 0, range[1]);
@@ -400,12 +335,12 @@ static void zero_and_discard(int dev, const char *what)
 	must(!ioctl(dev, BLKDISCARD, range), "%s: BLKDISCARD: %s", what, strerror(errno));
 	/* files free the blocks, and these are zeroes then */
 	memset(model + range[0], 0, range[1]);
-	read_random(dev, 40, what);
+	rwdisk_read(&disk, dev, 40, what);
 }
 
 Test(stripe, zeroes_and_discards_reach_all_legs)
 {
-	static const off_t sizes[3] = { LEG_SIZE, LEG_SIZE, LEG_SIZE };
+	static const u64 sizes[3] = { LEG_SIZE, LEG_SIZE, LEG_SIZE };
 
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		int id, dev;
@@ -413,7 +348,7 @@ Test(stripe, zeroes_and_discards_reach_all_legs)
 		make_files(3, sizes);
 		id = add(mode_names[m], 3, "64K");
 		dev = open_dev(id);
-		cr_assert_eq(size, SIZE);
+		cr_assert_eq(disk.size, SIZE);
 		zero_and_discard(dev, mode_names[m]);
 		close(dev);
 		cli_del(id);
@@ -432,10 +367,10 @@ Test(stripe, the_smallest_leg_and_the_coarsest_blocks_decide)
 		make_legs(2, opts);
 		id = add(mode_names[m], 2, "12K");
 		dev = open_dev(id);
-		cr_assert_eq(block, 4096, "%s: blocks of %u", mode_names[m], block);
-		cr_assert_eq(size, 2 * (LEG_SIZE / 12288 * 12288), "%s: %u bytes", mode_names[m], size);
-		write_random(dev, 30);
-		read_random(dev, 30, mode_names[m]);
+		cr_assert_eq(disk.block, 4096, "%s: blocks of %u", mode_names[m], disk.block);
+		cr_assert_eq(disk.size, 2 * (LEG_SIZE / 12288 * 12288), "%s: %u bytes", mode_names[m], disk.size);
+		rwdisk_write(&disk, dev, 30);
+		rwdisk_read(&disk, dev, 30, mode_names[m]);
 		close(dev);
 		cli_del(id);
 		legs_are(2, 12288, mode_names[m]);
@@ -455,7 +390,7 @@ Test(stripe, what_cannot_be_is_refused_and_nothing_is_left)
 		{ "0", "--chunk", 2 }, { "1000", "--chunk", 2 }, { "2G", "--chunk", 2 },
 		{ "x", "--chunk", 2 }, { "8M", "smallest leg has 4194304 bytes", 1 },
 	};
-	static const off_t sizes[2] = { LEG_SIZE, LEG_SIZE + 4096 };
+	static const u64 sizes[2] = { LEG_SIZE, LEG_SIZE + 4096 };
 	static struct cli c;
 
 	make_files(2, sizes);
@@ -497,10 +432,8 @@ Test(stripe, may_be_wrapped)
 static void recover(int id, const char *mode, const char *chunk, unsigned int first, int status)
 {
 	static struct cli c;
-	char number[16];
 
-	snprintf(number, sizeof(number), "%d", id);
-	cli_run(&c, CLI("recover", "-n", number, "-t", "stripe", "-m", mode, "--chunk", chunk, "-l",
+	cli_run(&c, CLI("recover", "-n", cli_id(id), "-t", "stripe", "-m", mode, "--chunk", chunk, "-l",
 			paths[first], "-l", paths[!first]));
 	must(c.status == status, "recover with chunks of %s, leg %u first: status %d: %s", chunk, first,
 	     c.status, c.err);
@@ -515,13 +448,13 @@ Test(stripe, is_taken_over_as_it_was_laid_out_only)
 	id = cli_add(CLI("add", "-t", "stripe", "--recovery", "-m", mode, "--chunk", "64K", "-l", paths[0],
 			 "-l", paths[1]));
 	dev = open_dev(id);
-	write_random(dev, 20);
+	rwdisk_write(&disk, dev, 20);
 	must(!kill(cli_pid(id), SIGKILL), "the server is not there");
 	recover(id, mode, "64K", 1, 1);
 	recover(id, mode, "128K", 0, 1);
 	recover(id, mode, "64K", 0, 0);
-	read_random(dev, 40, "after the recovery");
-	write_random(dev, 20);
+	rwdisk_read(&disk, dev, 40, "after the recovery");
+	rwdisk_write(&disk, dev, 20);
 	close(dev);
 	cli_del(id);
 	legs_are(2, 64 << 10, "after the recovery");

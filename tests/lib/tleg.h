@@ -18,7 +18,7 @@
 #include "check.h"
 #include "tmpfile.h"
 
-#define TLEGS_MAX	8
+#define TLEGS_MAX	16	/* of one target at most */
 
 /* What becomes of I/O to a leg of tleg_over(). */
 enum tleg_fault {

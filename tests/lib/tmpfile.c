@@ -119,16 +119,43 @@ void disk_for_ours(const char *path, void (*fn)(const char *name))
 		closedir(dir);
 }
 
-u64 disk_queue_attr(const char *path, const char *name)
+/* What @attr of the disk says, as text of @size bytes at most. */
+static void disk_attr_text(const char *path, const char *attr, char *text, size_t size)
 {
-	char attr[96], text[32] = "";
+	char name[128];
+	ssize_t len;
 	int fd;
 
-	snprintf(attr, sizeof(attr), "/sys/block/%s/queue/%s", strrchr(path, '/') + 1, name);
-	fd = open(attr, O_RDONLY | O_CLOEXEC);
-	must(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "%s: %s", attr, strerror(errno));
+	snprintf(name, sizeof(name), "/sys/block/%s/%s", strrchr(path, '/') + 1, attr);
+	fd = file_open(name, O_RDONLY);
+	len = read(fd, text, size - 1);
+	must(len > 0, "%s: %s", name, strerror(errno));
+	text[len] = '\0';
 	close(fd);
+}
+
+u64 disk_attr(const char *path, const char *attr)
+{
+	char text[32];
+
+	disk_attr_text(path, attr, text, sizeof(text));
 	return strtoull(text, NULL, 10);
+}
+
+u64 disk_stat(const char *path, enum disk_stat nr)
+{
+	char text[512], *at = text;
+	u64 value = 0;
+
+	disk_attr_text(path, "stat", text, sizeof(text));
+	for (unsigned int i = 0; i <= nr; i++) {
+		char *end;
+
+		value = strtoull(at, &end, 10);
+		must(end != at, "stat of %s has %u numbers: %s", path, i, text);
+		at = end;
+	}
+	return value;
 }
 
 void disk_null_sweep(void)

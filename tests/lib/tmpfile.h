@@ -46,8 +46,16 @@ void disk_null_sweep(void);
 /* Calls @fn for each entry of directory @path, if there is one, whose name is a test's. */
 void disk_for_ours(const char *path, void (*fn)(const char *name));
 
-/* A number that /sys/block has of the disk at @path, which stands in /dev: queue/@name. */
-u64 disk_queue_attr(const char *path, const char *name);
+/* The number that /sys/block has in @attr of the disk at @path, which stands in /dev. */
+u64 disk_attr(const char *path, const char *attr);
+
+/* Of the numbers in its stat: requests that are done, and sectors of them. */
+enum disk_stat {
+	DISK_WRITES = 4,
+	DISK_SECTORS_WRITTEN = 6,
+	DISK_FLUSHES = 15,
+};
+u64 disk_stat(const char *path, enum disk_stat nr);
 
 /* Opens what is there, with O_CLOEXEC, or the test ends. */
 int file_open(const char *path, int flags);
