@@ -9,8 +9,7 @@
 #define IDENTITY_PART_BITS	24
 #define IDENTITY_PART		((1ULL << IDENTITY_PART_BITS) - 1)
 
-/* FNV-1a */
-static u32 identity_hash(const void *data, size_t len)
+u32 identity_hash(const void *data, size_t len)
 {
 	const u8 *byte = data;
 	u32 hash = 2166136261U;

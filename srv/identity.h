@@ -20,6 +20,9 @@
 
 struct target;
 
+/* FNV-1a: what the numbers here, and those of target_ops.arrangement, are made with. */
+u32 identity_hash(const void *data, size_t len);
+
 /*
  * A hash of @target's name and of what its open legs are, in whatever order: the
  * same as long as they are the same files or devices, by whatever names.

@@ -196,6 +196,14 @@ int legs_check_block(u64 block)
 	return -EINVAL;
 }
 
+int legs_check_several(const char *target, const struct strlist *paths, u64 block)
+{
+	if (paths->nr >= 2)
+		return legs_check_block(block);
+	log_err("target %s takes two --leg PATH or more, here are %u", target, paths->nr);
+	return -EINVAL;
+}
+
 static int legs_check_paths(const struct strlist *paths)
 {
 	for (unsigned int i = 0; i < paths->nr; i++) {

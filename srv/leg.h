@@ -70,6 +70,9 @@ int legs_open_any(struct leg *legs, const struct strlist *paths, u64 size, u32 b
 /* Is it what --block takes?  0 is.  0, or -EINVAL after a message. */
 int legs_check_block(u64 block);
 
+/* The same, and two or more legs for @target. */
+int legs_check_several(const char *target, const struct strlist *paths, u64 block);
+
 void legs_close(struct leg *legs, unsigned int nr);
 
 #endif

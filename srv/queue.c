@@ -320,9 +320,9 @@ static int queue_init(struct queue *q)
 {
 	int ret = queue_ring_init(q);
 
-	queue_rules_init(q);
 	if (ret)
 		return ret;
+	queue_rules_init(q);
 	ret = queue_files_init(q);
 	if (!ret)
 		ret = queue_descs_init(q);

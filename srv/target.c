@@ -65,3 +65,21 @@ void target_leg_json(const struct leg *leg, struct json *j)
 	json_bool(j, "direct", leg->direct);
 	json_u64(j, "size", leg->lim.size);
 }
+
+void target_legs_json(struct target *t, struct json *j)
+{
+	json_open(j, "legs", '[');
+	for (unsigned int i = 0; i < t->nr_legs; i++) {
+		json_open(j, NULL, '{');
+		target_leg_json(&t->legs[i], j);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
+void target_legs_text(struct target *t, FILE *out)
+{
+	for (unsigned int i = 0; i < t->nr_legs; i++)
+		fprintf(out, "  leg %u  %s%s\n", i, t->legs[i].absolute,
+			t->legs[i].direct ? "" : "  (through the page cache)");
+}

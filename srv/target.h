@@ -129,7 +129,11 @@ void target_destroy(struct target *t);
 /* Bytes of each io->tio, with those of what it wraps; a multiple of 8. */
 size_t target_io_size(const struct target *t);
 
-/* For status callbacks: what every leg tells, inside an open object or line. */
+/* For status callbacks: what every leg tells, inside an open object. */
 void target_leg_json(const struct leg *leg, struct json *j);
+
+/* Status callbacks that tell of the legs only: a list "legs"; a line for each. */
+void target_legs_json(struct target *t, struct json *j);
+void target_legs_text(struct target *t, FILE *out);
 
 #endif

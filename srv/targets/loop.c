@@ -3,7 +3,6 @@
  * Target loop: one leg, a file or a block device.
  */
 #include <errno.h>
-#include <stdio.h>
 
 #include "../log.h"
 #include "targets.h"
@@ -71,22 +70,6 @@ static enum verdict loop_settle(struct target *t, void *tq, struct io *io)
 	return VERDICT_DONE;
 }
 
-static void loop_status_json(struct target *t, struct json *j)
-{
-	json_open(j, "legs", '[');
-	json_open(j, NULL, '{');
-	target_leg_json(&t->legs[0], j);
-	json_close(j, '}');
-	json_close(j, ']');
-}
-
-static void loop_status_text(struct target *t, FILE *out)
-{
-	const struct leg *leg = &t->legs[0];
-
-	fprintf(out, "  leg 0  %s%s\n", leg->absolute, leg->direct ? "" : "  (through the page cache)");
-}
-
 const struct target_ops target_loop = {
 	.name		= "loop",
 	.summary	= "one file or block device",
@@ -97,6 +80,6 @@ const struct target_ops target_loop = {
 	.close		= loop_close,
 	.plan		= loop_plan,
 	.settle		= loop_settle,
-	.status_json	= loop_status_json,
-	.status_text	= loop_status_text,
+	.status_json	= target_legs_json,
+	.status_text	= target_legs_text,
 };

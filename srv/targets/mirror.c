@@ -91,10 +91,7 @@ static int mirror_check(const struct target *t)
 {
 	const struct mirror_conf *conf = t->conf;
 
-	if (conf->legs.nr >= 2)
-		return legs_check_block(conf->block);
-	log_err("target mirror takes two --leg PATH or more, here are %u", conf->legs.nr);
-	return -EINVAL;
+	return legs_check_several(t->ops->name, &conf->legs, conf->block);
 }
 
 static int mirror_open(struct target *t)

@@ -62,10 +62,7 @@ static int stripe_check(const struct target *t)
 {
 	const struct stripe_conf *conf = t->conf;
 
-	if (conf->legs.nr >= 2)
-		return legs_check_block(conf->block);
-	log_err("target stripe takes two --leg PATH or more, here are %u", conf->legs.nr);
-	return -EINVAL;
+	return legs_check_several(t->ops->name, &conf->legs, conf->block);
 }
 
 /* The device's limits, of those that all legs have together. */
@@ -120,20 +117,21 @@ static int stripe_open(struct target *t)
 		return -ENOMEM;
 	*s = (struct stripe){ .chunk = conf->chunk, .nr = conf->legs.nr };
 	ret = legs_open_any(t->legs, &conf->legs, conf->size, conf->block, t->patience_ms, &t->lim);
-	if (!ret) {
-		ret = stripe_limits(t, s);
-		if (ret)
-			legs_close(t->legs, s->nr);
-	}
-	if (ret) {
-		free(s);
-		return ret;
-	}
+	if (ret)
+		goto free;
+	ret = stripe_limits(t, s);
+	if (ret)
+		goto close;
 	stripe_tell_tails(t, s, conf->size);
 	t->priv = s;
 	t->nr_legs = s->nr;
 	t->max_steps = STRIPE_PARTS;
 	return 0;
+close:
+	legs_close(t->legs, s->nr);
+free:
+	free(s);
+	return ret;
 }
 
 static void stripe_close(struct target *t)
@@ -147,12 +145,12 @@ static void stripe_close(struct target *t)
 static u32 stripe_arrangement(const struct target *t)
 {
 	const struct stripe *s = t->priv;
-	u32 sum = s->chunk / SECTOR_SIZE * 2654435761U;
+	u32 words[1 + MAX_LEGS] = { s->chunk / SECTOR_SIZE };
 
 	for (unsigned int i = 0; i < s->nr; i++)
-		sum = (sum ^ identity_of_legs(t->ops->name, &t->legs[i], 1)) * 16777619U;
+		words[1 + i] = identity_of_legs(t->ops->name, &t->legs[i], 1);
 	/* The legs' own sum is added to it: with the low bits of the same it would cancel out. */
-	return sum >> 8;
+	return identity_hash(words, (1 + s->nr) * sizeof(words[0])) >> 8;
 }
 
 /* The next round of a request's data. */
@@ -226,13 +224,7 @@ static void stripe_status_json(struct target *t, struct json *j)
 	const struct stripe *s = t->priv;
 
 	json_u64(j, "chunk", s->chunk);
-	json_open(j, "legs", '[');
-	for (unsigned int i = 0; i < t->nr_legs; i++) {
-		json_open(j, NULL, '{');
-		target_leg_json(&t->legs[i], j);
-		json_close(j, '}');
-	}
-	json_close(j, ']');
+	target_legs_json(t, j);
 }
 
 static void stripe_status_text(struct target *t, FILE *out)
@@ -240,9 +232,7 @@ static void stripe_status_text(struct target *t, FILE *out)
 	const struct stripe *s = t->priv;
 
 	fprintf(out, "  chunks of %" PRIu64 " bytes\n", s->chunk);
-	for (unsigned int i = 0; i < t->nr_legs; i++)
-		fprintf(out, "  leg %u  %s%s\n", i, t->legs[i].absolute,
-			t->legs[i].direct ? "" : "  (through the page cache)");
+	target_legs_text(t, out);
 }
 
 const struct target_ops target_stripe = {
