@@ -192,16 +192,11 @@ static void assemble_sort(const struct candidate *c, unsigned int nr, struct ass
  */
 static u8 assemble_source(const struct assembly *a)
 {
-	u32 rest;
-
 	if (a->set.source == FORMAT_NO_SOURCE && a->set.clean)
 		return FORMAT_NO_SOURCE;
 	if (a->set.source != FORMAT_NO_SOURCE && a->serve >> a->set.source & 1)
 		return a->set.source;
-	for (rest = a->serve; rest; rest &= rest - 1)
-		if (!a->set.legs[__builtin_ctz(rest)].write_mostly)
-			return __builtin_ctz(rest);
-	return __builtin_ctz(a->serve);
+	return super_first(&a->set, a->serve);
 }
 
 /* The speaker's word on legs that are in sync and not here, or not fit. */

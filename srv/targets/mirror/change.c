@@ -43,22 +43,11 @@ static void change_state(struct super_set *s, u32 slots, enum format_state state
 		s->legs[__builtin_ctz(slots)].state = state;
 }
 
-/* The first leg in sync, better one that is meant to be read. */
-static u8 change_best(const struct super_set *s)
-{
-	u32 slots = super_slots(s, FORMAT_IN_SYNC), rest;
-
-	for (rest = slots; rest; rest &= rest - 1)
-		if (!s->legs[__builtin_ctz(rest)].write_mostly)
-			return __builtin_ctz(rest);
-	return __builtin_ctz(slots);
-}
-
 /* The source is gone: what the others have there is as good as any. */
 static void change_source(struct super_set *s)
 {
 	if (s->source != FORMAT_NO_SOURCE && s->legs[s->source].state != FORMAT_IN_SYNC)
-		s->source = change_best(s);
+		s->source = super_first(s, super_slots(s, FORMAT_IN_SYNC));
 }
 
 void change_start(struct super_set *s, u64 tag, u32 missing, u32 absent, u8 source)

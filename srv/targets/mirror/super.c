@@ -30,6 +30,14 @@ u32 super_slots(const struct super_set *s, enum format_state state)
 	return slots;
 }
 
+u8 super_first(const struct super_set *s, u32 slots)
+{
+	for (u32 rest = slots; rest; rest &= rest - 1)
+		if (!s->legs[__builtin_ctz(rest)].write_mostly)
+			return __builtin_ctz(rest);
+	return __builtin_ctz(slots);
+}
+
 /* Without a sum that could overflow. */
 static u64 super_divide_up(u64 v, u64 by)
 {

@@ -109,6 +109,9 @@ bool super_knows(const struct super_set *s, unsigned int slot, struct super_even
 /* Legs of @s in state @state, by slot. */
 u32 super_slots(const struct super_set *s, enum format_state state);
 
+/* The first leg of @slots, better one that is meant to be read.  There is one. */
+u8 super_first(const struct super_set *s, u32 slots);
+
 /* How many bits a bitmap has, and how many bytes it takes on a leg. */
 u64 super_chunks(const struct super_set *s);
 u64 super_bitmap_bytes(const struct super_set *s);
