@@ -77,8 +77,7 @@ static void queue_request(struct queue *q, struct io *io)
 	io->nr_steps = 0;
 	pace_begin(&q->pace);
 
-	q->target->ops->plan(q->target, q->tq, io);
-	if (io->nr_steps)
+	if (likely(q->target->ops->plan(q->target, q->tq, io) == VERDICT_STEPS))
 		queue_run(q, io);
 	else
 		queue_finish(q, io);

@@ -17,9 +17,10 @@
 
 struct target;
 
+/* What a target says of a request. */
 enum verdict {
 	VERDICT_DONE,	/* io->result is set: commit */
-	VERDICT_AGAIN,	/* new steps are planned */
+	VERDICT_STEPS,	/* steps are planned: run them */
 };
 
 /*
@@ -74,11 +75,10 @@ struct target_ops {
 	void *(*queue)(struct target *t, unsigned int qid);
 
 	/*
-	 * Plan the steps of a request whose description stands in io.  No step:
-	 * io->result must be set, and the request is over.  In the queue's
-	 * thread; must not block or allocate.  Required.
+	 * Plan the steps of a request whose description stands in io, or set io->result.
+	 * In the queue's thread; must not block or allocate.  Required.
 	 */
-	void (*plan)(struct target *t, void *tq, struct io *io);
+	enum verdict (*plan)(struct target *t, void *tq, struct io *io);
 
 	/*
 	 * Every step is DONE.  Set io->result, or plan again (io->nr_steps = 0,

@@ -229,18 +229,20 @@ static void fault_die(void)
 	kill(getpid(), SIGKILL);
 }
 
-static void fault_plan_inner(struct target *t, struct fault_queue *fq, struct io *io)
+static enum verdict fault_plan_inner(struct target *t, struct fault_queue *fq, struct io *io)
 {
 	const struct fault_conf *conf = t->conf;
 	struct fault *f = t->priv;
 
-	t->inner->ops->plan(t->inner, fq->inner, io);
+	enum verdict verdict = t->inner->ops->plan(t->inner, fq->inner, io);
+
 	/* An inner target without legs has nothing else that could fail. */
-	if (fault_io(t, io)->faulty && f->kind == FAULT_ERROR && !io->nr_steps)
+	if (fault_io(t, io)->faulty && f->kind == FAULT_ERROR && verdict == VERDICT_DONE)
 		io->result = -(int)conf->err;
+	return verdict;
 }
 
-static void fault_plan(struct target *t, void *tq, struct io *io)
+static enum verdict fault_plan(struct target *t, void *tq, struct io *io)
 {
 	struct fault_queue *fq = tq;
 	struct fault *f = t->priv;
@@ -256,9 +258,9 @@ static void fault_plan(struct target *t, void *tq, struct io *io)
 	if (hit && f->kind == FAULT_DELAY) {
 		io_add_step(io, STEP_DELAY, 0);
 		io->steps[0].want = -ETIME;
-		return;
+		return VERDICT_STEPS;
 	}
-	fault_plan_inner(t, fq, io);
+	return fault_plan_inner(t, fq, io);
 }
 
 static void fault_fail_legs(struct target *t, struct io *io)
@@ -289,8 +291,7 @@ static enum verdict fault_settle_faulty(struct target *t, struct fault_queue *fq
 	if (f->kind == FAULT_DELAY) {
 		fault_io(t, io)->faulty = false;
 		io->nr_steps = 0;
-		fault_plan_inner(t, fq, io);
-		return io->nr_steps ? VERDICT_AGAIN : VERDICT_DONE;
+		return fault_plan_inner(t, fq, io);
 	}
 	if (f->kind == FAULT_ERROR) {
 		/* Once only: what the inner target does about it goes well. */

@@ -54,14 +54,16 @@ static void loop_close(struct target *t)
 	legs_close(t->legs, t->nr_legs);
 }
 
-static void loop_plan(struct target *t, void *tq, struct io *io)
+static enum verdict loop_plan(struct target *t, void *tq, struct io *io)
 {
 	int op = io_step_op(io->op);
 
-	if (unlikely(op < 0))
+	if (unlikely(op < 0)) {
 		io->result = op;
-	else
-		io_add_step(io, op, 0);
+		return VERDICT_DONE;
+	}
+	io_add_step(io, op, 0);
+	return VERDICT_STEPS;
 }
 
 static enum verdict loop_settle(struct target *t, void *tq, struct io *io)

@@ -155,7 +155,7 @@ static void mirror_plan_read(struct mirror_reader *r, struct io *io, u32 candida
 	io_add_step(io, STEP_READ, leg);
 }
 
-static void mirror_plan(struct target *t, void *tq, struct io *io)
+static enum verdict mirror_plan(struct target *t, void *tq, struct io *io)
 {
 	struct mirror *m = t->priv;
 	struct mirror_io *mio = io->tio;
@@ -170,7 +170,9 @@ static void mirror_plan(struct target *t, void *tq, struct io *io)
 			io_add_step(io, op, __builtin_ctz(live));
 	} else {
 		io->result = op;
+		return VERDICT_DONE;
 	}
+	return VERDICT_STEPS;
 }
 
 /* Called with the lock held, and another leg live. */
@@ -251,7 +253,7 @@ static enum verdict mirror_settle_read(struct target *t, struct mirror_reader *r
 	/* From the start: what the failed leg gave may be wrong. */
 	io->nr_steps = 0;
 	mirror_plan_read(r, io, rest);
-	return VERDICT_AGAIN;
+	return VERDICT_STEPS;
 }
 
 static enum verdict mirror_settle(struct target *t, void *tq, struct io *io)

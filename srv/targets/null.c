@@ -28,9 +28,10 @@ static int null_open(struct target *t)
 	return limits_finish(&t->lim);
 }
 
-static void null_plan(struct target *t, void *tq, struct io *io)
+static enum verdict null_plan(struct target *t, void *tq, struct io *io)
 {
 	io->result = io_success(io);
+	return VERDICT_DONE;
 }
 
 const struct target_ops target_null = {

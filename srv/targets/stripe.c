@@ -176,7 +176,7 @@ static void stripe_plan_ranges(const struct stripe *s, struct io *io, enum step_
 		io_add_part(io, op, parts[i].leg, parts[i].off, parts[i].len, parts[i].data);
 }
 
-static void stripe_plan(struct target *t, void *tq, struct io *io)
+static enum verdict stripe_plan(struct target *t, void *tq, struct io *io)
 {
 	const struct stripe *s = t->priv;
 	struct stripe_io *sio = io->tio;
@@ -185,17 +185,19 @@ static void stripe_plan(struct target *t, void *tq, struct io *io)
 	if (likely(op >= 0 && step_op_has_data(op))) {
 		sio->planned = 0;
 		stripe_plan_data(s, io, op);
-		return;
+		return VERDICT_STEPS;
 	}
-	sio->planned = io->len;
 	if (op < 0) {
 		io->result = op;
-	} else if (op == STEP_SYNC) {
+		return VERDICT_DONE;
+	}
+	sio->planned = io->len;
+	if (op == STEP_SYNC)
 		for (unsigned int leg = 0; leg < s->nr; leg++)
 			io_add_step(io, op, leg);
-	} else {
+	else
 		stripe_plan_ranges(s, io, op);
-	}
+	return VERDICT_STEPS;
 }
 
 static enum verdict stripe_settle(struct target *t, void *tq, struct io *io)
@@ -213,7 +215,7 @@ static enum verdict stripe_settle(struct target *t, void *tq, struct io *io)
 	if (unlikely(sio->planned < io->len)) {
 		io->nr_steps = 0;
 		stripe_plan_data(t->priv, io, op);
-		return VERDICT_AGAIN;
+		return VERDICT_STEPS;
 	}
 	io->result = io_success(io);
 	return VERDICT_DONE;

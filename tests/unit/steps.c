@@ -343,10 +343,11 @@ Test(steps, a_read_behind_the_end_of_a_leg_is_done_on_another)
 /* A target whose requests are four parts: the first and third on leg 0, the others on leg 1. */
 #define PART	(LEN / 4)
 
-static void parts_plan(struct target *t, void *tq, struct io *i)
+static enum verdict parts_plan(struct target *t, void *tq, struct io *i)
 {
 	for (unsigned int n = 0; n < 4; n++)
 		io_add_part(i, io_step_op(i->op), n & 1, OFF + n / 2 * PART, PART, n * PART);
+	return VERDICT_STEPS;
 }
 
 static enum verdict parts_settle(struct target *t, void *tq, struct io *i)

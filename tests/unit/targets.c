@@ -291,7 +291,7 @@ Test(mirror, a_failed_read_is_tried_on_every_other_leg)
 	request(UBLK_IO_OP_READ, 0, 4096);
 	for (unsigned int i = 0; i < 2; i++) {
 		legs |= 1U << io.steps[0].leg;
-		cr_assert_eq(settle((int[]){ -EIO, -EIO, -EIO }), VERDICT_AGAIN);
+		cr_assert_eq(settle((int[]){ -EIO, -EIO, -EIO }), VERDICT_STEPS);
 		cr_assert_eq(io.nr_steps, 1);
 		cr_assert_eq(io.steps[0].done, 0);
 		cr_assert_eq(io.steps[0].len, 4096);
@@ -307,7 +307,7 @@ Test(mirror, a_read_that_no_leg_can_do_fails)
 {
 	start(make("mirror", 2));
 	request(UBLK_IO_OP_READ, 0, 4096);
-	cr_assert_eq(settle((int[]){ -EIO, -EIO }), VERDICT_AGAIN);
+	cr_assert_eq(settle((int[]){ -EIO, -EIO }), VERDICT_STEPS);
 	cr_assert_eq(settle((int[]){ -EIO, -EIO }), VERDICT_DONE);
 	cr_assert_eq(io.result, -EIO);
 	cr_assert(strstr(status(), "\"degraded\": false"));
@@ -360,7 +360,7 @@ Test(stripe, a_request_of_many_chunks_takes_rounds)
 			for (u32 at = 0; at < io.steps[i].len; at += 512)
 				sectors[(io.steps[i].data + at) / 512]++;
 		rounds++;
-	} while (settle(good) == VERDICT_AGAIN);
+	} while (settle(good) == VERDICT_STEPS);
 	cr_assert_eq(rounds, (129 + MAX_STEPS - 1) / MAX_STEPS);
 	cr_assert_eq(io.result, sizeof(sectors) * 512);
 	for (unsigned int i = 0; i < sizeof(sectors); i++)
@@ -642,7 +642,7 @@ Test(fault, a_read_that_it_spoils_is_done_on_the_other_leg)
 
 		request(UBLK_IO_OP_READ, i * 4096, 4096);
 		leg = io.steps[0].leg;
-		cr_assert_eq(settle(good), VERDICT_AGAIN);
+		cr_assert_eq(settle(good), VERDICT_STEPS);
 		cr_assert_eq(io.nr_steps, 1);
 		cr_assert_eq(io.steps[0].leg, !leg);
 		cr_assert_eq(settle(good), VERDICT_DONE);
@@ -687,7 +687,7 @@ Test(fault, a_delay_comes_before_the_request)
 	cr_assert_eq(io.steps[0].want, -ETIME);
 	cr_assert_eq(t->delay.tv_sec, 1);
 	cr_assert_eq(t->delay.tv_nsec, 500000000);
-	cr_assert_eq(settle(good), VERDICT_AGAIN);
+	cr_assert_eq(settle(good), VERDICT_STEPS);
 	cr_assert_eq(io.nr_steps, 2);
 	cr_assert_eq(settle(good), VERDICT_DONE);
 	cr_assert_eq(io.result, 4096);
@@ -732,13 +732,13 @@ Test(fault, wraps_a_stripe)
 static enum verdict go_through(unsigned int rounds, struct target *made)
 {
 	const struct opt_group group = { made->inner->ops->opts, made->inner->conf };
-	enum verdict verdict = VERDICT_AGAIN;
+	enum verdict verdict = VERDICT_STEPS;
 
 	cr_assert_eq(opts_parse(3, (char *[]){ "add", "--chunk", "4K", NULL }, &group, 1), 0);
 	start(made);
 	request(UBLK_IO_OP_WRITE, 0, ROUNDS * MAX_STEPS * 4096);
 	while (rounds--) {
-		cr_assert_eq(verdict, VERDICT_AGAIN);
+		cr_assert_eq(verdict, VERDICT_STEPS);
 		verdict = settle(good);
 	}
 	return verdict;
@@ -755,7 +755,7 @@ Test(fault, a_short_result_is_of_all_rounds)
 
 Test(fault, a_request_is_not_done_before_its_last_round)
 {
-	cr_assert_eq(go_through(ROUNDS - 1, DIES_WHEN_DONE), VERDICT_AGAIN);
+	cr_assert_eq(go_through(ROUNDS - 1, DIES_WHEN_DONE), VERDICT_STEPS);
 }
 
 Test(fault, a_request_is_done_with_its_last_round, .signal = SIGKILL)
