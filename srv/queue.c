@@ -65,6 +65,16 @@ static void queue_finish(struct queue *q, struct io *io)
 	queue_commit(q, io);
 }
 
+/* What the target said of the request. */
+static inline __attribute__((always_inline)) void queue_act(struct queue *q, struct io *io,
+							     enum verdict verdict)
+{
+	if (likely(verdict == VERDICT_STEPS))
+		queue_run(q, io);
+	else if (verdict == VERDICT_DONE)
+		queue_finish(q, io);
+}
+
 /* A new request came in with io's tag. */
 static void queue_request(struct queue *q, struct io *io)
 {
@@ -77,10 +87,7 @@ static void queue_request(struct queue *q, struct io *io)
 	io->nr_steps = 0;
 	pace_begin(&q->pace);
 
-	if (likely(q->target->ops->plan(q->target, q->tq, io) == VERDICT_STEPS))
-		queue_run(q, io);
-	else
-		queue_finish(q, io);
+	queue_act(q, io, q->target->ops->plan(q->target, q->tq, io));
 }
 
 /* Goes on with steps that went back to TODO. */
@@ -98,14 +105,17 @@ static void queue_redo(struct queue *q, struct io *io)
 /* For each request once: a call would be one of a request's few dozen instructions here. */
 static inline __attribute__((always_inline)) void queue_settle_here(struct queue *q, struct io *io)
 {
+	enum verdict verdict;
+
 	if (unlikely(io->redo)) {
 		queue_redo(q, io);
 		return;
 	}
-	if (likely(q->target->ops->settle(q->target, q->tq, io) == VERDICT_DONE))
+	verdict = q->target->ops->settle(q->target, q->tq, io);
+	if (likely(verdict == VERDICT_DONE))
 		queue_finish(q, io);
 	else
-		queue_run(q, io);
+		queue_act(q, io, verdict);
 }
 
 void queue_settle(struct queue *q, struct io *io)
@@ -145,6 +155,28 @@ static void queue_fetch_cqe(struct queue *q, struct io *io, int res)
 	q->fetched--;
 }
 
+static void queue_inbox_arm(struct queue *q)
+{
+	struct io_uring_sqe *sqe = queue_sqe(q);
+
+	io_uring_prep_read(sqe, q->inbox.fd, &q->inbox_count, sizeof(q->inbox_count), 0);
+	sqe->user_data = udata(UD_INBOX, 0, 0);
+}
+
+/* Requests that waited go on. */
+static void queue_inbox_cqe(struct queue *q)
+{
+	struct inbox_item *item, *next;
+
+	/* First: what is posted behind the look into the list is told of again. */
+	queue_inbox_arm(q);
+	for (item = inbox_take(&q->inbox); item; item = next) {
+		/* It may wait again at once. */
+		next = item->next;
+		queue_act(q, item->io, q->target->ops->resume(q->target, q->tq, item->io));
+	}
+}
+
 static void queue_cqe(struct queue *q, const struct io_uring_cqe *cqe)
 {
 	struct io *io = queue_io(q, udata_tag(cqe->user_data));
@@ -159,6 +191,9 @@ static void queue_cqe(struct queue *q, const struct io_uring_cqe *cqe)
 	case UD_BOUNCE:
 		if (bounce_cqe(q, io, udata_index(cqe->user_data), cqe->res))
 			queue_settle(q, io);
+		break;
+	case UD_INBOX:
+		queue_inbox_cqe(q);
 		break;
 	default:
 		q->mode->cqe(q, io, udata_index(cqe->user_data), cqe->res);
@@ -183,11 +218,28 @@ static int queue_wait(struct queue *q)
 	return ret;
 }
 
+/* What has come; the target may want to know where a batch begins and ends. */
+static unsigned int queue_batch(struct queue *q)
+{
+	struct target *t = q->target;
+	struct io_uring_cqe *cqe;
+	unsigned int head, nr = 0;
+
+	if (unlikely(t->batches))
+		t->ops->enter(t, q->tq);
+	io_uring_for_each_cqe(&q->ring, head, cqe) {
+		queue_cqe(q, cqe);
+		nr++;
+	}
+	if (unlikely(t->batches))
+		t->ops->leave(t, q->tq);
+	return nr;
+}
+
 static void queue_loop(struct queue *q)
 {
 	while (q->fetched) {
-		struct io_uring_cqe *cqe;
-		unsigned int head, nr = 0;
+		unsigned int nr;
 		int ret = queue_wait(q);
 
 		if (unlikely(ret < 0 && ret != -EINTR && ret != -EAGAIN && ret != -EBUSY)) {
@@ -195,10 +247,7 @@ static void queue_loop(struct queue *q)
 			return;
 		}
 		pace_submitted(&q->pace);
-		io_uring_for_each_cqe(&q->ring, head, cqe) {
-			queue_cqe(q, cqe);
-			nr++;
-		}
+		nr = queue_batch(q);
 		if (nr)
 			q->idle = false;
 		io_uring_cq_advance(&q->ring, nr);
@@ -214,7 +263,7 @@ static int queue_ring_init(struct queue *q)
 		0,
 	};
 	unsigned int per_step = 1 + q->mode->sqes_per_step;
-	unsigned int entries = q->device->depth * (q->mode->extra_sqes + q->target->max_steps * per_step + 1);
+	unsigned int entries = q->device->depth * (q->mode->extra_sqes + q->target->max_steps * per_step + 1) + 1;
 	int ret = -EINVAL;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(flags) && ret == -EINVAL; i++)
@@ -342,6 +391,8 @@ static int queue_fetch_all(struct queue *q)
 		queue_fetch(q, queue_io(q, tag), UBLK_U_IO_FETCH_REQ, 0);
 		q->fetched++;
 	}
+	if (q->target->ops->resume)
+		queue_inbox_arm(q);
 	ret = io_uring_submit(&q->ring);
 	return ret < 0 ? ret : 0;
 }

@@ -14,6 +14,7 @@
 
 #include "cookie.h"
 #include "device.h"
+#include "inbox.h"
 #include "io.h"
 #include "mode.h"
 #include "pace.h"
@@ -48,6 +49,8 @@ struct queue {
 	int ublkc;			/* the char device */
 	int events;			/* pipe to the main thread: one enum queue_event per byte */
 
+	struct inbox inbox;		/* of requests that waited; the main thread's to make and end */
+	u64 inbox_count;		/* what the read of its eventfd fills */
 	void *mq;			/* the mode's, mode_ops.queue_size bytes */
 	struct bounce *bounce;		/* bounce.h: NULL until a leg has refused a shape */
 	const struct ublksrv_io_desc *descs;	/* the kernel writes, by tag */

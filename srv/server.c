@@ -172,7 +172,12 @@ static int server_start_queues(struct server *srv)
 		q->device = d;
 		q->mode = d->mode;
 		q->target = t;
-		q->tq = t->ops->queue ? t->ops->queue(t, i) : NULL;
+		ret = inbox_init(&q->inbox);
+		if (ret) {
+			log_err("queue %u: eventfd: %s", i, strerror(-ret));
+			return ret;
+		}
+		q->tq = t->ops->queue ? t->ops->queue(t, i, &q->inbox) : NULL;
 		q->qid = i;
 		q->ublkc = srv->ublkc;
 		q->events = srv->events[1];
@@ -415,6 +420,8 @@ static int server_init(struct server *srv)
 /* After the last event.  Of a device that never was usable it does not return. */
 static void server_finish(struct server *srv)
 {
+	struct target *t = srv->device->target;
+
 	server_tick(srv, UINT64_MAX);
 	log_forward(!srv->foreground && srv->live);
 	if (srv->status >= 0)
@@ -425,6 +432,11 @@ static void server_finish(struct server *srv)
 
 	for (unsigned int i = 0; i < srv->device->nr_queues; i++)
 		queue_join(&srv->queues[i]);
+	if (t->ops->stop)
+		t->ops->stop(t);
+	log_forward(!srv->foreground);
+	for (unsigned int i = 0; i < srv->device->nr_queues; i++)
+		inbox_deinit(&srv->queues[i].inbox);
 	free(srv->queues);
 	close(srv->ublkc);
 	/* Only with our end can our `del` be done. */

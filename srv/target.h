@@ -9,6 +9,7 @@
 #include <linux/time_types.h>
 #include <stdio.h>
 
+#include "inbox.h"
 #include "io.h"
 #include "json.h"
 #include "leg.h"
@@ -21,6 +22,7 @@ struct target;
 enum verdict {
 	VERDICT_DONE,	/* io->result is set: commit */
 	VERDICT_STEPS,	/* steps are planned: run them */
+	VERDICT_WAIT,	/* resume() is to be asked, when the request is posted to the queue's inbox */
 };
 
 /*
@@ -71,8 +73,15 @@ struct target_ops {
 	 */
 	size_t io_size;
 
-	/* What plan() and settle() of this queue get as @tq.  Optional. */
-	void *(*queue)(struct target *t, unsigned int qid);
+	/* What the operations below get as @tq in this queue, which has @inbox.  Optional. */
+	void *(*queue)(struct target *t, unsigned int qid, struct inbox *inbox);
+
+	/*
+	 * A batch of requests begins, and ends before the queue waits for more: around what
+	 * follows, when t->batches is set.  In the queue's thread.
+	 */
+	void (*enter)(struct target *t, void *tq);
+	void (*leave)(struct target *t, void *tq);
 
 	/*
 	 * Plan the steps of a request whose description stands in io, or set io->result.
@@ -86,6 +95,19 @@ struct target_ops {
 	 * Required when plan() ever plans a step.
 	 */
 	enum verdict (*settle)(struct target *t, void *tq, struct io *io);
+
+	/*
+	 * What the request waited for has come, whether in plan() or in settle().  In the
+	 * queue's thread.  Required when these ever say VERDICT_WAIT.
+	 */
+	enum verdict (*resume)(struct target *t, void *tq, struct io *io);
+
+	/*
+	 * Serving has ended: no queue runs, and the driver has no request any more.  In the
+	 * server's main thread; not after a server died, nor for a device that never was
+	 * usable.  Optional.
+	 */
+	void (*stop)(struct target *t);
 
 	/*
 	 * Log what is due at @now, in ms of CLOCK_MONOTONIC; UINT64_MAX: everything,
@@ -115,6 +137,7 @@ struct target {
 	unsigned int nr_legs;
 	unsigned int patience_ms;	/* for open(): how long to wait for legs in use */
 	unsigned int max_steps;	/* of one request at once, at most MAX_STEPS */
+	bool batches;		/* enter() and leave() are to be called; set by start() */
 	struct limits lim;
 	struct __kernel_timespec delay;	/* of STEP_DELAY */
 };

@@ -186,20 +186,34 @@ static int fault_start(struct target *t, unsigned int nr_queues)
 
 	if (ret)
 		return ret;
+	t->batches = inner->batches;
 	f->queues = calloc(nr_queues, sizeof(*f->queues));
-	if (!f->queues)
-		return -ENOMEM;
-	for (unsigned int i = 0; i < nr_queues; i++)
-		if (inner->ops->queue)
-			f->queues[i].inner = inner->ops->queue(inner, i);
-	return 0;
+	return f->queues ? 0 : -ENOMEM;
 }
 
-static void *fault_queue(struct target *t, unsigned int qid)
+static void *fault_queue(struct target *t, unsigned int qid, struct inbox *inbox)
 {
+	struct target *inner = t->inner;
 	struct fault *f = t->priv;
+	struct fault_queue *fq = &f->queues[qid];
 
-	return &f->queues[qid];
+	if (inner->ops->queue)
+		fq->inner = inner->ops->queue(inner, qid, inbox);
+	return fq;
+}
+
+static void fault_enter(struct target *t, void *tq)
+{
+	struct fault_queue *fq = tq;
+
+	t->inner->ops->enter(t->inner, fq->inner);
+}
+
+static void fault_leave(struct target *t, void *tq)
+{
+	struct fault_queue *fq = tq;
+
+	t->inner->ops->leave(t->inner, fq->inner);
 }
 
 static struct fault_io *fault_io(const struct target *t, const struct io *io)
@@ -315,6 +329,22 @@ static enum verdict fault_settle(struct target *t, void *tq, struct io *io)
 	return t->inner->ops->settle(t->inner, fq->inner, io);
 }
 
+static enum verdict fault_resume(struct target *t, void *tq, struct io *io)
+{
+	struct fault_queue *fq = tq;
+	enum verdict verdict = t->inner->ops->resume(t->inner, fq->inner, io);
+
+	if (verdict == VERDICT_DONE && fault_io(t, io)->faulty)
+		fault_end(t, io);
+	return verdict;
+}
+
+static void fault_stop(struct target *t)
+{
+	if (t->inner->ops->stop)
+		t->inner->ops->stop(t->inner);
+}
+
 static int fault_tick(struct target *t, u64 now)
 {
 	struct target *inner = t->inner;
@@ -357,8 +387,12 @@ const struct target_ops target_fault = {
 	.close		= fault_close,
 	.start		= fault_start,
 	.queue		= fault_queue,
+	.enter		= fault_enter,
+	.leave		= fault_leave,
 	.plan		= fault_plan,
 	.settle		= fault_settle,
+	.resume		= fault_resume,
+	.stop		= fault_stop,
 	.tick		= fault_tick,
 	.status_json	= fault_status_json,
 	.status_text	= fault_status_text,

@@ -140,7 +140,7 @@ static int mirror_start(struct target *t, unsigned int nr_queues)
 	return 0;
 }
 
-static void *mirror_queue(struct target *t, unsigned int qid)
+static void *mirror_queue(struct target *t, unsigned int qid, struct inbox *inbox)
 {
 	struct mirror *m = t->priv;
 

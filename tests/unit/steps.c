@@ -94,7 +94,7 @@ static void serve_as(const struct target_ops *ops, int argc, char **argv)
 	cr_assert_eq(t->ops->open(t), 0);
 	if (t->ops->start)
 		cr_assert_eq(t->ops->start(t, 1), 0);
-	q.tq = t->ops->queue ? t->ops->queue(t, 0) : NULL;
+	q.tq = t->ops->queue ? t->ops->queue(t, 0, NULL) : NULL;
 	q.target = t;
 	q.mode = &fake;
 	queue_rules_init(&q);

@@ -67,7 +67,7 @@ static void start(struct target *made)
 	cr_assert_eq(t->ops->open(t), 0);
 	if (t->ops->start)
 		cr_assert_eq(t->ops->start(t, 1), 0);
-	tq = t->ops->queue ? t->ops->queue(t, 0) : NULL;
+	tq = t->ops->queue ? t->ops->queue(t, 0, NULL) : NULL;
 }
 
 static void request(u8 op, u64 off, u32 len)

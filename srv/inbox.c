@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "inbox.h"
+
+int inbox_init(struct inbox *in)
+{
+	in->fd = eventfd(0, EFD_CLOEXEC);
+	if (in->fd < 0)
+		return -errno;
+	pthread_mutex_init(&in->lock, NULL);
+	in->first = NULL;
+	in->last = &in->first;
+	return 0;
+}
+
+void inbox_deinit(struct inbox *in)
+{
+	close(in->fd);
+	pthread_mutex_destroy(&in->lock);
+}
+
+void inbox_post(struct inbox *in, struct inbox_item *item)
+{
+	static const u64 one = 1;
+	bool empty;
+
+	item->next = NULL;
+	pthread_mutex_lock(&in->lock);
+	empty = !in->first;
+	*in->last = item;
+	in->last = &item->next;
+	pthread_mutex_unlock(&in->lock);
+	/* Whoever found it empty tells. */
+	if (empty && write(in->fd, &one, sizeof(one)) != sizeof(one))
+		abort();
+}
+
+struct inbox_item *inbox_take(struct inbox *in)
+{
+	struct inbox_item *item;
+
+	pthread_mutex_lock(&in->lock);
+	item = in->first;
+	in->first = NULL;
+	in->last = &in->first;
+	pthread_mutex_unlock(&in->lock);
+	return item;
+}

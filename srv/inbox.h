@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What other threads have for a queue's: requests that waited, and may go on.
+ *
+ * A list, and an eventfd that the queue's ring reads.  Why no message from ring to ring: any
+ * thread can write to an eventfd, and any kernel has it.
+ */
+#ifndef SRV_INBOX_H
+#define SRV_INBOX_H
+
+#include <pthread.h>
+
+#include "types.h"
+
+struct io;
+
+/*
+ * struct inbox_item - something in an inbox
+ * The poster's, and the inbox's from inbox_post() until inbox_take() has returned it.
+ */
+struct inbox_item {
+	struct inbox_item *next;
+	struct io *io;		/* the request that goes on */
+};
+
+/*
+ * struct inbox - of one queue
+ * In struct queue, from before its thread starts until it has ended.  The list is
+ * under the lock; @fd is read-only.
+ */
+struct inbox {
+	pthread_mutex_t lock;
+	struct inbox_item *first, **last;
+	int fd;			/* eventfd: readable when there may be something */
+};
+
+/* 0 or -errno. */
+int inbox_init(struct inbox *in);
+void inbox_deinit(struct inbox *in);
+
+/* Any thread; does not block for long. */
+void inbox_post(struct inbox *in, struct inbox_item *item);
+
+/* All that is there, in order, linked by next; NULL: nothing.  The queue's thread. */
+struct inbox_item *inbox_take(struct inbox *in);
+
+#endif
