@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 
-#include "targets/mirror_plan.h"
+#include "targets/mirror/plan.h"
 
 #define A	(1U << 0)
 #define B	(1U << 1)

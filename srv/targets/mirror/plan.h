@@ -17,11 +17,11 @@
  *  - A discard that a leg cannot do is none; a zeroing that a leg cannot do is
  *    given back to the client, which then writes zeroes.
  */
-#ifndef SRV_MIRROR_PLAN_H
-#define SRV_MIRROR_PLAN_H
+#ifndef SRV_PLAN_H
+#define SRV_PLAN_H
 
-#include "../io.h"
-#include "../types.h"
+#include "../../io.h"
+#include "../../types.h"
 
 /*
  * struct mirror_reader - balancing of one queue's reads

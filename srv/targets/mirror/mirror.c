@@ -3,7 +3,7 @@
  * Target mirror: two legs or more with the same data.
  *
  * What changes goes to every live leg in parallel; a read goes to one.  The
- * decisions are mirror_plan.c's, this file carries them out.
+ * decisions are plan.c's, this file carries them out.
  *
  * Which legs are live is in memory only: a set that was served with a dropped
  * leg must not be served with that leg again until its owner has copied it.
@@ -16,11 +16,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "../burst.h"
-#include "../clock.h"
-#include "../log.h"
-#include "mirror_plan.h"
-#include "targets.h"
+#include "../../burst.h"
+#include "../../clock.h"
+#include "../../log.h"
+#include "plan.h"
+#include "../targets.h"
 
 struct mirror_conf {
 	struct strlist legs;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 
-#include "mirror_plan.h"
+#include "plan.h"
 
 /* A stream stays on its leg until that has so many reads more than another. */
 #define MIRROR_SEEK_WORTH	8
