@@ -9,86 +9,32 @@
 
 #include "cmd.h"
 #include "ids.h"
-#include "launch.h"
 #include "log.h"
-#include "opts.h"
-#include "precheck.h"
+#include "serving.h"
 
-/* A server that was stopped a moment ago lets go of its legs at once, */
-#define ADD_PATIENCE_MS		1000
-/* one that was killed when its I/O is done. */
-#define RECOVER_PATIENCE_MS	10000
-
-/*
- * struct add_conf - the options' values
- * On the stack of add_main().  Most are the device's or the launch's own; beside them
- * names of what @launch points to, and what UBLK_F_* is made of.
- */
+/* struct add_conf - the options' values, on the stack of add_main() */
 struct add_conf {
 	const char *type;
-	const char *mode;
-	const char *pace;
-	bool recovery, reissue;
-	struct launch launch;
+	struct serving serving;
 };
 
 #define ADD_OPT(member)		.offset = offsetof(struct add_conf, member)
-#define LAUNCH_OPT(member)	ADD_OPT(launch.member)
-#define DEVICE_OPT(member)	LAUNCH_OPT(device.member)
 #define TYPE_OPT \
 	{ .name = "type", .letter = 't', .type = OPT_STR, .arg = "TYPE", \
 	  ADD_OPT(type), .help = "the target, see below" }
-#define MODE_OPT \
-	{ .name = "mode", .letter = 'm', .type = OPT_CHOICE, .arg = "MODE", .choices = mode_names, \
-	  ADD_OPT(mode), .help = "how data moves, see below [copy]" }
-#define FOREGROUND_OPT \
-	{ .name = "foreground", .letter = 'f', .type = OPT_FLAG, \
-	  LAUNCH_OPT(foreground), .help = "serve in this process, log to stderr" }
-#define JSON_OPT \
-	{ .name = "json", .letter = 'j', .type = OPT_FLAG, \
-	  LAUNCH_OPT(json), .help = "print the device as JSON" }
-#define PACE_OPT \
-	{ .name = "pace", .letter = 'p', .type = OPT_CHOICE, .arg = "PACE", .choices = pace_names, \
-	  ADD_OPT(pace), \
-	  .help = "preempt clients (normal), wait for them (batch), or by load [auto]" }
 
 static const struct opt type_opt = TYPE_OPT;
 static const struct opt inner_opt = { .name = "inner", .letter = 'i', .type = OPT_STR };
 
 static const struct opt add_opts[] = {
 	TYPE_OPT,
-	MODE_OPT,
-	{ .name = "queues", .letter = 'q', .type = OPT_UINT, .arg = "N", .min = 1, .max = UBLK_MAX_NR_QUEUES,
-	  DEVICE_OPT(nr_queues),
-	  .help = "queues, each with a thread; at most one per CPU [1]" },
-	{ .name = "depth", .letter = 'd', .type = OPT_UINT, .arg = "N", .min = 1, .max = UBLK_MAX_QUEUE_DEPTH,
-	  DEVICE_OPT(depth), .help = "requests per queue [128]" },
-	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = ID_MAX,
-	  DEVICE_OPT(id), .help = "number N of /dev/ublkbN [first free]" },
-	{ .name = "max-io", .type = OPT_SIZE32, .arg = "SIZE", .min = 4096, .max = LIMITS_MAX_IO, .align = 4096,
-	  DEVICE_OPT(max_io), .help = "largest request [512K]" },
-	{ .name = "recovery", .letter = 'r', .type = OPT_FLAG,
-	  ADD_OPT(recovery),
-	  .help = "the device outlives its server and waits for 'recover'" },
-	{ .name = "reissue", .type = OPT_FLAG,
-	  ADD_OPT(reissue),
-	  .help = "and what the server had in work is done again, not failed" },
-	PACE_OPT,
-	FOREGROUND_OPT,
-	JSON_OPT,
 	{ 0 }
 };
 
 static const struct opt recover_opts[] = {
 	TYPE_OPT,
-	MODE_OPT,
-	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = ID_MAX,
-	  DEVICE_OPT(id), .help = "the device /dev/ublkbID" },
-	{ .name = "force", .type = OPT_FLAG, LAUNCH_OPT(force),
+	{ .name = "force", .type = OPT_FLAG, ADD_OPT(serving.launch.force),
 	  .help = "as another target, or with other legs, than it was made" },
-	PACE_OPT,
-	FOREGROUND_OPT,
-	JSON_OPT,
 	{ 0 }
 };
 
@@ -108,6 +54,7 @@ static void add_help(void)
 	printf("usage: regbuf add -t TYPE [-m MODE] [OPTIONS] [options of the target]\n\n"
 	       "Makes a block device and prints its name when it is usable.\n\n");
 	opts_help(stdout, add_opts);
+	opts_help(stdout, serving_opts);
 	add_help_targets();
 }
 
@@ -119,6 +66,7 @@ static void recover_help(void)
 	       "Waits until the old server is gone and has\n"
 	       "let go of the legs, for at most 10 seconds.\n\n");
 	opts_help(stdout, recover_opts);
+	opts_help(stdout, serving_again_opts);
 	add_help_targets();
 }
 
@@ -158,11 +106,15 @@ static struct target *add_make_target(int argc, char **argv, const struct opt *o
 	return NULL;
 }
 
-static int add_parse(int argc, char **argv, const struct opt *opts, struct add_conf *conf,
-		     struct target *t)
+static int add_parse(int argc, char **argv, struct add_conf *conf, struct target *t)
 {
-	struct opt_group groups[3] = { { opts, conf }, { t->ops->opts, t->conf } };
-	unsigned int nr = 2;
+	bool recover = conf->serving.launch.recover;
+	struct opt_group groups[4] = {
+		{ recover ? recover_opts : add_opts, conf },
+		{ recover ? serving_again_opts : serving_opts, &conf->serving },
+		{ t->ops->opts, t->conf },
+	};
+	unsigned int nr = 3;
 	int ret;
 
 	if (t->inner)
@@ -170,63 +122,26 @@ static int add_parse(int argc, char **argv, const struct opt *opts, struct add_c
 	ret = opts_parse(argc, argv, groups, nr);
 	if (!ret && t->ops->check)
 		ret = t->ops->check(t);
+	if (!ret && recover && conf->serving.launch.device.id == ID_ANY) {
+		log_err("recover: -n ID is missing");
+		ret = -EINVAL;
+	}
 	return ret;
 }
 
-/* What the names and flags among the options stand for. */
-static void add_resolve(const struct add_conf *conf, struct target *t, struct device *d)
+static int add_main(int argc, char **argv, bool recover)
 {
-	d->mode = mode_find(conf->mode);
-	d->pace = pace_find(conf->pace);
-	d->target = t;
-	if (conf->recovery || conf->reissue)
-		d->flags |= UBLK_F_USER_RECOVERY;
-	if (conf->reissue)
-		d->flags |= UBLK_F_USER_RECOVERY_REISSUE;
-}
-
-static int add_run(const char *cmd, struct launch *l)
-{
-	struct target *t = l->device.target;
-
-	for (struct target *i = t; i; i = i->inner)
-		i->patience_ms = l->recover ? RECOVER_PATIENCE_MS : ADD_PATIENCE_MS;
-	if (precheck(cmd, l) || t->ops->open(t))
-		return 1;
-	return launch_run(l);
-}
-
-static int add_main(int argc, char **argv, const struct opt *opts, bool recover)
-{
-	struct add_conf conf = {
-		.mode = "copy",
-		.pace = "auto",
-		.launch = {
-			.recover = recover,
-			.device = {
-				.id = ID_ANY,
-				.nr_queues = 1,
-				.depth = 128,
-				.max_io = LIMITS_DEF_IO,
-			},
-		},
-	};
+	struct add_conf conf = { .serving = SERVING_DEFAULTS };
 	struct target *t = add_make_target(argc, argv, &type_opt);
 	int ret;
 
 	if (!t)
 		return EXIT_USAGE;
-	ret = add_parse(argc, argv, opts, &conf, t);
-	if (!ret && recover && conf.launch.device.id == ID_ANY) {
-		log_err("recover: -n ID is missing");
-		ret = -EINVAL;
-	}
-	if (ret) {
+	conf.serving.launch.recover = recover;
+	if (add_parse(argc, argv, &conf, t))
 		ret = EXIT_USAGE;
-	} else {
-		add_resolve(&conf, t, &conf.launch.device);
-		ret = add_run(argv[0], &conf.launch);
-	}
+	else
+		ret = serving_run(argv[0], &conf.serving, t);
 	target_destroy(t);
 	return ret;
 }
@@ -242,7 +157,7 @@ static bool add_wants_help(int argc, char **argv)
 int cmd_add(int argc, char **argv)
 {
 	if (!add_wants_help(argc, argv))
-		return add_main(argc, argv, add_opts, false);
+		return add_main(argc, argv, false);
 	add_help();
 	return 0;
 }
@@ -250,7 +165,7 @@ int cmd_add(int argc, char **argv)
 int cmd_recover(int argc, char **argv)
 {
 	if (!add_wants_help(argc, argv))
-		return add_main(argc, argv, recover_opts, true);
+		return add_main(argc, argv, true);
 	recover_help();
 	return 0;
 }

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "ids.h"
+#include "precheck.h"
+#include "serving.h"
+
+/* A server that was stopped a moment ago lets go of its legs at once, */
+#define SERVING_PATIENCE_MS	1000
+/* one that was killed when its I/O is done. */
+#define RECOVER_PATIENCE_MS	10000
+
+#define SERVING_OPT(member)	.offset = offsetof(struct serving, member)
+#define LAUNCH_OPT(member)	SERVING_OPT(launch.member)
+#define DEVICE_OPT(member)	LAUNCH_OPT(device.member)
+
+#define MODE_OPT \
+	{ .name = "mode", .letter = 'm', .type = OPT_CHOICE, .arg = "MODE", .choices = mode_names, \
+	  SERVING_OPT(mode), .help = "how data moves, see below [copy]" }
+#define PACE_OPT \
+	{ .name = "pace", .letter = 'p', .type = OPT_CHOICE, .arg = "PACE", .choices = pace_names, \
+	  SERVING_OPT(pace), \
+	  .help = "preempt clients (normal), wait for them (batch), or by load [auto]" }
+#define FOREGROUND_OPT \
+	{ .name = "foreground", .letter = 'f', .type = OPT_FLAG, \
+	  LAUNCH_OPT(foreground), .help = "serve in this process, log to stderr" }
+#define JSON_OPT \
+	{ .name = "json", .letter = 'j', .type = OPT_FLAG, \
+	  LAUNCH_OPT(json), .help = "print the device as JSON" }
+
+const struct opt serving_opts[] = {
+	MODE_OPT,
+	{ .name = "queues", .letter = 'q', .type = OPT_UINT, .arg = "N", .min = 1, .max = UBLK_MAX_NR_QUEUES,
+	  DEVICE_OPT(nr_queues),
+	  .help = "queues, each with a thread; at most one per CPU [1]" },
+	{ .name = "depth", .letter = 'd', .type = OPT_UINT, .arg = "N", .min = 1, .max = UBLK_MAX_QUEUE_DEPTH,
+	  DEVICE_OPT(depth), .help = "requests per queue [128]" },
+	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = ID_MAX,
+	  DEVICE_OPT(id), .help = "number N of /dev/ublkbN [first free]" },
+	{ .name = "max-io", .type = OPT_SIZE32, .arg = "SIZE", .min = 4096, .max = LIMITS_MAX_IO, .align = 4096,
+	  DEVICE_OPT(max_io), .help = "largest request [512K]" },
+	{ .name = "recovery", .letter = 'r', .type = OPT_FLAG,
+	  SERVING_OPT(recovery),
+	  .help = "the device outlives its server and waits for 'recover'" },
+	{ .name = "reissue", .type = OPT_FLAG,
+	  SERVING_OPT(reissue),
+	  .help = "and what the server had in work is done again, not failed" },
+	PACE_OPT,
+	FOREGROUND_OPT,
+	JSON_OPT,
+	{ 0 }
+};
+
+const struct opt serving_again_opts[] = {
+	MODE_OPT,
+	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = ID_MAX,
+	  DEVICE_OPT(id), .help = "the device /dev/ublkbID" },
+	PACE_OPT,
+	FOREGROUND_OPT,
+	JSON_OPT,
+	{ 0 }
+};
+
+static void serving_resolve(struct serving *s, struct target *t)
+{
+	struct device *d = &s->launch.device;
+
+	d->mode = mode_find(s->mode);
+	d->pace = pace_find(s->pace);
+	d->target = t;
+	if (s->recovery || s->reissue)
+		d->flags |= UBLK_F_USER_RECOVERY;
+	if (s->reissue)
+		d->flags |= UBLK_F_USER_RECOVERY_REISSUE;
+}
+
+int serving_run(const char *cmd, struct serving *s, struct target *t)
+{
+	serving_resolve(s, t);
+	for (struct target *i = t; i; i = i->inner)
+		i->patience_ms = s->launch.recover ? RECOVER_PATIENCE_MS : SERVING_PATIENCE_MS;
+	if (precheck(cmd, &s->launch) || t->ops->open(t))
+		return 1;
+	return launch_run(&s->launch);
+}
