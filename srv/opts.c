@@ -168,7 +168,9 @@ bool opts_is_help(const char *word)
 	return !strcmp(word, "--help") || !strcmp(word, "-h");
 }
 
-int opts_parse(int argc, char **argv, const struct opt_group *groups, unsigned int nr)
+/* @nr_words: NULL: the command takes none. */
+static int opts_parse_all(int argc, char **argv, const struct opt_group *groups, unsigned int nr,
+			  unsigned int *nr_words)
 {
 	const char *cmd = argv[0];
 
@@ -180,6 +182,10 @@ int opts_parse(int argc, char **argv, const struct opt_group *groups, unsigned i
 
 		if (opts_is_help(argv[i]))
 			return OPTS_HELP;
+		if (nr_words && argv[i][0] != '-') {
+			argv[++*nr_words] = argv[i];
+			continue;
+		}
 		o = opt_find(groups, nr, argv[i], &base, &value);
 		if (!o) {
 			log_err("%s: %s: %s; 'regbuf %s --help' lists what there is", cmd, argv[i],
@@ -202,6 +208,18 @@ int opts_parse(int argc, char **argv, const struct opt_group *groups, unsigned i
 			return ret;
 	}
 	return 0;
+}
+
+int opts_parse(int argc, char **argv, const struct opt_group *groups, unsigned int nr)
+{
+	return opts_parse_all(argc, argv, groups, nr, NULL);
+}
+
+int opts_parse_words(int argc, char **argv, const struct opt_group *groups, unsigned int nr,
+		     unsigned int *nr_words)
+{
+	*nr_words = 0;
+	return opts_parse_all(argc, argv, groups, nr, nr_words);
 }
 
 const char *opts_peek(int argc, char **argv, const struct opt *opt)

@@ -60,6 +60,13 @@ struct opt_group {
 int opts_parse(int argc, char **argv, const struct opt_group *groups, unsigned int nr);
 
 /*
+ * The same for a command that takes words which are no options: they come to stand in
+ * argv[1] to argv[*nr_words], in their order.
+ */
+int opts_parse_words(int argc, char **argv, const struct opt_group *groups, unsigned int nr,
+		     unsigned int *nr_words);
+
+/*
  * The value of one option, looked up before the tables are known (the type of a
  * target chooses its table).  NULL when absent.  Reports nothing.
  */

@@ -248,3 +248,30 @@ Test(opts, sizes_with_suffixes)
 		cr_expect_eq(v, cases[i].value, "'%s' gave %lu", cases[i].text, (unsigned long)v);
 	}
 }
+
+Test(opts, words_are_put_before_options)
+{
+	char *argv[] = { "cmd", "one", "-f", "two", "--string", "text", "three", NULL };
+	struct conf conf = { 0 };
+	struct opt_group group = { table, &conf };
+	unsigned int nr;
+
+	cr_assert_eq(opts_parse_words(7, argv, &group, 1, &nr), 0);
+	cr_assert_eq(nr, 3);
+	cr_assert_str_eq(argv[1], "one");
+	cr_assert_str_eq(argv[2], "two");
+	cr_assert_str_eq(argv[3], "three");
+	cr_assert(conf.flag);
+	cr_assert_str_eq(conf.string, "text");
+}
+
+Test(opts, words_that_begin_with_a_dash_are_options, .init = cr_redirect_stderr)
+{
+	char *argv[] = { "cmd", "one", "-x", NULL };
+	struct conf conf = { 0 };
+	struct opt_group group = { table, &conf };
+	unsigned int nr;
+
+	cr_assert_eq(opts_parse_words(3, argv, &group, 1, &nr), -EINVAL);
+	expect_error("-x: no such option here");
+}
