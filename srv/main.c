@@ -24,6 +24,7 @@ static const struct {
 	{ "recover",	cmd_recover,	"give a device whose server died a new one" },
 	{ "del",	cmd_del,	"remove a device, or all" },
 	{ "list",	cmd_list,	"show the devices, their legs and their health" },
+	{ "mirror",	cmd_mirror,	"sets of legs that keep a record" },
 	{ "features",	cmd_features,	"show what this kernel has" },
 };
 

@@ -11,12 +11,16 @@ _regbuf_options()
 {
 	local command=$1
 	shift
-	_regbuf_help "$command" | awk -v targets=" $* " '
+	# shellcheck disable=SC2086 # "mirror create" is two words
+	_regbuf_help $command | awk -v targets=" $* " '
 		/^modes:/ { hidden = 1 }
 		/^-t / { sub(/:$/, "", $2); hidden = !index(targets, " " $2 " ") }
-		!hidden && match($0, /^  .*--[a-z-]+/) { sub(/^.*--/, "--", $0); print $1 }'
+		!hidden && match($0, /^  ( *|-[a-z], )--[a-z-]+/) { $0 = substr($0, 1, RLENGTH); print $NF }'
 	echo --help
 }
+
+# _regbuf_commands [COMMAND]: the commands, or its subcommands
+_regbuf_commands() { _regbuf_help "$@" | sed -n 's/^  \([a-z]*\) .*/\1/p'; }
 
 _regbuf_targets() { _regbuf_help add | sed -n 's/^-t \([a-z]*\):.*/\1/p'; }
 _regbuf_modes() { _regbuf_help add | sed -n '/^modes:/,/^$/s/^  \([a-z-]*\) .*/\1/p'; }
@@ -37,12 +41,12 @@ _regbuf_value()
 	-i | --inner) _regbuf_targets | grep -vx fault ;;
 	-m | --mode) _regbuf_modes ;;
 	-p | --pace) echo auto normal batch ;;
-	-n | --id) [ "$2" = add ] || _regbuf_ids ;;
+	-n | --id) case $2 in add | mirror*) ;; *) _regbuf_ids ;; esac ;;
 	--fault) echo none delay error short die ;;
 	--fault-op) echo read write flush discard write-zeroes any ;;
 	--fault-moment) echo arrive inflight 'done' ;;
 	-b | --block) echo 512 1024 2048 4096 ;;
-	-q | --queues | -d | --depth | --max-io | -s | --size) ;;
+	-q | --queues | -d | --depth | --max-io | -s | --size | -c | --chunk) ;;
 	--fault-every | --fault-after | --fault-from | --fault-to | --fault-leg | --fault-errno | --fault-delay) ;;
 	*) return 1 ;;
 	esac
@@ -62,19 +66,30 @@ _regbuf_named_targets()
 	done
 }
 
+_regbuf_files()
+{
+	compopt -o filenames 2> /dev/null
+	mapfile -t COMPREPLY < <(compgen -f -- "$1")
+}
+
 _regbuf()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} words
 	COMPREPLY=()
+	[ "$command" != mirror ] || [ "$COMP_CWORD" -lt 3 ] || command="mirror ${COMP_WORDS[2]}"
 	if [ "$COMP_CWORD" = 1 ]; then
-		words="$(_regbuf_help | sed -n 's/^  \([a-z]*\) .*/\1/p') --help --version"
+		words="$(_regbuf_commands) --help --version"
+	elif [ "$command" = mirror ]; then
+		words="$(_regbuf_commands mirror) --help"
+	elif [ "$command" = 'mirror examine' ] && [ "${current:0:1}" != - ]; then
+		_regbuf_files "$current"
+		return
 	else
 		[ "$current" != '=' ] || current=
 		[ "$before" != '=' ] || before=${COMP_WORDS[COMP_CWORD - 2]}
 		case $before in
 		-l | --leg)
-			compopt -o filenames 2> /dev/null
-			mapfile -t COMPREPLY < <(compgen -f -- "$current")
+			_regbuf_files "$current"
 			return ;;
 		esac
 		# shellcheck disable=SC2046 # a word each

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mirror assemble: find the legs of a set, decide whether they can be served, and serve them.
+ * assemble.h decides; this file brings it the legs, and tells what it said.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/ublk_cmd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "cmd_mirror.h"
+#include "ids.h"
+#include "log.h"
+#include "mode.h"
+#include "uuid.h"
+
+/* struct assemble_conf - the options' values, on the stack of cmd_mirror_assemble() */
+struct assemble_conf {
+	struct strlist paths;
+	struct mirror_serving serving;
+};
+
+static const struct opt assemble_opts[] = {
+	{ .name = "leg", .letter = 'l', .type = OPT_LIST, .arg = "PATH",
+	  .offset = offsetof(struct assemble_conf, paths), .help = "a leg; give all of them [look at all block devices]" },
+	{ .name = "degraded", .type = OPT_FLAG, .offset = offsetof(struct assemble_conf, serving.degraded),
+	  .help = "serve although legs are missing, which are stale then" },
+	{ .name = "dry-run", .type = OPT_FLAG, .offset = offsetof(struct assemble_conf, serving.dry_run),
+	  .help = "say what would be served, and change nothing" },
+	{ .name = "json", .letter = 'j', .type = OPT_FLAG, .offset = offsetof(struct assemble_conf, serving.json),
+	  .help = "as JSON" },
+	{ 0 }
+};
+
+#define SERVING_OPT(member)	.offset = offsetof(struct mirror_serving, member)
+
+const struct opt mirror_serving_opts[] = {
+	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = ID_MAX,
+	  SERVING_OPT(id), .help = "number N of /dev/ublkbN [first free]" },
+	{ .name = "mode", .letter = 'm', .type = OPT_CHOICE, .arg = "MODE", .choices = mode_names,
+	  SERVING_OPT(mode), .help = "how data moves, as for 'regbuf add' [copy]" },
+	{ .name = "queues", .letter = 'q', .type = OPT_UINT, .arg = "N", .min = 1, .max = UBLK_MAX_NR_QUEUES,
+	  SERVING_OPT(nr_queues), .help = "queues, each with a thread; at most one per CPU [1]" },
+	{ 0 }
+};
+
+/* What is told. */
+
+static const char *assemble_verdict_name(enum assemble_verdict verdict)
+{
+	static const char *const names[] = {
+		[ASSEMBLE_SERVE]	= "serve",
+		[ASSEMBLE_RESYNC]	= "resync",
+		[ASSEMBLE_DEGRADED]	= "degraded",
+		[ASSEMBLE_REFUSE]	= "refuse",
+	};
+
+	return names[verdict];
+}
+
+static const char *assemble_reason_name(enum assemble_reason reason)
+{
+	static const char *const names[] = {
+		[ASSEMBLE_FINE]			= "fine",
+		[ASSEMBLE_FOREIGN]		= "foreign",
+		[ASSEMBLE_NEWER]		= "newer",
+		[ASSEMBLE_MIXED]		= "mixed",
+		[ASSEMBLE_TWICE]		= "twice",
+		[ASSEMBLE_SPLIT]		= "split",
+		[ASSEMBLE_CONTRADICTION]	= "contradiction",
+		[ASSEMBLE_STRANGER]		= "stranger",
+		[ASSEMBLE_NO_LEG]		= "no-leg",
+		[ASSEMBLE_MISSING]		= "missing",
+	};
+
+	return names[reason];
+}
+
+/* A leg that is not here is missing if it is in sync; else what the record says is enough. */
+static const char *assemble_leg_state(const struct assembly *a, unsigned int slot)
+{
+	return a->missing >> slot & 1 ? "missing" : leginfo_state_name(a->set.legs[slot].state);
+}
+
+static const char *assemble_leg_path(const struct candidate *c, const struct assembly *a,
+				     unsigned int slot)
+{
+	return a->leg[slot] < 0 ? NULL : c[a->leg[slot]].path;
+}
+
+static void assemble_json_legs(struct json *j, const struct candidate *c, const struct assembly *a)
+{
+	json_open(j, "legs", '[');
+	for (unsigned int i = 0; i < a->set.nr; i++) {
+		const char *path = assemble_leg_path(c, a, i);
+
+		if (a->set.legs[i].state == FORMAT_EMPTY)
+			continue;
+		json_open(j, NULL, '{');
+		json_u64(j, "slot", i);
+		if (path)
+			json_name(j, "path", path);
+		else
+			json_raw(j, "path", NULL);
+		mirror_json_uuid(j, "uuid", a->set.legs[i].uuid);
+		json_str(j, "state", assemble_leg_state(a, i));
+		json_bool(j, "serve", a->serve >> i & 1);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
+/* Without a set when none was agreed on. */
+static void assemble_json(const struct candidate *c, const struct assembly *a)
+{
+	struct json j;
+
+	json_init(&j, stdout);
+	json_open(&j, NULL, '{');
+	json_str(&j, "verdict", assemble_verdict_name(a->verdict));
+	json_str(&j, "reason", assemble_reason_name(a->reason));
+	json_str(&j, "text", a->text);
+	if (a->set.nr) {
+		json_str(&j, "name", a->set.name);
+		mirror_json_uuid(&j, "uuid", a->set.uuid);
+		json_u64(&j, "event", a->set.event.nr);
+		json_u64(&j, "size", a->set.size);
+		json_u64(&j, "block", 1U << a->set.lbs_shift);
+		mirror_json_source(&j, a->source);
+		assemble_json_legs(&j, c, a);
+	}
+	json_close(&j, '}');
+	putchar('\n');
+}
+
+static void assemble_text(const struct candidate *c, const struct assembly *a)
+{
+	char uuid[UUID_TEXT];
+
+	uuid_text(a->set.uuid, uuid);
+	printf("set %s, %s, %" PRIu64 " bytes in blocks of %u\n", a->set.name, uuid, a->set.size,
+	       1U << a->set.lbs_shift);
+	for (unsigned int i = 0; i < a->set.nr; i++) {
+		const char *path = assemble_leg_path(c, a, i);
+
+		if (a->set.legs[i].state == FORMAT_EMPTY || a->set.legs[i].state == FORMAT_REMOVED)
+			continue;
+		uuid_text(a->set.legs[i].uuid, uuid);
+		printf("  slot %-2u  %-10s  %s  %s\n", i, assemble_leg_state(a, i), uuid, path ? path : "not here");
+	}
+	if (a->verdict == ASSEMBLE_RESYNC)
+		printf("legs may differ: slot %u is read there\n", a->source);
+}
+
+/* Which legs are not here, and what the others know of them. */
+static void assemble_tell_missing(const char *cmd, const struct assembly *a)
+{
+	char uuid[UUID_TEXT];
+
+	for (u32 rest = a->missing; rest; rest &= rest - 1) {
+		unsigned int slot = __builtin_ctz(rest);
+		const struct super_leg *leg = &a->set.legs[slot];
+
+		uuid_text(leg->uuid, uuid);
+		log_err("%s: slot %u is leg %s, which had event %" PRIu64 " of the set's %" PRIu64, cmd, slot,
+			uuid, leg->held.nr, a->set.event.nr);
+	}
+}
+
+/* Is it the set that the user has named?  Its legs may have been given. */
+static bool assemble_is_named(const char *cmd, const struct assembly *a, const char *name)
+{
+	char text[UUID_TEXT];
+	u8 uuid[UUID_BYTES];
+
+	if (!name || !strcmp(name, a->set.name) ||
+	    (uuid_parse(name, uuid) && !memcmp(uuid, a->set.uuid, UUID_BYTES)))
+		return true;
+	uuid_text(a->set.uuid, text);
+	log_err("%s: the legs are of set %s (%s), not of %s: give the legs of that one, or the right name",
+		cmd, a->set.name, text, name);
+	return false;
+}
+
+/* Notes that nothing follows end in a blank. */
+static void assemble_trim(char *text)
+{
+	size_t len = strlen(text);
+
+	if (len && text[len - 1] == ' ')
+		text[len - 1] = '\0';
+}
+
+int mirror_assemble(const char *cmd, const struct candidate *c, unsigned int nr, const char *name,
+		    const struct mirror_serving *s)
+{
+	struct assembly a;
+
+	assemble(c, nr, s->degraded, &a);
+	assemble_trim(a.text);
+	if (a.set.nr && !assemble_is_named(cmd, &a, name))
+		return 1;
+	if (s->dry_run && s->json)
+		assemble_json(c, &a);
+	if (a.verdict == ASSEMBLE_REFUSE || a.verdict == ASSEMBLE_DEGRADED) {
+		log_err("%s: %s", cmd, a.text);
+		assemble_tell_missing(cmd, &a);
+		return 1;
+	}
+	if (a.text[0])
+		log_warn("%s: %s", cmd, a.text);
+	if (!s->dry_run)
+		return mirror_serve(cmd, c, &a, s);
+	if (!s->json)
+		assemble_text(c, &a);
+	return 0;
+}
+
+int mirror_serve(const char *cmd, const struct candidate *c, const struct assembly *a,
+		 const struct mirror_serving *s)
+{
+	log_err("%s: set %s could be served, but this regbuf cannot yet; --dry-run tells more", cmd,
+		a->set.name);
+	return 1;
+}
+
+/* The legs. */
+
+/* All that were given: one that does not belong there is a mistake, and refused. */
+static int assemble_named(const char *cmd, const struct scan *s, struct candidate *c)
+{
+	for (unsigned int i = 0; i < s->nr; i++) {
+		c[i] = leginfo_candidate(&s->legs[i]);
+		if (s->legs[i].err && s->legs[i].err != -ENOENT)
+			log_warn("%s: %s", cmd, s->legs[i].why.text);
+	}
+	return s->nr;
+}
+
+/* Of all devices, those that are of the set.  How many; -errno after a message. */
+static int assemble_found(const char *cmd, const struct scan *s, const char *name, struct candidate *c)
+{
+	u8 uuid[UUID_BYTES];
+	struct scan_why why;
+	int ret, nr = 0;
+
+	if (s->denied)
+		log_warn("%s: %u block devices may not be read, and are left out; root may", cmd, s->denied);
+	ret = scan_choose(s->legs, s->nr, name, uuid, &why);
+	if (ret) {
+		log_err("%s: %s", cmd, why.text);
+		return ret;
+	}
+	for (unsigned int i = 0; i < s->nr; i++) {
+		if (!scan_is_of(&s->legs[i], uuid))
+			continue;
+		if (s->legs[i].err)
+			log_warn("%s: %s", cmd, s->legs[i].why.text);
+		c[nr++] = leginfo_candidate(&s->legs[i]);
+	}
+	return nr;
+}
+
+static int assemble_run(const char *cmd, const struct assemble_conf *conf, const char *name)
+{
+	bool given = conf->paths.nr;
+	struct candidate *c = NULL;
+	struct scan s = { 0 };
+	int ret = given ? scan_named(&s, &conf->paths) : scan_devices(&s);
+
+	if (!ret) {
+		c = calloc(s.nr ? s.nr : 1, sizeof(*c));
+		if (!c) {
+			log_err("%s: memory for %u legs: %s", cmd, s.nr, strerror(ENOMEM));
+			ret = -ENOMEM;
+		}
+	}
+	if (!ret)
+		ret = given ? assemble_named(cmd, &s, c) : assemble_found(cmd, &s, name, c);
+	ret = ret < 0 ? 1 : mirror_assemble(cmd, c, ret, name, &conf->serving);
+	free(c);
+	scan_free(&s);
+	return ret;
+}
+
+static void assemble_help(void)
+{
+	printf("usage: regbuf mirror assemble [NAME] [--leg PATH...] [OPTIONS]\n\n"
+	       "Finds the legs of a set and serves it.  NAME is the set's name or UUID; it may be left\n"
+	       "out where there is one set only.  Of devices that are stacked the topmost is looked at.\n\n");
+	opts_help(stdout, assemble_opts);
+	opts_help(stdout, mirror_serving_opts);
+}
+
+int cmd_mirror_assemble(int argc, char **argv)
+{
+	struct assemble_conf conf = { .serving = MIRROR_SERVING };
+	const struct opt_group groups[] = {
+		{ assemble_opts, &conf }, { mirror_serving_opts, &conf.serving }
+	};
+	unsigned int nr_words;
+	int ret = opts_parse_words(argc, argv, groups, ARRAY_SIZE(groups), &nr_words);
+
+	if (ret == OPTS_HELP) {
+		assemble_help();
+		return 0;
+	}
+	if (!ret && nr_words > 1) {
+		log_err("%s: %s: right is one NAME; legs are given as --leg PATH", argv[0], argv[2]);
+		ret = -EINVAL;
+	}
+	return ret ? EXIT_USAGE : assemble_run(argv[0], &conf, nr_words ? argv[1] : NULL);
+}
