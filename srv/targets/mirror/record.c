@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "../../clock.h"
+#include "../../log.h"
+#include "record.h"
+#include "record_bits.h"
+#include "record_event.h"
+#include "record_io.h"
+
+#define RECORD_AGE_MS	2500
+#define RECORD_RETRY_MS	1000
+
+/* Waking. */
+
+/* What is woken may be in a list again at once. */
+static void record_list_wake(struct record_wait *w)
+{
+	while (w) {
+		struct record_wait *next = w->next;
+
+		w->wake(w);
+		w = next;
+	}
+}
+
+/* Behind what the thread has done. */
+static void record_wake(struct record *r)
+{
+	struct record_wait *writes = NULL, *ends = NULL;
+
+	if (!r->wake_writes && !r->wake_ends)
+		return;
+	pthread_mutex_lock(&r->lock);
+	if (r->wake_writes)
+		writes = record_list_take(&r->writes);
+	if (r->wake_ends)
+		ends = record_list_take(&r->ends);
+	pthread_mutex_unlock(&r->lock);
+	r->wake_writes = r->wake_ends = false;
+	record_list_wake(writes);
+	record_list_wake(ends);
+}
+
+/* The lock is dropped, and the thread woken if it does not know yet that there is work. */
+static void record_unlock_kick(struct record *r)
+{
+	const u64 one = 1;
+	bool kick = !r->kicked;
+
+	r->kicked = true;
+	pthread_mutex_unlock(&r->lock);
+	while (kick && write(r->kick_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+/* What a queue calls. */
+
+int record_write_slow(struct record *r, struct record_queue *rq, struct record_wait *w, u64 off,
+		      u32 len)
+{
+	bool kick = false;
+	int ret = 0;
+
+	if (!r->broken && bitmap_stamp(&r->bits, rq->epoch, off, len))
+		return 0;
+	pthread_mutex_lock(&r->lock);
+	if (r->broken) {
+		ret = -EIO;
+	} else if (!bitmap_want(&r->bits, rq->epoch, off, len)) {
+		record_list_add(&r->writes, w);
+		ret = RECORD_PARKED;
+		kick = true;
+	}
+	if (ret != -EIO && !r->ageing) {
+		r->ageing = kick = true;
+		r->age_at = clock_ms() + r->age_ms;
+	}
+	if (kick)
+		record_unlock_kick(r);
+	else
+		pthread_mutex_unlock(&r->lock);
+	/* It may be woken already: only the queue's own memory is touched. */
+	if (ret)
+		bitmap_queue_end(&rq->bits, rq->epoch);
+	return ret;
+}
+
+u32 record_failed(struct record *r, u32 slots, int err)
+{
+	u32 stay;
+
+	pthread_mutex_lock(&r->lock);
+	slots = record_drop_locked(r, slots, &stay);
+	pthread_mutex_unlock(&r->lock);
+	for (u32 rest = slots; rest; rest &= rest - 1)
+		r->dropped(r->arg, __builtin_ctz(rest), err);
+	if (slots) {
+		pthread_mutex_lock(&r->lock);
+		record_unlock_kick(r);
+	}
+	return stay;
+}
+
+int record_may_end_slow(struct record *r, struct record_wait *w)
+{
+	int ret = 0;
+
+	pthread_mutex_lock(&r->lock);
+	if (r->broken) {
+		ret = -EIO;
+	} else if (r->changing) {
+		record_list_add(&r->ends, w);
+		ret = RECORD_PARKED;
+	}
+	pthread_mutex_unlock(&r->lock);
+	return ret;
+}
+
+int record_differ(struct record *r, struct record_wait *w, u64 off, u32 len)
+{
+	pthread_mutex_lock(&r->lock);
+	bitmap_differ(&r->bits, off, len);
+	r->differs = true;
+	if (r->set.source == FORMAT_NO_SOURCE) {
+		r->want_source = r->changing = true;
+		record_unlock_kick(r);
+	} else {
+		pthread_mutex_unlock(&r->lock);
+	}
+	return record_may_end(r, w);
+}
+
+static bool record_may_differ(const struct bitmap *b, u64 off, u32 len)
+{
+	for (u64 chunk = off >> b->shift; chunk <= (off + len - 1) >> b->shift; chunk++)
+		if (b->differ[chunk / 8] >> chunk % 8 & 1)
+			return true;
+	return false;
+}
+
+int record_source(struct record *r, u64 off, u32 len)
+{
+	int slot = -1;
+
+	pthread_mutex_lock(&r->lock);
+	if (record_may_differ(&r->bits, off, len))
+		slot = record_source_slot(r);
+	pthread_mutex_unlock(&r->lock);
+	return slot;
+}
+
+void record_tell(struct record *r, struct super_set *set, u64 *differ, u64 *missed)
+{
+	pthread_mutex_lock(&r->lock);
+	*set = r->set;
+	*differ = (u64)bitmap_count_differ(&r->bits) << r->bits.shift;
+	*missed = (u64)bitmap_count_missed(&r->bits) << r->bits.shift;
+	pthread_mutex_unlock(&r->lock);
+	/* The last chunk may be short. */
+	*differ = min_u64(*differ, set->size);
+	*missed = min_u64(*missed, set->size);
+}
+
+/* The thread. */
+
+static void record_mend(struct record *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->broken = false;
+	r->changing = record_event_due(r);
+	pthread_mutex_unlock(&r->lock);
+	r->wake_writes = r->wake_ends = true;
+}
+
+/* Begins what is to be done, but for ageing. */
+static void record_start(struct record *r)
+{
+	if (r->broken && clock_ms() < r->retry_at)
+		return;
+	record_event_start(r);
+	record_bits_start(r);
+	/* It has been tried again, and all that was due is on the legs. */
+	if (r->broken && !r->inflight && clock_ms() >= r->retry_at)
+		record_mend(r);
+}
+
+/* Until nothing is under way, and nothing more can be begun. */
+static void record_settle(struct record *r)
+{
+	for (record_start(r); r->inflight; record_start(r))
+		record_io_turn(r, -1);
+	record_wake(r);
+}
+
+/* How long there is nothing to do, in ms; -1: until somebody comes. */
+static s64 record_idle_ms(struct record *r)
+{
+	u64 now = clock_ms(), at;
+	bool due;
+
+	pthread_mutex_lock(&r->lock);
+	due = r->broken || (r->ageing && !r->ops[RECORD_FLUSH].left);
+	at = r->broken ? r->retry_at : r->age_at;
+	pthread_mutex_unlock(&r->lock);
+	if (!due)
+		return -1;
+	return at > now ? at - now : 0;
+}
+
+/* Also says that the thread looks now for what it was woken for. */
+static bool record_stopped(struct record *r)
+{
+	bool stop;
+
+	pthread_mutex_lock(&r->lock);
+	r->kicked = false;
+	stop = r->stop;
+	pthread_mutex_unlock(&r->lock);
+	return stop;
+}
+
+static void record_serve(struct record *r)
+{
+	while (!record_stopped(r)) {
+		record_start(r);
+		record_bits_age(r);
+		record_wake(r);
+		record_io_turn(r, record_idle_ms(r));
+		record_wake(r);
+	}
+}
+
+static int record_open(struct record *r)
+{
+	u32 missing = super_slots(&r->set, FORMAT_IN_SYNC) & ~r->here;
+	u32 absent = super_slots(&r->set, FORMAT_REBUILDING) & ~r->here;
+	struct super_set next = r->set;
+	int ret;
+
+	change_start(&next, record_event_tag(), missing, absent, r->start_source);
+	record_event_make(r, &next);
+	record_settle(r);
+	if (r->broken)
+		return -EIO;
+	ret = record_bits_load(r);
+	if (ret) {
+		log_err("set %s: its bitmap: %s", r->set.name, strerror(-ret));
+		return ret;
+	}
+	record_settle(r);
+	return r->broken ? -EIO : 0;
+}
+
+static void record_close_flushed(struct record *r, struct record_op *op)
+{
+	if (op->failed && record_drop(r, op->failed, op->err))
+		record_break(r, op->err[__builtin_ctz(op->failed)]);
+}
+
+/* All data, and then a bitmap without bits, are on every leg. */
+static bool record_close_bits(struct record *r)
+{
+	/* What could not be written is tried once more. */
+	r->retry_at = 0;
+	record_settle(r);
+	if (r->broken)
+		return false;
+	record_io_send(r, RECORD_FLUSH, record_in_sync(r), record_close_flushed);
+	record_settle(r);
+	if (r->broken)
+		return false;
+	pthread_mutex_lock(&r->lock);
+	bitmap_age_all(&r->bits);
+	pthread_mutex_unlock(&r->lock);
+	r->lazy = true;
+	record_settle(r);
+	return !r->broken;
+}
+
+static void record_close(struct record *r)
+{
+	struct super_set next;
+
+	if (!record_bits_quiet(r)) {
+		log_err("set %s: writes are still under way: it is not recorded as clean", r->set.name);
+		return;
+	}
+	if (!record_close_bits(r))
+		goto failed;
+	/* Again, when a leg is dropped for not taking it: each time there is one less. */
+	while (!r->set.clean) {
+		next = r->set;
+		change_stop(&next, record_event_tag());
+		record_event_make(r, &next);
+		record_settle(r);
+		if (r->broken)
+			goto failed;
+	}
+	return;
+failed:
+	log_err("set %s: it is not recorded as clean: no leg in sync takes its record", r->set.name);
+}
+
+static void *record_main(void *arg)
+{
+	struct record *r = arg;
+	int ret = record_io_init(r);
+
+	if (!ret) {
+		ret = record_open(r);
+		if (ret)
+			record_io_deinit(r);
+	}
+	r->ret = ret;
+	sem_post(&r->begun);
+	if (ret)
+		return NULL;
+	record_serve(r);
+	record_close(r);
+	record_io_deinit(r);
+	return NULL;
+}
+
+/* The owner. */
+
+static int record_alloc(struct record *r)
+{
+	/* A copy of the record for each leg, and a block for each block op. */
+	size_t copies = FORMAT_LEGS * FORMAT_COPY_BYTES, block = 1U << FORMAT_LBS_MAX;
+
+	r->bufs = aligned_alloc(FORMAT_ALIGN, copies + (RECORD_OPS - RECORD_BLOCK0) * block);
+	if (!r->bufs)
+		return -ENOMEM;
+	r->ops[RECORD_EVENT].buf = r->bufs;
+	for (unsigned int i = RECORD_BLOCK0; i < RECORD_OPS; i++)
+		r->ops[i].buf = r->bufs + copies + (i - RECORD_BLOCK0) * block;
+	return 0;
+}
+
+int record_init(struct record *r, const struct assembly *a, const struct super_own own[FORMAT_LEGS],
+		const int fds[FORMAT_LEGS])
+{
+	int ret;
+
+	r->set = a->set;
+	r->start_source = a->source;
+	r->age_ms = RECORD_AGE_MS;
+	r->retry_ms = RECORD_RETRY_MS;
+	r->kick_fd = -1;
+	record_list_init(&r->writes);
+	record_list_init(&r->ends);
+	for (unsigned int i = 0; i < FORMAT_LEGS; i++) {
+		r->legs[i] = (struct record_leg){ .fd = fds[i], .own = own[i] };
+		if (fds[i] >= 0)
+			r->here |= 1U << i;
+	}
+	pthread_mutex_init(&r->lock, NULL);
+	ret = record_alloc(r);
+	if (!ret)
+		ret = bitmap_init(&r->bits, r->set.uuid, r->set.size, r->set.chunk_shift, r->set.lbs_shift);
+	if (ret)
+		record_deinit(r);
+	return ret;
+}
+
+void record_deinit(struct record *r)
+{
+	if (r->kick_fd >= 0)
+		close(r->kick_fd);
+	free(r->queues);
+	free(r->bufs);
+	bitmap_deinit(&r->bits);
+	pthread_mutex_destroy(&r->lock);
+	memset(r, 0, sizeof(*r));
+}
+
+static int record_queues_init(struct record *r, unsigned int nr)
+{
+	r->queues = aligned_alloc(_Alignof(struct record_queue), nr * sizeof(*r->queues));
+	if (!r->queues)
+		return -ENOMEM;
+	memset(r->queues, 0, nr * sizeof(*r->queues));
+	/* One that has not begun yet holds up nothing. */
+	for (unsigned int i = 0; i < nr; i++)
+		record_leave(&r->queues[i]);
+	r->nr_queues = nr;
+	return 0;
+}
+
+static int record_thread_init(struct record *r)
+{
+	int ret;
+
+	r->kick_fd = eventfd(0, EFD_CLOEXEC);
+	if (r->kick_fd < 0)
+		return -errno;
+	sem_init(&r->begun, 0, 0);
+	ret = pthread_create(&r->thread, NULL, record_main, r);
+	return -ret;
+}
+
+int record_begin(struct record *r, unsigned int nr_queues)
+{
+	int ret = record_queues_init(r, nr_queues);
+
+	if (!ret)
+		ret = record_thread_init(r);
+	if (ret) {
+		log_err("set %s: its record's thread: %s", r->set.name, strerror(-ret));
+		return ret;
+	}
+	while (sem_wait(&r->begun) && errno == EINTR)
+		;
+	if (r->ret)
+		pthread_join(r->thread, NULL);
+	return r->ret;
+}
+
+void record_end(struct record *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->stop = true;
+	record_unlock_kick(r);
+	pthread_join(r->thread, NULL);
+}

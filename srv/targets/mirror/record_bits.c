@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The bitmap on the legs.  Blocks are written independently of each other, of events, and of
+ * the flush before bits are cleared, which may take long: a write that waits for its bit waits
+ * for one write of its block, or two.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../clock.h"
+#include "record_bits.h"
+#include "record_io.h"
+
+/* Bits that nothing keeps: they are cleared one day. */
+static bool record_age_due(const struct record *r)
+{
+	const struct bitmap *b = &r->bits;
+
+	for (u32 i = 0; i < b->nr_blocks * (b->block_bits / 8); i++)
+		if (b->wanted[i] & ~(b->differ[i] | b->missed[i]))
+			return true;
+	return false;
+}
+
+/* The next pass of ageing, if there is to be one.  Under the lock. */
+static void record_age_later(struct record *r)
+{
+	r->ageing = record_age_due(r);
+	r->age_at = clock_ms() + r->age_ms;
+}
+
+/* Loading. */
+
+/* A leg's bitmap.  What cannot be read is 0, which is no whole sector: it has no opinion. */
+static void record_bits_read(const struct record_leg *leg, u8 *buf, size_t bytes, size_t block)
+{
+	memset(buf, 0, bytes);
+	if (pread(leg->fd, buf, bytes, leg->own.bitmap_offset) == (ssize_t)bytes)
+		return;
+	for (size_t at = 0; at < bytes; at += block)
+		if (pread(leg->fd, buf + at, block, leg->own.bitmap_offset + at) != (ssize_t)block)
+			memset(buf + at, 0, block);
+}
+
+/* @nr bitmaps, @stride bytes apart. */
+static void record_bits_load_sectors(struct record *r, const u8 *bufs, unsigned int nr, size_t stride)
+{
+	u32 nr_sectors = r->bits.nr_blocks * (r->bits.block_bytes / SECTOR_SIZE);
+	const void *sectors[FORMAT_LEGS];
+
+	for (u32 index = 0; index < nr_sectors; index++) {
+		for (unsigned int i = 0; i < nr; i++)
+			sectors[i] = bufs + i * stride + index * SECTOR_SIZE;
+		bitmap_load(&r->bits, index, sectors, nr);
+	}
+}
+
+int record_bits_load(struct record *r)
+{
+	size_t stride = round_up_u64((u64)r->bits.nr_blocks * r->bits.block_bytes, FORMAT_ALIGN);
+	u32 from = record_in_sync(r), away;
+	u8 *bufs = aligned_alloc(FORMAT_ALIGN, stride * __builtin_popcount(from));
+	unsigned int nr = 0;
+
+	if (!bufs)
+		return -ENOMEM;
+	for (; from; from &= from - 1)
+		record_bits_read(&r->legs[__builtin_ctz(from)], bufs + nr++ * stride, stride,
+				 r->bits.block_bytes);
+	pthread_mutex_lock(&r->lock);
+	away = super_slots(&r->set, FORMAT_STALE) | super_slots(&r->set, FORMAT_FAILED) |
+	       super_slots(&r->set, FORMAT_REBUILDING);
+	record_bits_load_sectors(r, bufs, nr, stride);
+	bitmap_loaded(&r->bits, r->set.source != FORMAT_NO_SOURCE, away);
+	r->bits.keep |= !!away;
+	r->differs = bitmap_count_differ(&r->bits);
+	record_age_later(r);
+	pthread_mutex_unlock(&r->lock);
+	free(bufs);
+	return 0;
+}
+
+/* Blocks. */
+
+static void record_bits_block_done(struct record *r, struct record_op *op)
+{
+	/* Dropped before the bit counts: no write goes to a leg that does not have its bit. */
+	u32 stay = op->failed ? record_drop(r, op->failed, op->err) : 0;
+
+	pthread_mutex_lock(&r->lock);
+	bitmap_wrote(&r->bits, op->block, !stay);
+	pthread_mutex_unlock(&r->lock);
+	r->wake_writes = true;
+	if (stay)
+		record_break(r, op->err[__builtin_ctz(stay)]);
+}
+
+void record_bits_start(struct record *r)
+{
+	for (unsigned int i = RECORD_BLOCK0; i < RECORD_OPS; i++) {
+		struct record_op *op = &r->ops[i];
+		int block;
+
+		if (op->left)
+			continue;
+		pthread_mutex_lock(&r->lock);
+		block = bitmap_take(&r->bits, r->lazy, op->buf);
+		r->blocks += block >= 0;
+		pthread_mutex_unlock(&r->lock);
+		if (block < 0) {
+			r->lazy = false;
+			return;
+		}
+		op->block = block;
+		record_io_send(r, i, change_writers(&r->set) & record_usable(r), record_bits_block_done);
+	}
+}
+
+/* Ageing. */
+
+/* The latest epoch whose writes have ended in every queue; these stand apart from each other. */
+static u32 record_age_done(const struct record *r)
+{
+	u32 done = bitmap_done(&r->bits, NULL, 0);
+
+	for (unsigned int i = 0; i < r->nr_queues; i++)
+		done = min_u64(done, bitmap_done(&r->bits, &r->queues[i].bits, 1));
+	return done;
+}
+
+/* bitmap_advance(), which knows queues in one piece only. */
+static void record_age_advance(struct record *r)
+{
+	u32 next = atomic_load_explicit(&r->bits.epoch, memory_order_relaxed) + 1;
+
+	if (next <= BITMAP_EPOCHS || record_age_done(r) >= next - BITMAP_EPOCHS)
+		bitmap_advance(&r->bits, NULL, 0);
+}
+
+bool record_bits_quiet(const struct record *r)
+{
+	for (unsigned int i = 0; i < r->nr_queues; i++)
+		for (unsigned int e = 0; e < BITMAP_EPOCHS; e++)
+			if (atomic_load_explicit(&r->queues[i].bits.writes[e], memory_order_acquire))
+				return false;
+	return true;
+}
+
+/* Is there one that can be cleared once the legs are flushed? */
+static bool record_age_is_one(const struct record *r)
+{
+	const struct bitmap *b = &r->bits;
+
+	for (u32 i = 0; !b->keep && i < b->nr; i++) {
+		u32 stamp = atomic_load_explicit(&b->stamps[i], memory_order_relaxed);
+
+		if (stamp != BITMAP_UNSTAMPED && stamp <= r->done &&
+		    !((b->differ[i / 8] | b->missed[i / 8]) >> i % 8 & 1))
+			return true;
+	}
+	return false;
+}
+
+/* The end of a pass.  Under the lock.  @flushed: every leg was, or nothing will be cleared. */
+static void record_age_pass(struct record *r, bool flushed)
+{
+	if (flushed && bitmap_age(&r->bits, r->done))
+		r->lazy = true;
+	record_age_advance(r);
+	record_age_later(r);
+}
+
+static void record_age_flushed(struct record *r, struct record_op *op)
+{
+	u32 stay = op->failed ? record_drop(r, op->failed, op->err) : 0;
+
+	pthread_mutex_lock(&r->lock);
+	record_age_pass(r, !stay);
+	pthread_mutex_unlock(&r->lock);
+}
+
+void record_bits_age(struct record *r)
+{
+	bool flush = false;
+
+	if (r->ops[RECORD_FLUSH].left || r->broken)
+		return;
+	pthread_mutex_lock(&r->lock);
+	if (r->ageing && clock_ms() >= r->age_at) {
+		r->done = record_age_done(r);
+		flush = record_age_is_one(r);
+		if (!flush)
+			record_age_pass(r, true);
+	}
+	pthread_mutex_unlock(&r->lock);
+	if (flush)
+		record_io_send(r, RECORD_FLUSH, record_in_sync(r), record_age_flushed);
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../../log.h"
+#include "record_io.h"
+
+/* So often an I/O is repeated for which the kernel had no memory. */
+#define RECORD_TRIES	100
+
+/* user_data of the read of kick_fd; of others it is below this */
+#define RECORD_KICK	(RECORD_OPS * FORMAT_LEGS)
+
+static u64 record_io_copy_offset(const struct super_own *own)
+{
+	return own->area_offset + (own->copy ? FORMAT_COPY1 : FORMAT_COPY0);
+}
+
+static void record_io_queue(struct record *r, unsigned int nr, unsigned int slot)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&r->ring);
+	const struct record_leg *leg = &r->legs[slot];
+	struct record_op *op = &r->ops[nr];
+
+	/* The buffers live until record_deinit(). */
+	if (nr == RECORD_FLUSH)
+		io_uring_prep_fsync(sqe, leg->fd, IORING_FSYNC_DATASYNC);
+	else if (nr == RECORD_EVENT)
+		io_uring_prep_write(sqe, leg->fd, op->buf + slot * FORMAT_COPY_BYTES, op->len,
+				    record_io_copy_offset(&r->next_own[slot]));
+	else
+		io_uring_prep_write(sqe, leg->fd, op->buf, op->len,
+				    leg->own.bitmap_offset + (u64)op->block * r->bits.block_bytes);
+	if (nr != RECORD_FLUSH)
+		sqe->rw_flags = RWF_DSYNC;
+	sqe->user_data = nr * FORMAT_LEGS + slot;
+}
+
+void record_io_send(struct record *r, unsigned int nr, u32 slots,
+		    void (*done)(struct record *r, struct record_op *op))
+{
+	struct record_op *op = &r->ops[nr];
+
+	op->slots = op->left = slots;
+	op->failed = 0;
+	op->tries = 0;
+	op->done = done;
+	if (nr == RECORD_FLUSH)
+		op->len = 0;
+	else
+		op->len = nr == RECORD_EVENT ? FORMAT_COPY_BYTES : r->bits.block_bytes;
+	for (; slots; slots &= slots - 1, r->inflight++)
+		record_io_queue(r, nr, __builtin_ctz(slots));
+}
+
+static void record_io_listen(struct record *r)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&r->ring);
+
+	/* r->kicks lives as long as the ring: record_io_deinit() waits for this read. */
+	io_uring_prep_read(sqe, r->kick_fd, &r->kicks, sizeof(r->kicks), 0);
+	sqe->user_data = RECORD_KICK;
+	r->listening = true;
+}
+
+static void record_io_answer(struct record *r, unsigned int nr, unsigned int slot, int res)
+{
+	struct record_op *op = &r->ops[nr];
+
+	if ((res == -EAGAIN || res == -EINTR) && op->tries < RECORD_TRIES) {
+		op->tries++;
+		record_io_queue(r, nr, slot);
+		return;
+	}
+	if (res != op->len) {
+		op->failed |= 1U << slot;
+		op->err[slot] = res < 0 ? res : -EIO;
+	}
+	op->left &= ~(1U << slot);
+	r->inflight--;
+	if (!op->left)
+		op->done(r, op);
+}
+
+static void record_io_cqe(struct record *r, const struct io_uring_cqe *cqe)
+{
+	if (cqe->user_data < RECORD_KICK) {
+		record_io_answer(r, cqe->user_data / FORMAT_LEGS, cqe->user_data % FORMAT_LEGS, cqe->res);
+	} else if (cqe->user_data == RECORD_KICK) {
+		r->listening = false;
+		if (!r->closing)
+			record_io_listen(r);
+	}
+}
+
+void record_io_turn(struct record *r, s64 ms)
+{
+	struct __kernel_timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+	struct io_uring_cqe *cqe;
+	unsigned int head, nr = 0;
+	int ret = io_uring_submit_and_wait_timeout(&r->ring, &cqe, 1, ms < 0 ? NULL : &ts, NULL);
+
+	/* No memory: what is queued stays, and is submitted the next time. */
+	if (ret < 0 && ret != -ETIME && ret != -EINTR)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	io_uring_for_each_cqe(&r->ring, head, cqe) {
+		record_io_cqe(r, cqe);
+		nr++;
+	}
+	io_uring_cq_advance(&r->ring, nr);
+}
+
+int record_io_init(struct record *r)
+{
+	/* An SQE for all that may be under way: io_uring_get_sqe() always has one. */
+	unsigned int entries = RECORD_OPS * __builtin_popcount(r->here) + 1;
+	int ret = io_uring_queue_init(entries, &r->ring, IORING_SETUP_CLAMP);
+
+	if (ret) {
+		log_err("set %s: io_uring of %u entries: %s", r->set.name, entries, strerror(-ret));
+		return ret;
+	}
+	r->closing = false;
+	record_io_listen(r);
+	return 0;
+}
+
+void record_io_deinit(struct record *r)
+{
+	const u64 one = 1;
+
+	/* What the read of kick_fd waits for; 8 bytes are taken whole. */
+	r->closing = true;
+	while (write(r->kick_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+	while (r->listening)
+		record_io_turn(r, -1);
+	io_uring_queue_exit(&r->ring);
+}

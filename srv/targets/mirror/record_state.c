@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <string.h>
+
+#include "../../clock.h"
+#include "../../log.h"
+#include "record_state.h"
+
+/* Legs. */
+
+static u32 record_in_sync_locked(const struct record *r)
+{
+	return super_slots(&r->set, FORMAT_IN_SYNC) & r->here & ~r->gone;
+}
+
+u32 record_usable(struct record *r)
+{
+	u32 slots;
+
+	pthread_mutex_lock(&r->lock);
+	slots = r->here & ~r->gone;
+	pthread_mutex_unlock(&r->lock);
+	return slots;
+}
+
+u32 record_in_sync(struct record *r)
+{
+	u32 slots;
+
+	pthread_mutex_lock(&r->lock);
+	slots = record_in_sync_locked(r);
+	pthread_mutex_unlock(&r->lock);
+	return slots;
+}
+
+u32 record_drops_due(const struct record *r)
+{
+	return r->gone & (super_slots(&r->set, FORMAT_IN_SYNC) | super_slots(&r->set, FORMAT_REBUILDING));
+}
+
+bool record_event_due(const struct record *r)
+{
+	return record_drops_due(r) || r->want_source;
+}
+
+u8 record_source_slot(const struct record *r)
+{
+	u32 in_sync = record_in_sync_locked(r);
+
+	if (r->set.source != FORMAT_NO_SOURCE && in_sync >> r->set.source & 1)
+		return r->set.source;
+	return super_first(&r->set, in_sync);
+}
+
+u32 record_drop_locked(struct record *r, u32 slots, u32 *stay)
+{
+	u32 in_sync = record_in_sync_locked(r);
+
+	slots &= change_writers(&r->set) & r->here & ~r->gone;
+	*stay = in_sync & ~slots ? 0 : in_sync & slots;
+	slots &= ~*stay;
+	r->gone |= slots;
+	/* No event is made for a spare, which has no data. */
+	if (slots & ~super_slots(&r->set, FORMAT_SPARE)) {
+		r->changing = true;
+		/* What is written from now on is missed by somebody. */
+		r->bits.keep = true;
+	}
+	return slots;
+}
+
+u32 record_drop(struct record *r, u32 slots, const int err[FORMAT_LEGS])
+{
+	u32 stay;
+
+	pthread_mutex_lock(&r->lock);
+	slots = record_drop_locked(r, slots, &stay);
+	pthread_mutex_unlock(&r->lock);
+	for (; slots; slots &= slots - 1)
+		r->dropped(r->arg, __builtin_ctz(slots), err[__builtin_ctz(slots)]);
+	return stay;
+}
+
+void record_break(struct record *r, int err)
+{
+	bool known = r->broken;
+
+	pthread_mutex_lock(&r->lock);
+	r->broken = r->changing = true;
+	pthread_mutex_unlock(&r->lock);
+	r->retry_at = clock_ms() + r->retry_ms;
+	r->wake_writes = r->wake_ends = true;
+	if (!known)
+		log_err("set %s: no leg in sync takes its record (%s): writes fail until one does; it is tried every %u ms",
+			r->set.name, strerror(-err), r->retry_ms);
+}
+
+/* Who waits. */
+
+void record_list_init(struct record_list *l)
+{
+	l->first = NULL;
+	l->end = &l->first;
+}
+
+void record_list_add(struct record_list *l, struct record_wait *w)
+{
+	w->next = NULL;
+	*l->end = w;
+	l->end = &w->next;
+}
+
+struct record_wait *record_list_take(struct record_list *l)
+{
+	struct record_wait *first = l->first;
+
+	record_list_init(l);
+	return first;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the record of a set has in memory, and what its files share: which legs are left, who
+ * waits.
+ *
+ *	record.c ---> record_event.c ---> record_state.c, record_io.c
+ *		 '--> record_bits.c  -'
+ *
+ * No file calls one to its left, but for an op's @done.
+ */
+#ifndef SRV_RECORD_STATE_H
+#define SRV_RECORD_STATE_H
+
+#include <liburing.h>
+#include <pthread.h>
+#include <semaphore.h>
+
+#include "assemble.h"
+#include "bitmap.h"
+#include "change.h"
+
+struct record;
+
+/*
+ * struct record_wait - a request that waits for the record
+ * In the target's state of the request.  The request's queue fills in wake; from when it is
+ * parked until wake() is called it is the record's.
+ * @wake: called once, by the record's thread, without a lock: it must not block.  The request
+ *	then asks again.
+ */
+struct record_wait {
+	struct record_wait *next;
+	void (*wake)(struct record_wait *w);
+};
+
+/* struct record_list - requests that wait, in the order in which they came; the record's lock */
+struct record_list {
+	struct record_wait *first, **end;
+};
+
+/*
+ * struct record_queue - the writes of one queue of the device
+ * In struct record, on a cache line of its own; the queue's thread writes it.
+ * @epoch: that writes of the present batch begin in
+ */
+struct record_queue {
+	_Alignas(64) struct bitmap_queue bits;
+	u32 epoch;
+};
+
+/*
+ * struct record_leg - a leg that is here
+ * Set by record_init(); @own is the record's thread's from record_begin() on.
+ * @fd: the owner's, and open for as long as the record; -1: not here
+ */
+struct record_leg {
+	int fd;
+	struct super_own own;
+};
+
+/* The I/O of the record's thread: the event, the flush, and blocks of the bitmap. */
+enum { RECORD_EVENT, RECORD_FLUSH, RECORD_BLOCK0, RECORD_OPS = RECORD_BLOCK0 + 16 };
+
+/*
+ * struct record_op - one I/O, on several legs at once
+ * In struct record; the thread's.
+ * @slots: it was sent to these; @left: who has not answered; 0: it is free
+ * @failed: who has failed it, with @err
+ * @len: what each leg has to answer
+ * @tries: how often it was repeated, for want of memory
+ * @block: of the bitmap
+ * @buf: aligned for direct I/O; the event's has a copy of the record for each slot
+ * @done: when all have answered
+ */
+struct record_op {
+	u32 slots, left, failed;
+	int err[FORMAT_LEGS];
+	int len;
+	unsigned int tries, block;
+	u8 *buf;
+	void (*done)(struct record *r, struct record_op *op);
+};
+
+/* How far an event has got: the legs that get it first, the rest, everybody's other copy. */
+enum record_phase { RECORD_IDLE, RECORD_FIRST, RECORD_REST, RECORD_SECOND };
+
+/*
+ * struct record - the record of one set
+ * The owner (a target) has it, zeroed before record_init(), up to record_deinit().
+ *
+ * @set: what the legs have, durably.  @bits, @set and the lists: under @lock.  The thread alone
+ *	changes @set, so it reads that without.
+ * @changing: a leg was dropped, and no event says so yet: no write may be acknowledged.  Set
+ *	before @dropped is called.
+ * @broken: no leg in sync takes the record any more: what changes data fails with EIO
+ * @differs: legs in sync may differ where record_source() says so
+ * @dropped: a leg is of use no more: the owner sends it nothing from now on.  Called by the
+ *	record's thread and by record_failed(), once for each leg, without the lock.
+ *
+ * Invariant: who is broken is changing.
+ */
+struct record {
+	pthread_mutex_t lock;
+	struct super_set set;
+	struct record_leg legs[FORMAT_LEGS];
+	struct bitmap bits;
+	_Atomic bool changing, broken, differs;
+
+	struct record_queue *queues;
+	unsigned int nr_queues;
+
+	void (*dropped)(void *arg, unsigned int slot, int err);
+	void *arg;
+
+	/* Set by record_init(), for tests to change before record_begin(). */
+	unsigned int age_ms, retry_ms;
+
+	/*
+	 * Under @lock.
+	 * @here: legs that have a descriptor; constant
+	 * @gone: those that were dropped; they get no I/O any more
+	 * @want_source: record_differ() waits for an event that names one
+	 * @ageing: there are bits that will be cleared; at @age_at, ms
+	 * @kicked: the thread was woken and has not looked yet
+	 * @stop: record_end() waits
+	 * @blocks: of the bitmap, written so far
+	 */
+	u32 here, gone;
+	bool want_source, ageing, kicked, stop;
+	u64 age_at, blocks;
+	struct record_list writes, ends;
+
+	/*
+	 * The thread's.
+	 * @next, @next_own, @phase: the event that is being written
+	 * @start_source: of the first event
+	 * @done: the epoch that is cleared when all legs are flushed
+	 * @lazy: there are bits to clear on the legs
+	 * @retry_at: when broken, ms
+	 * @wake_writes, @wake_ends: the lists are to be woken
+	 * @inflight: answers that are due
+	 * @kicks: what eventfd @kick_fd says; @listening: it is being read
+	 */
+	struct super_set next;
+	struct super_own next_own[FORMAT_LEGS];
+	enum record_phase phase;
+	u8 start_source;
+	u32 done;
+	bool lazy, wake_writes, wake_ends;
+	u64 retry_at;
+	struct io_uring ring;
+	struct record_op ops[RECORD_OPS];
+	u8 *bufs;
+	unsigned int inflight;
+	int kick_fd;
+	u64 kicks;
+	bool listening, closing;
+
+	/* Between the owner and the thread that begins. */
+	pthread_t thread;
+	sem_t begun;
+	int ret;
+};
+
+/* Legs that are here and not dropped; of these, those in sync.  Without the lock. */
+u32 record_usable(struct record *r);
+u32 record_in_sync(struct record *r);
+
+/*
+ * The thread, without the lock: @slots have failed, each with its err[]: they are dropped.
+ * Returns those in sync that stay, as no other one would be left.
+ */
+u32 record_drop(struct record *r, u32 slots, const int err[FORMAT_LEGS]);
+
+/* The thread, without the lock: no leg in sync takes the record.  It is tried again later. */
+void record_break(struct record *r, int err);
+
+/* -------------------- the record's lock is held below this line -------------------- */
+
+/*
+ * The same as record_drop(), but that @dropped is the caller's to call, for those that are
+ * returned.  *stay: those that stay.
+ */
+u32 record_drop_locked(struct record *r, u32 slots, u32 *stay);
+
+/* The leg to read where legs may differ, as the next event will name it. */
+u8 record_source_slot(const struct record *r);
+
+/* Legs that are dropped, and that the set still counts on. */
+u32 record_drops_due(const struct record *r);
+
+/* An event is due: for these, or for a source. */
+bool record_event_due(const struct record *r);
+
+void record_list_init(struct record_list *l);
+void record_list_add(struct record_list *l, struct record_wait *w);
+struct record_wait *record_list_take(struct record_list *l);
+
+#endif
