@@ -40,9 +40,7 @@ static const struct opt recover_opts[] = {
 
 static void add_help_targets(void)
 {
-	printf("\nmodes:\n");
-	for (const struct mode_ops *const *m = mode_list; *m; m++)
-		printf("  %-26s %s\n", (*m)->name, (*m)->summary);
+	serving_help_modes();
 	for (const struct target_ops *const *t = target_list; *t; t++) {
 		printf("\n-t %s: %s\n", (*t)->name, (*t)->summary);
 		opts_help(stdout, (*t)->opts);

@@ -7,44 +7,33 @@
 #define SRV_CMD_MIRROR_H
 
 #include "json.h"
-#include "opts.h"
 #include "scan.h"
+#include "serving.h"
 
 int cmd_mirror_create(int argc, char **argv);
 int cmd_mirror_examine(int argc, char **argv);
 int cmd_mirror_assemble(int argc, char **argv);
 
-/*
- * struct mirror_serving - how a set is to be served
- * On the stack of the command, written by its options: mirror_serving_opts.
- */
+/* struct mirror_serving - how a set is to be served; on the stack of the command */
 struct mirror_serving {
-	unsigned int id;	/* N of /dev/ublkbN; ID_ANY: the first that is free */
-	unsigned int nr_queues;
-	const char *mode;
+	struct serving serving;
 	bool degraded;		/* legs may be missing */
 	bool dry_run;		/* tell only what would be served */
-	bool json;
 };
-
-#define MIRROR_SERVING	{ .id = ID_ANY, .nr_queues = 1, .mode = "copy" }
-
-extern const struct opt mirror_serving_opts[];
 
 /*
  * Decide which of the legs in @c can be served, and serve them, or only say so.  @name: the
  * set's name or UUID, if the user gave it, or NULL.  The exit status.
  */
 int mirror_assemble(const char *cmd, const struct candidate *c, unsigned int nr, const char *name,
-		    const struct mirror_serving *s);
+		    struct mirror_serving *s);
 
 /*
  * Serve a set: @a says which legs, c[a->leg[SLOT]].path where each is.  They were read without
- * being taken.  So who serves takes them exclusively, reads them again with leginfo_read_fd(),
- * and asks assemble() once more.  The exit status.
+ * being taken; who takes them looks once more.  The exit status.
  */
 int mirror_serve(const char *cmd, const struct candidate *c, const struct assembly *a,
-		 const struct mirror_serving *s);
+		 struct mirror_serving *s);
 
 /* A set's name: 1 to 63 bytes that can stand in a path, and that are no UUID. */
 bool mirror_name_is_good(const char *name);

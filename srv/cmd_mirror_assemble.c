@@ -5,16 +5,13 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/ublk_cmd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cmd.h"
 #include "cmd_mirror.h"
-#include "ids.h"
 #include "log.h"
-#include "mode.h"
 #include "uuid.h"
 
 /* struct assemble_conf - the options' values, on the stack of cmd_mirror_assemble() */
@@ -30,20 +27,6 @@ static const struct opt assemble_opts[] = {
 	  .help = "serve although legs are missing, which are stale then" },
 	{ .name = "dry-run", .type = OPT_FLAG, .offset = offsetof(struct assemble_conf, serving.dry_run),
 	  .help = "say what would be served, and change nothing" },
-	{ .name = "json", .letter = 'j', .type = OPT_FLAG, .offset = offsetof(struct assemble_conf, serving.json),
-	  .help = "as JSON" },
-	{ 0 }
-};
-
-#define SERVING_OPT(member)	.offset = offsetof(struct mirror_serving, member)
-
-const struct opt mirror_serving_opts[] = {
-	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = ID_MAX,
-	  SERVING_OPT(id), .help = "number N of /dev/ublkbN [first free]" },
-	{ .name = "mode", .letter = 'm', .type = OPT_CHOICE, .arg = "MODE", .choices = mode_names,
-	  SERVING_OPT(mode), .help = "how data moves, as for 'regbuf add' [copy]" },
-	{ .name = "queues", .letter = 'q', .type = OPT_UINT, .arg = "N", .min = 1, .max = UBLK_MAX_NR_QUEUES,
-	  SERVING_OPT(nr_queues), .help = "queues, each with a thread; at most one per CPU [1]" },
 	{ 0 }
 };
 
@@ -195,7 +178,7 @@ static void assemble_trim(char *text)
 }
 
 int mirror_assemble(const char *cmd, const struct candidate *c, unsigned int nr, const char *name,
-		    const struct mirror_serving *s)
+		    struct mirror_serving *s)
 {
 	struct assembly a;
 
@@ -203,7 +186,7 @@ int mirror_assemble(const char *cmd, const struct candidate *c, unsigned int nr,
 	assemble_trim(a.text);
 	if (a.set.nr && !assemble_is_named(cmd, &a, name))
 		return 1;
-	if (s->dry_run && s->json)
+	if (s->dry_run && s->serving.launch.json)
 		assemble_json(c, &a);
 	if (a.verdict == ASSEMBLE_REFUSE || a.verdict == ASSEMBLE_DEGRADED) {
 		log_err("%s: %s", cmd, a.text);
@@ -214,17 +197,9 @@ int mirror_assemble(const char *cmd, const struct candidate *c, unsigned int nr,
 		log_warn("%s: %s", cmd, a.text);
 	if (!s->dry_run)
 		return mirror_serve(cmd, c, &a, s);
-	if (!s->json)
+	if (!s->serving.launch.json)
 		assemble_text(c, &a);
 	return 0;
-}
-
-int mirror_serve(const char *cmd, const struct candidate *c, const struct assembly *a,
-		 const struct mirror_serving *s)
-{
-	log_err("%s: set %s could be served, but this regbuf cannot yet; --dry-run tells more", cmd,
-		a->set.name);
-	return 1;
 }
 
 /* The legs. */
@@ -264,7 +239,7 @@ static int assemble_found(const char *cmd, const struct scan *s, const char *nam
 	return nr;
 }
 
-static int assemble_run(const char *cmd, const struct assemble_conf *conf, const char *name)
+static int assemble_run(const char *cmd, struct assemble_conf *conf, const char *name)
 {
 	bool given = conf->paths.nr;
 	struct candidate *c = NULL;
@@ -292,14 +267,15 @@ static void assemble_help(void)
 	       "Finds the legs of a set and serves it.  NAME is the set's name or UUID; it may be left\n"
 	       "out where there is one set only.  Of devices that are stacked the topmost is looked at.\n\n");
 	opts_help(stdout, assemble_opts);
-	opts_help(stdout, mirror_serving_opts);
+	opts_help(stdout, serving_opts);
+	serving_help_modes();
 }
 
 int cmd_mirror_assemble(int argc, char **argv)
 {
-	struct assemble_conf conf = { .serving = MIRROR_SERVING };
+	struct assemble_conf conf = { .serving.serving = SERVING_DEFAULTS };
 	const struct opt_group groups[] = {
-		{ assemble_opts, &conf }, { mirror_serving_opts, &conf.serving }
+		{ assemble_opts, &conf }, { serving_opts, &conf.serving.serving }
 	};
 	unsigned int nr_words;
 	int ret = opts_parse_words(argc, argv, groups, ARRAY_SIZE(groups), &nr_words);

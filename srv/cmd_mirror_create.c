@@ -33,7 +33,8 @@ struct create {
 	const char *cmd;
 	struct strlist paths;
 	u64 size, chunk, block;
-	bool assume_clean, from_raw, force, json;
+	bool assume_clean, from_raw, force, no_start;
+	struct mirror_serving serving;
 
 	struct leg legs[MAX_LEGS];
 	struct limits lim;
@@ -58,8 +59,8 @@ static const struct opt create_opts[] = {
 	  .help = "keep the data at byte 0 of the legs; needs --size" },
 	{ .name = "force", .type = OPT_FLAG, CREATE_OPT(force),
 	  .help = "overwrite what is on the legs" },
-	{ .name = "json", .letter = 'j', .type = OPT_FLAG, CREATE_OPT(json),
-	  .help = "print the set as JSON" },
+	{ .name = "no-start", .type = OPT_FLAG, CREATE_OPT(no_start),
+	  .help = "do not serve the set; print its UUID" },
 	{ 0 }
 };
 
@@ -72,6 +73,8 @@ static void create_help(void)
 	       "With --from-raw the record is in the last 1 MiB, and the data stays where it is.\n"
 	       "Where legs may differ, the first one counts.\n\n");
 	opts_help(stdout, create_opts);
+	opts_help(stdout, serving_opts);
+	serving_help_modes();
 }
 
 /* What can be said without a look at the legs.  0, or -EINVAL after a message. */
@@ -293,7 +296,7 @@ static void create_tell(const struct create *c)
 {
 	char text[UUID_TEXT];
 
-	if (c->json) {
+	if (c->serving.serving.launch.json) {
 		create_json(c);
 		return;
 	}
@@ -329,12 +332,27 @@ static int create_run(struct create *c, const char *name)
 	return ret;
 }
 
+/* As `mirror assemble` does with the same legs. */
+static int create_start(struct create *c)
+{
+	struct candidate cand[MAX_LEGS];
+	struct leginfo info;
+
+	for (unsigned int i = 0; i < c->paths.nr; i++) {
+		leginfo_read(&info, c->paths.v[i]);
+		cand[i] = leginfo_candidate(&info);
+	}
+	return mirror_assemble(c->cmd, cand, c->paths.nr, NULL, &c->serving);
+}
+
 int cmd_mirror_create(int argc, char **argv)
 {
-	struct create c = { .cmd = argv[0] };
-	const struct opt_group group = { create_opts, &c };
+	struct create c = { .cmd = argv[0], .serving.serving = SERVING_DEFAULTS };
+	const struct opt_group groups[] = {
+		{ create_opts, &c }, { serving_opts, &c.serving.serving }
+	};
 	unsigned int nr_words;
-	int ret = opts_parse_words(argc, argv, &group, 1, &nr_words);
+	int ret = opts_parse_words(argc, argv, groups, ARRAY_SIZE(groups), &nr_words);
 
 	if (ret == OPTS_HELP) {
 		create_help();
@@ -344,6 +362,8 @@ int cmd_mirror_create(int argc, char **argv)
 		return EXIT_USAGE;
 	if (create_run(&c, argv[1]))
 		return 1;
+	if (!c.no_start)
+		return create_start(&c);
 	create_tell(&c);
 	return 0;
 }

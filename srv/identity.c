@@ -6,6 +6,7 @@
 
 #define IDENTITY_MAGIC		0x7262ULL
 #define IDENTITY_MAGIC_SHIFT	48
+#define IDENTITY_UUID		16
 #define IDENTITY_PART_BITS	24
 #define IDENTITY_PART		((1ULL << IDENTITY_PART_BITS) - 1)
 
@@ -33,12 +34,14 @@ u32 identity_of_legs(const char *target, const struct leg *legs, unsigned int nr
 
 u64 identity_make(const struct target *t, u64 launch)
 {
+	const u8 *uuid;
 	u64 made_of;
 
 	/* What wraps a target does not change what the legs hold. */
 	while (t->inner)
 		t = t->inner;
-	made_of = identity_of_legs(t->ops->name, t->legs, t->nr_legs);
+	uuid = t->ops->uuid ? t->ops->uuid(t) : NULL;
+	made_of = uuid ? identity_hash(uuid, IDENTITY_UUID) : identity_of_legs(t->ops->name, t->legs, t->nr_legs);
 	if (t->ops->arrangement)
 		made_of += t->ops->arrangement(t);
 	return IDENTITY_MAGIC << IDENTITY_MAGIC_SHIFT |

@@ -4,7 +4,8 @@
  * for the server, without a look at them.
  *
  *   bits 48..63  "rb": a regbuf made it
- *   bits 24..47  what it is made of: a hash of the target's name and of its legs
+ *   bits 24..47  what it is made of: a hash of the target's name and of its legs, or of the
+ *		  UUID that its legs have a record of
  *   bits  0..23  its launch: what no other launch is likely to have
  *
  * Why not a file beside the server's socket: it would have to go exactly when the device

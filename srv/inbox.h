@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What other threads have for a queue's: requests that waited, and may go on.
+ * What other threads have for a queue's: requests that waited, and may go on; legs whose file
+ * is another one.
  *
  * A list, and an eventfd that the queue's ring reads.  Why no message from ring to ring: any
  * thread can write to an eventfd, and any kernel has it.
@@ -9,6 +10,7 @@
 #define SRV_INBOX_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "types.h"
 
@@ -20,7 +22,21 @@ struct io;
  */
 struct inbox_item {
 	struct inbox_item *next;
-	struct io *io;		/* the request that goes on */
+	struct io *io;		/* the request that goes on; NULL: it is a struct inbox_leg */
+};
+
+/*
+ * struct inbox_leg - a leg is another file from now on, or none
+ * The poster's, one for each queue.  What is under way on the old file keeps that one open, and
+ * ends there; steps that the queue sends later go to the new one, or fail with -EBADF.
+ * @fd: -1: none.  The poster's to close, once @left is 0
+ * @left: shared by the items for all queues: how many have not taken it
+ */
+struct inbox_leg {
+	struct inbox_item item;
+	unsigned int leg;
+	int fd;
+	_Atomic unsigned int *left;
 };
 
 /*

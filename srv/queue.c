@@ -27,8 +27,11 @@ static void queue_fetch(struct queue *q, struct io *io, u32 cmd_op, s32 result)
 	struct io_uring_sqe *sqe = queue_sqe(q);
 	struct ublksrv_io_cmd *cmd;
 
-	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, FILE_UBLKC, NULL, 0, 0);
-	sqe->flags = IOSQE_FIXED_FILE;
+	/*
+	 * No registered file: it waits for the next request, maybe for ever, and up to 6.12 what such
+	 * an operation began with is let go of in order: no leg's file could be taken out meanwhile.
+	 */
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, q->ublkc, NULL, 0, 0);
 	sqe->off = cmd_op;	/* cmd_op and __pad1, which must be 0 */
 	sqe->user_data = udata(UD_FETCH, io->tag, 0);
 	cmd = (struct ublksrv_io_cmd *)&sqe->addr3;
@@ -163,7 +166,24 @@ static void queue_inbox_arm(struct queue *q)
 	sqe->user_data = udata(UD_INBOX, 0, 0);
 }
 
-/* Requests that waited go on. */
+static void queue_leg(struct queue *q, const struct inbox_leg *l)
+{
+	int ret = io_uring_register_files_update(&q->ring, FILE_LEG(l->leg), &l->fd, 1);
+
+	if (ret < 0)
+		log_err("queue %u: the file of leg %u: %s", q->qid, l->leg, strerror(-ret));
+	/* The item may be gone now. */
+	atomic_fetch_sub_explicit(l->left, 1, memory_order_release);
+}
+
+static void queue_inbox_item(struct queue *q, struct inbox_item *item)
+{
+	if (item->io)
+		queue_act(q, item->io, q->target->ops->resume(q->target, q->tq, item->io));
+	else
+		queue_leg(q, (struct inbox_leg *)item);
+}
+
 static void queue_inbox_cqe(struct queue *q)
 {
 	struct inbox_item *item, *next;
@@ -173,7 +193,7 @@ static void queue_inbox_cqe(struct queue *q)
 	for (item = inbox_take(&q->inbox); item; item = next) {
 		/* It may wait again at once. */
 		next = item->next;
-		queue_act(q, item->io, q->target->ops->resume(q->target, q->tq, item->io));
+		queue_inbox_item(q, item);
 	}
 }
 
@@ -280,9 +300,10 @@ static int queue_files_init(struct queue *q)
 	int ret;
 
 	fds[FILE_UBLKC] = q->ublkc;
-	for (unsigned int i = 0; i < q->target->nr_legs; i++)
-		fds[FILE_LEG(i)] = q->target->legs[i].fd;
-	ret = io_uring_register_files(&q->ring, fds, 1 + q->target->nr_legs);
+	/* -1: a place that is empty, for a leg that may come */
+	for (unsigned int i = 0; i < MAX_LEGS; i++)
+		fds[FILE_LEG(i)] = i < q->target->nr_legs ? q->target->legs[i].fd : -1;
+	ret = io_uring_register_files(&q->ring, fds, ARRAY_SIZE(fds));
 	if (ret) {
 		log_err("queue %u: registering files: %s", q->qid, strerror(-ret));
 		return ret;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <stdio.h>
+
 #include "ids.h"
 #include "precheck.h"
 #include "serving.h"
@@ -58,6 +60,13 @@ const struct opt serving_again_opts[] = {
 	JSON_OPT,
 	{ 0 }
 };
+
+void serving_help_modes(void)
+{
+	printf("\nmodes:\n");
+	for (const struct mode_ops *const *m = mode_list; *m; m++)
+		printf("  %-26s %s\n", (*m)->name, (*m)->summary);
+}
 
 static void serving_resolve(struct serving *s, struct target *t)
 {

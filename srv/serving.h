@@ -32,6 +32,9 @@ struct serving {
 extern const struct opt serving_opts[];
 extern const struct opt serving_again_opts[];
 
+/* For help: what --mode may be. */
+void serving_help_modes(void);
+
 /*
  * Serve target @t, which is not open: s->launch gets what the options stand for, the kernel is
  * looked at, @t opened, and the device launched.  @cmd: for messages.  The exit status.

@@ -58,6 +58,12 @@ struct target_ops {
 	 */
 	u32 (*arrangement)(const struct target *t);
 
+	/*
+	 * The 16 bytes of the UUID of what its legs hold, or NULL: a recovery then needs the same
+	 * one, whichever legs are there.  After open().  Optional.
+	 */
+	const u8 *(*uuid)(const struct target *t);
+
 	/* Undo open(), which may have failed, or not been called.  Optional. */
 	void (*close)(struct target *t);
 

@@ -22,6 +22,7 @@
 #include "mode.h"
 #include "pattern.h"
 #include "rwdisk.h"
+#include "sh.h"
 #include "tleg.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
@@ -206,6 +207,36 @@ static void had_read_errors(int id, unsigned int nr, const char *what)
 	for (const char *p = c.out; (p = strstr(p, "\"read_errors\":0")); p++)
 		none++;
 	must(none < nr, "%s: no leg had a read error: %s", what, c.out);
+}
+
+static bool dm_goes(void *arg)
+{
+	return !sh("dmsetup remove --noudevsync $(dmsetup info -c --noheadings -o name %s) 2> /dev/null",
+		   (const char *)arg);
+}
+
+/* M12: its disk may be removed while the set is served, and its name is free. */
+Test(mirror, a_leg_that_was_dropped_is_let_go_of)
+{
+	const char *args[] = { "add", "-t", "mirror", "-q", "2", "-l", leg(0, NULL), "-l", NULL, NULL };
+	int id, dev;
+
+	leg(1, NULL);
+	args[8] = tleg_over(2, tleg_path(1));
+	memset(model, 0, SIZE);
+	id = cli_add(args);
+	dev = open_dev(id);
+	rwdisk_write(&disk, dev, 10);
+	must(!dm_goes((void *)args[8]), "a leg that is used can be removed");
+	tleg_break(2, TLEG_ERROR);
+	rwdisk_write(&disk, dev, 10);
+	list_has(id, "\"state\":\"dropped\"", "broken");
+	must(wait_until(dm_goes, (void *)args[8], SOON_MS), "it is still in use");
+	rwdisk_write(&disk, dev, 10);
+	rwdisk_read(&disk, dev, 30, "one leg");
+	close(dev);
+	cli_del(id);
+	leg_is(0, "one leg");
 }
 
 /* M5: what failed half-way is read again from its beginning, on the other leg. */

@@ -115,51 +115,58 @@ struct write_case {
 	u32 live;
 	int result;
 	u32 drop;
+	bool differ;
 };
 
 static const struct write_case cases[] = {
 	{ "all have it",
-	  STEP_WRITE, { 0, 0, 0 }, A | B | C, 0, 0 },
+	  STEP_WRITE, { 0, 0, 0 }, A | B | C, 0, 0, false },
 	{ "one fails",
-	  STEP_WRITE, { 0, -EIO, 0 }, A | B | C, 0, B },
+	  STEP_WRITE, { 0, -EIO, 0 }, A | B | C, 0, B, false },
 	{ "two of three fail",
-	  STEP_WRITE, { -EIO, -EIO, 0 }, A | B | C, 0, A | B },
+	  STEP_WRITE, { -EIO, -EIO, 0 }, A | B | C, 0, A | B, false },
 	{ "all fail: all but one go, so that what stays agrees",
-	  STEP_WRITE, { -EIO, -EIO, -EIO }, A | B | C, -EIO, B | C },
+	  STEP_WRITE, { -EIO, -EIO, -EIO }, A | B | C, -EIO, B | C, false },
 	{ "the last leg's failure is the client's",
-	  STEP_WRITE, { 1, -EIO, 1 }, B, -EIO, 0 },
+	  STEP_WRITE, { 1, -EIO, 1 }, B, -EIO, 0, false },
 	{ "the last leg fills up",
-	  STEP_WRITE, { 1, -ENOSPC, 1 }, B, -ENOSPC, 0 },
+	  STEP_WRITE, { 1, -ENOSPC, 1 }, B, -ENOSPC, 0, false },
+	{ "all are full: the client's error, and nobody's fault",
+	  STEP_WRITE, { -ENOSPC, -ENOSPC, -EDQUOT }, A | B | C, -ENOSPC, 0, true },
+	{ "one is full, the other holds nothing of it",
+	  STEP_WRITE, { -ENOSPC, -EFAULT, 1 }, A | B, -ENOSPC, 0, true },
+	{ "one is full, the other has it",
+	  STEP_WRITE, { -ENOSPC, 0, 1 }, A | B, 0, A, false },
 	{ "one had it, but was dropped meanwhile",
-	  STEP_WRITE, { 0, -EIO, 1 }, B, -EIO, 0 },
+	  STEP_WRITE, { 0, -EIO, 1 }, B, -EIO, 0, false },
 	{ "one failed, and was dropped meanwhile by another request",
-	  STEP_WRITE, { 0, -EIO, 1 }, A, 0, 0 },
+	  STEP_WRITE, { 0, -EIO, 1 }, A, 0, 0, false },
 	{ "the data could not be reached on any leg",
-	  STEP_WRITE, { -EFAULT, -EFAULT, -EFAULT }, A | B | C, -EFAULT, 0 },
+	  STEP_WRITE, { -EFAULT, -EFAULT, -EFAULT }, A | B | C, -EFAULT, 0, false },
 	{ "the data could not be reached on one: it lacks it all the same",
-	  STEP_WRITE, { 0, -EFAULT, 1 }, A | B, 0, B },
+	  STEP_WRITE, { 0, -EFAULT, 1 }, A | B, 0, B, false },
 	{ "one may hold a part, the other holds nothing of it",
-	  STEP_WRITE, { -EIO, -EFAULT, 1 }, A | B, -EIO, A },
+	  STEP_WRITE, { -EIO, -EFAULT, 1 }, A | B, -EIO, A, false },
 	{ "the first error is told",
-	  STEP_WRITE, { -ENOSPC, -EIO, 1 }, A | B, -ENOSPC, B },
+	  STEP_WRITE, { -ENOSPC, -EIO, 1 }, A | B, -ENOSPC, B, false },
 	{ "a flush that fails means data that is not durable",
-	  STEP_SYNC, { -EIO, 0, 1 }, A | B, 0, A },
+	  STEP_SYNC, { -EIO, 0, 1 }, A | B, 0, A, false },
 	{ "a flush that no leg does",
-	  STEP_SYNC, { -EIO, -EIO, 1 }, A | B, -EIO, B },
+	  STEP_SYNC, { -EIO, -EIO, 1 }, A | B, -EIO, B, false },
 	{ "a flush is never refused: that is a failure",
-	  STEP_SYNC, { -EOPNOTSUPP, 0, 1 }, A | B, 0, A },
+	  STEP_SYNC, { -EOPNOTSUPP, 0, 1 }, A | B, 0, A, false },
 	{ "a discard that one leg cannot do is done",
-	  STEP_DISCARD, { -EOPNOTSUPP, 0, 1 }, A | B, 0, 0 },
+	  STEP_DISCARD, { -EOPNOTSUPP, 0, 1 }, A | B, 0, 0, false },
 	{ "a discard that no leg can do",
-	  STEP_DISCARD, { -EOPNOTSUPP, -EOPNOTSUPP, 1 }, A | B, -EOPNOTSUPP, 0 },
+	  STEP_DISCARD, { -EOPNOTSUPP, -EOPNOTSUPP, 1 }, A | B, -EOPNOTSUPP, 0, false },
 	{ "a discard that fails for real",
-	  STEP_DISCARD, { -EIO, 0, 1 }, A | B, 0, A },
+	  STEP_DISCARD, { -EIO, 0, 1 }, A | B, 0, A, false },
 	{ "a zeroing that one leg cannot do is the client's to write",
-	  STEP_ZERO, { -EOPNOTSUPP, 0, 1 }, A | B, -EOPNOTSUPP, 0 },
+	  STEP_ZERO, { -EOPNOTSUPP, 0, 1 }, A | B, -EOPNOTSUPP, 0, false },
 	{ "a zeroing that fails on one leg and is refused by the other",
-	  STEP_ZERO, { -EIO, -EOPNOTSUPP, 1 }, A | B, -EOPNOTSUPP, A },
+	  STEP_ZERO, { -EIO, -EOPNOTSUPP, 1 }, A | B, -EOPNOTSUPP, A, false },
 	{ "a zeroing that all legs do",
-	  STEP_ZERO, { 0, 0, 0 }, A | B | C, 0, 0 },
+	  STEP_ZERO, { 0, 0, 0 }, A | B | C, 0, 0, false },
 };
 
 Test(mirror_outcome, follows_the_rules)
@@ -168,21 +175,23 @@ Test(mirror_outcome, follows_the_rules)
 		const struct write_case *c = &cases[i];
 		struct mirror_tally t = { 0 };
 		u32 drop = ~0U;
+		bool differ = !c->differ;
 		int result;
 
 		for (unsigned int leg = 0; leg < 3; leg++)
 			if (c->res[leg] <= 0)
 				mirror_count(&t, c->op, leg, c->res[leg]);
-		result = mirror_outcome(&t, c->op, c->live, &drop);
+		result = mirror_outcome(&t, c->op, c->live, &drop, &differ);
 		cr_expect_eq(result, c->result, "%s: result %d, not %d", c->what, result, c->result);
 		cr_expect_eq(drop, c->drop, "%s: drops %x, not %x", c->what, drop, c->drop);
+		cr_expect_eq(differ, c->differ, "%s: legs %s", c->what, differ ? "may differ" : "agree");
 	}
 }
 
 /* The invariants, over every combination of results and live legs. */
 Test(mirror_outcome, keeps_the_invariants_whatever_happens)
 {
-	static const int res[] = { 0, -EIO, -EFAULT, -EOPNOTSUPP, -ENOMEM };
+	static const int res[] = { 0, -EIO, -EFAULT, -EOPNOTSUPP, -ENOMEM, -ENOSPC };
 	static const enum step_op ops[] = { STEP_WRITE, STEP_SYNC, STEP_DISCARD, STEP_ZERO };
 	unsigned int nr = ARRAY_SIZE(res);
 
@@ -191,17 +200,23 @@ Test(mirror_outcome, keeps_the_invariants_whatever_happens)
 			for (u32 live = 1; live < 8; live++) {
 				int r[3] = { res[n % nr], res[n / nr % nr], res[n / nr / nr] };
 				struct mirror_tally t = { 0 };
-				u32 drop, have = 0;
+				u32 drop, have = 0, part = 0;
+				bool differ;
 				int result;
 
 				for (unsigned int leg = 0; leg < 3; leg++) {
 					mirror_count(&t, ops[o], leg, r[leg]);
 					have |= (u32)!r[leg] << leg;
+					part |= (u32)mirror_leg_fault(r[leg]) << leg;
 				}
-				result = mirror_outcome(&t, ops[o], live, &drop);
+				result = mirror_outcome(&t, ops[o], live, &drop, &differ);
 				cr_assert_eq(drop & ~live, 0, "drops a leg that is not live");
 				cr_assert_neq(drop, live, "drops the last leg");
 				cr_assert_eq(drop & have, 0, "drops a leg that has it");
+				/* what stays agrees, all with a part of it or none, or it is said */
+				if (result && !(live & have) && !differ)
+					cr_assert(!(live & ~drop & part) || !(live & ~drop & ((live & ~drop) - 1)),
+						  "legs that may differ stay, and it is not said");
 				if (ops[o] <= STEP_SYNC && !result) {
 					cr_assert(live & have, "success, and no live leg has it");
 					cr_assert_eq(live & ~have & ~drop, 0,

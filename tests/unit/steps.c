@@ -25,8 +25,8 @@
 static char paths[2][64];
 static struct ublksrv_io_desc desc;
 static struct step steps[MAX_STEPS];
-static u64 state;	/* the target's of the request */
-static struct io io = { .steps = steps, .tio = &state };
+static u64 state[32];	/* the target's of the request */
+static struct io io = { .steps = steps, .tio = state };
 static const struct device device = { .depth = 1 };
 static struct queue q;
 static char data[LEN] __attribute__((aligned(4096))), found[SIZE];

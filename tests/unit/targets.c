@@ -21,7 +21,7 @@ static char paths[3][64];
 static struct target *t;
 static void *tq;
 static struct step steps[MAX_STEPS];
-static u64 state[4];	/* of the request; targets' own */
+static u64 state[32];	/* of the request; targets' own */
 static struct io io = { .steps = steps, .tio = state };
 
 static void setup(void)
@@ -222,7 +222,7 @@ Test(mirror, a_read_goes_to_one_leg)
 Test(mirror, a_read_that_is_done_is_no_load_any_more)
 {
 	static struct step more_steps[100];
-	static u64 states[100];
+	static u64 states[100][32];
 	static struct io more[100];
 	unsigned int on_leg_1 = 0;
 
@@ -231,7 +231,7 @@ Test(mirror, a_read_that_is_done_is_no_load_any_more)
 		struct io *r = &more[i];
 
 		*r = (struct io){ .op = UBLK_IO_OP_READ, .off = (u64)i << 20, .len = 4096, .steps = &more_steps[i],
-				   .tio = &states[i] };
+				   .tio = states[i] };
 		t->ops->plan(t, tq, r);
 		/* Leg 0 finishes at once, leg 1 never. */
 		if (r->steps[0].leg == 0)

@@ -5,65 +5,29 @@
  * What changes goes to every live leg in parallel; a read goes to one.  The
  * decisions are plan.c's, this file carries them out.
  *
- * Which legs are live is in memory only: a set that was served with a dropped
+ * With a record (record.h), a write waits until it is durable which region may differ, and its
+ * end until it is durable which leg has missed it.  A leg's number is its slot then.
+ *
+ * Without one, which legs are live is in memory only: a set that was served with a dropped
  * leg must not be served with that leg again until its owner has copied it.
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/stat.h>
 
-#include "../../burst.h"
-#include "../../clock.h"
 #include "../../log.h"
-#include "plan.h"
 #include "../targets.h"
+#include "leginfo.h"
+#include "mirror.h"
+#include "state.h"
 
 struct mirror_conf {
 	struct strlist legs;
 	u64 size;
 	u64 block;
-};
-
-/*
- * struct mirror_leg - what happened to a leg
- * In struct mirror.  The dropped_* fields are written once, under the lock,
- * before the leg's bit in live goes; read under the lock.  So are the read errors,
- * and written.
- */
-struct mirror_leg {
-	u64 read_errors;
-	struct burst read_burst;
-	u64 read_sector;	/* of the latest error */
-	int read_err;
-	int dropped_err;	/* -errno, 0: it is live */
-	u8 dropped_op;		/* enum step_op */
-	u64 dropped_sector;
-	time_t dropped_at;
-};
-
-/*
- * struct mirror - the state of the set
- * mirror_open() to mirror_close().
- * @live: the legs that have all the data.  Any queue reads it; bits are only
- *	cleared, under @lock, and never the last one.  A queue clears a bit before
- *	it commits the request that the leg has missed: a client that knows of
- *	the data cannot be given the leg that has it not.
- * @readers: one per queue
- */
-struct mirror {
-	_Atomic u32 live;
-	pthread_mutex_t lock;
-	struct mirror_leg legs[MAX_LEGS];
-	struct mirror_reader *readers;
-};
-
-/* struct mirror_io - of one request; @tried: the legs that have failed to read it */
-struct mirror_io {
-	u32 tried;
+	const struct mirror_set *set;	/* mirror_use_set(), then the others are not used */
 };
 
 static const struct opt mirror_opts[] = {
@@ -79,19 +43,141 @@ static const struct opt mirror_opts[] = {
 	{ 0 }
 };
 
-static const char *const mirror_op_names[] = {
-	[STEP_READ]	= "read",
-	[STEP_WRITE]	= "write",
-	[STEP_SYNC]	= "flush",
-	[STEP_DISCARD]	= "discard",
-	[STEP_ZERO]	= "write-zeroes",
-};
+void mirror_use_set(struct target *t, const struct mirror_set *set)
+{
+	struct mirror_conf *conf = t->conf;
+
+	conf->set = set;
+}
+
+static const u8 *mirror_uuid(const struct target *t)
+{
+	const struct mirror *m = t->priv;
+
+	return m->record ? m->record->set.uuid : NULL;
+}
 
 static int mirror_check(const struct target *t)
 {
 	const struct mirror_conf *conf = t->conf;
 
 	return legs_check_several(t->ops->name, &conf->legs, conf->block);
+}
+
+/*
+ * The leg of a slot, as its record says.  Its blocks may be larger than they were when the set was
+ * made (it was copied to another disk, say): clients know the set's.
+ */
+static int mirror_open_slot(struct target *t, const struct mirror_set *set, unsigned int slot,
+			    const struct patience *p)
+{
+	const struct super_set *s = &set->assembly.set;
+	struct leg *leg = &t->legs[slot];
+	u64 end = set->own[slot].data_offset + s->size;
+	int ret = leg_open(leg, set->paths[slot], 1U << s->lbs_shift, p);
+
+	if (ret)
+		return ret;
+	if (leg->lim.size < end) {
+		log_err("leg %s: too small: it has %" PRIu64 " bytes, the set needs %" PRIu64,
+			leg->path, leg->lim.size, end);
+		return -ENOSPC;
+	}
+	limits_merge(&t->lim, &leg->lim);
+	return 0;
+}
+
+/*
+ * The legs were read before they were taken.  Has somebody else served them since?  A record that
+ * was written is another one by its number.
+ */
+static int mirror_read_again(const struct target *t, const struct mirror_set *set, unsigned int slot)
+{
+	const struct super_own *own = &set->own[slot];
+	struct leginfo l;
+
+	leginfo_read_fd(&l, set->paths[slot], t->legs[slot].fd);
+	if (!l.err && l.super.own.seq == own->seq && l.super.own.self == slot &&
+	    !memcmp(l.super.set.uuid, set->assembly.set.uuid, sizeof(l.super.set.uuid)))
+		return 0;
+	log_err("leg %s: its record was changed just now, by whoever had it; try again", set->paths[slot]);
+	return -EAGAIN;
+}
+
+static int mirror_open_slots(struct target *t, const struct mirror_set *set)
+{
+	const struct super_set *s = &set->assembly.set;
+	struct patience p;
+	int ret = 0;
+
+	limits_init(&t->lim);
+	patience_init(&p, t->patience_ms);
+	for (unsigned int slot = 0; slot < s->nr; slot++)
+		t->legs[slot].fd = -1;
+	for (u32 left = set->assembly.serve; left && !ret; left &= left - 1)
+		ret = mirror_open_slot(t, set, __builtin_ctz(left), &p);
+	for (u32 left = set->assembly.serve; left && !ret; left &= left - 1)
+		ret = mirror_read_again(t, set, __builtin_ctz(left));
+	if (!ret) {
+		t->lim.size = s->size;
+		t->lim.lbs = max_u64(t->lim.lbs, 1U << s->lbs_shift);
+		ret = limits_finish(&t->lim);
+	}
+	if (!ret && t->lim.lbs != 1U << s->lbs_shift) {
+		log_err("set %s: a leg takes blocks of %u bytes at least, the set has %u; use another leg",
+			s->name, t->lim.lbs, 1U << s->lbs_shift);
+		ret = -EINVAL;
+	}
+	if (ret)
+		legs_close(t->legs, s->nr);
+	return ret;
+}
+
+static int mirror_init_record(struct target *t, struct mirror *m, const struct mirror_set *set)
+{
+	int fds[FORMAT_LEGS], ret;
+
+	m->record = calloc(1, sizeof(*m->record));
+	if (!m->record)
+		return -ENOMEM;
+	for (unsigned int slot = 0; slot < FORMAT_LEGS; slot++) {
+		fds[slot] = set->assembly.serve >> slot & 1 ? t->legs[slot].fd : -1;
+		m->at[slot] = set->own[slot].data_offset;
+	}
+	m->record->dropped = mirror_dropped;
+	m->record->arg = t;
+	ret = record_init(m->record, &set->assembly, set->own, fds);
+	if (ret) {
+		free(m->record);
+		m->record = NULL;
+	}
+	return ret;
+}
+
+static int mirror_open_set(struct target *t, struct mirror *m, const struct mirror_set *set)
+{
+	int ret = mirror_open_slots(t, set);
+
+	if (ret)
+		return ret;
+	t->nr_legs = set->assembly.set.nr;
+	m->live = set->assembly.serve;
+	ret = mirror_init_record(t, m, set);
+	if (ret)
+		legs_close(t->legs, t->nr_legs);
+	return ret;
+}
+
+static int mirror_open_plain(struct target *t, struct mirror *m)
+{
+	const struct mirror_conf *conf = t->conf;
+	int ret = legs_open(t->legs, &conf->legs, conf->size, conf->block, t->patience_ms, &t->lim);
+
+	if (ret)
+		return ret;
+	t->nr_legs = conf->legs.nr;
+	m->live = (1U << t->nr_legs) - 1;
+	return 0;
 }
 
 static int mirror_open(struct target *t)
@@ -102,15 +188,17 @@ static int mirror_open(struct target *t)
 
 	if (!m)
 		return -ENOMEM;
-	ret = legs_open(t->legs, &conf->legs, conf->size, conf->block, t->patience_ms, &t->lim);
+	ret = conf->set ? mirror_open_set(t, m, conf->set) : mirror_open_plain(t, m);
 	if (ret) {
 		free(m);
 		return ret;
 	}
-	t->nr_legs = conf->legs.nr;
 	t->max_steps = t->nr_legs;
 	t->priv = m;
-	m->live = (1U << t->nr_legs) - 1;
+	m->read = m->live;
+	for (unsigned int i = 0; i < t->nr_legs; i++)
+		if (m->live >> i & 1 && !t->legs[i].is_blk)
+			m->files |= 1U << i;
 	pthread_mutex_init(&m->lock, NULL);
 	return 0;
 }
@@ -121,8 +209,11 @@ static void mirror_close(struct target *t)
 
 	if (!m)
 		return;
+	if (m->record)
+		record_deinit(m->record);
+	free(m->record);
 	legs_close(t->legs, t->nr_legs);
-	free(m->readers);
+	free(m->queues);
 	free(m);
 }
 
@@ -130,103 +221,217 @@ static int mirror_start(struct target *t, unsigned int nr_queues)
 {
 	struct mirror *m = t->priv;
 
-	m->readers = calloc(nr_queues, sizeof(*m->readers));
-	if (!m->readers)
+	m->nr_queues = nr_queues;
+	m->queues = calloc(nr_queues, sizeof(*m->queues));
+	if (!m->queues)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < nr_queues; i++) {
-		m->readers[i].nr = t->nr_legs;
-		m->readers[i].seek = t->lim.rotational;
+		m->queues[i].reader.nr = t->nr_legs;
+		m->queues[i].reader.seek = t->lim.rotational;
 	}
-	return 0;
+	t->batches = m->record || m->files;
+	return m->record ? record_begin(m->record, nr_queues) : 0;
+}
+
+/* The last act of a set that was served to its end. */
+static void mirror_stop(struct target *t)
+{
+	struct mirror *m = t->priv;
+
+	if (m->record)
+		record_end(m->record);
 }
 
 static void *mirror_queue(struct target *t, unsigned int qid, struct inbox *inbox)
 {
 	struct mirror *m = t->priv;
+	struct mirror_queue *mq = &m->queues[qid];
 
-	return &m->readers[qid];
+	mq->inbox = inbox;
+	if (m->record)
+		mq->record = &m->record->queues[qid];
+	return mq;
 }
 
-static void mirror_plan_read(struct mirror_reader *r, struct io *io, u32 candidates)
+static void mirror_enter(struct target *t, void *tq)
+{
+	const struct mirror *m = t->priv;
+	struct mirror_queue *mq = tq;
+
+	mq->looked = false;
+	if (m->record)
+		record_enter(m->record, mq->record);
+}
+
+static void mirror_leave(struct target *t, void *tq)
+{
+	const struct mirror_queue *mq = tq;
+
+	if (mq->record)
+		record_leave(mq->record);
+}
+
+/*
+ * Before the first write of a batch.  Why so late, and each time: a write that comes after the
+ * cut makes the file as long as it was.  What is left is the time between the look and the write.
+ */
+static void mirror_look_at_files(struct target *t, struct mirror_queue *mq)
+{
+	struct mirror *m = t->priv;
+	struct stat st;
+
+	mq->looked = true;
+	for (u32 left = m->files & m->live; left; left &= left - 1) {
+		unsigned int leg = __builtin_ctz(left);
+
+		if (!fstat(t->legs[leg].fd, &st) && (u64)st.st_size < m->at[leg] + t->lim.size)
+			mirror_drop_shrunk(t, leg);
+	}
+}
+
+/* By the record's thread. */
+static void mirror_wake(struct record_wait *w)
+{
+	struct mirror_io *mio = (struct mirror_io *)((char *)w - offsetof(struct mirror_io, wait));
+
+	inbox_post(mio->inbox, &mio->item);
+}
+
+static struct record_wait *mirror_wait(struct mirror_queue *mq, struct io *io)
+{
+	struct mirror_io *mio = io->tio;
+
+	mio->wait.wake = mirror_wake;
+	mio->item.io = io;
+	mio->inbox = mq->inbox;
+	return &mio->wait;
+}
+
+static void mirror_add_step(const struct mirror *m, struct io *io, enum step_op op, unsigned int leg)
+{
+	io_add_part(io, op, leg, io->off + m->at[leg], io->len, 0);
+}
+
+static void mirror_plan_read(const struct mirror *m, struct mirror_reader *r, struct io *io, u32 candidates)
 {
 	unsigned int leg = mirror_pick(r, candidates, io->off);
 
 	mirror_read_start(r, leg, io->off + io->len);
-	io_add_step(io, STEP_READ, leg);
+	mirror_add_step(m, io, STEP_READ, leg);
+}
+
+/* The legs that a read may go to. */
+static u32 mirror_candidates(const struct mirror *m, const struct io *io)
+{
+	u32 read = atomic_load_explicit(&m->read, memory_order_acquire);
+	int source;
+
+	if (likely(!m->record) || !atomic_load_explicit(&m->record->differs, memory_order_acquire))
+		return read;
+	source = record_source(m->record, io->off, io->len);
+	return source < 0 ? read : 1U << source;
+}
+
+/* What changes data, to every leg that is live. */
+static enum verdict mirror_plan_all(const struct mirror *m, struct io *io, enum step_op op)
+{
+	struct mirror_io *mio = io->tio;
+	u32 live = atomic_load_explicit(&m->live, memory_order_acquire);
+
+	mio->sent = true;
+	for (; live; live &= live - 1)
+		mirror_add_step(m, io, op, __builtin_ctz(live));
+	return VERDICT_STEPS;
+}
+
+/* The same, when the record knows of it. */
+static enum verdict mirror_plan_recorded(struct mirror *m, struct mirror_queue *mq, struct io *io,
+					 enum step_op op)
+{
+	struct mirror_io *mio = io->tio;
+	int ret;
+
+	if (op == STEP_SYNC)
+		return mirror_plan_all(m, io, op);
+	mio->sent = false;
+	ret = record_write(m->record, mq->record, mirror_wait(mq, io), io->off, io->len, &mio->epoch);
+	if (likely(!ret))
+		return mirror_plan_all(m, io, op);
+	if (ret == RECORD_PARKED)
+		return VERDICT_WAIT;
+	io->result = ret;
+	return VERDICT_DONE;
 }
 
 static enum verdict mirror_plan(struct target *t, void *tq, struct io *io)
 {
 	struct mirror *m = t->priv;
 	struct mirror_io *mio = io->tio;
-	u32 live = atomic_load_explicit(&m->live, memory_order_acquire);
+	struct mirror_queue *mq = tq;
 	int op = io_step_op(io->op);
 
 	if (op == STEP_READ) {
 		mio->tried = 0;
-		mirror_plan_read(tq, io, live);
-	} else if (likely(op >= 0)) {
-		for (; live; live &= live - 1)
-			io_add_step(io, op, __builtin_ctz(live));
-	} else {
+		mirror_plan_read(m, &mq->reader, io, mirror_candidates(m, io));
+		return VERDICT_STEPS;
+	}
+	if (unlikely(op < 0)) {
 		io->result = op;
 		return VERDICT_DONE;
 	}
-	return VERDICT_STEPS;
+	if (unlikely(m->files) && !mq->looked)
+		mirror_look_at_files(t, mq);
+	return likely(!m->record) ? mirror_plan_all(m, io, op) : mirror_plan_recorded(m, mq, io, op);
 }
 
-/* Called with the lock held, and another leg live. */
-static void mirror_drop(struct target *t, unsigned int leg, const struct io *io,
-			const struct step *s)
+/* May it be told now, for all that the record says? */
+static enum verdict mirror_end_recorded(struct mirror *m, struct mirror_queue *mq, struct io *io)
 {
-	struct mirror *m = t->priv;
-	struct mirror_leg *ml = &m->legs[leg];
+	int ret = record_may_end(m->record, mirror_wait(mq, io));
 
-	ml->dropped_err = s->res;
-	ml->dropped_op = s->op;
-	ml->dropped_sector = io->off >> SECTOR_SHIFT;
-	ml->dropped_at = time(NULL);
-	atomic_fetch_and_explicit(&m->live, ~(1U << leg), memory_order_acq_rel);
-	log_warn("mirror: leg %s is dropped: %s of %u bytes at sector %" PRIu64 ": %s",
-		 t->legs[leg].absolute, mirror_op_names[s->op], io->len, ml->dropped_sector,
-		 strerror(-s->res));
+	if (unlikely(ret == RECORD_PARKED))
+		return VERDICT_WAIT;
+	if (unlikely(ret))
+		io->result = ret;
+	return VERDICT_DONE;
 }
 
-/* Some leg has it not. */
-static void mirror_settle_failed(struct target *t, struct io *io)
+static enum verdict mirror_settle_recorded(struct mirror *m, struct mirror_queue *mq, struct io *io,
+					   bool differ)
+{
+	struct mirror_io *mio = io->tio;
+	int ret = 0;
+
+	if (unlikely(differ) && io->len)
+		ret = record_differ(m->record, mirror_wait(mq, io), io->off, io->len);
+	/* Not before: the bit would be cleared of a region that may differ. */
+	if (io->op != UBLK_IO_OP_FLUSH)
+		record_wrote(mq->record, mio->epoch);
+	if (unlikely(ret == RECORD_PARKED))
+		return VERDICT_WAIT;
+	return mirror_end_recorded(m, mq, io);
+}
+
+static enum verdict mirror_settle_all(struct target *t, struct mirror_queue *mq, struct io *io)
 {
 	struct mirror *m = t->priv;
-	struct mirror_tally tally = { 0 };
-	enum step_op op = io->steps[0].op;
-	u32 drop;
-	int err;
+	bool differ = false;
+	int bad = 0, err = 0;
 
 	for (unsigned int i = 0; i < io->nr_steps; i++)
-		mirror_count(&tally, op, io->steps[i].leg, io->steps[i].res);
-
-	pthread_mutex_lock(&m->lock);
-	err = mirror_outcome(&tally, op, m->live, &drop);
-	for (unsigned int i = 0; i < io->nr_steps; i++)
-		if (drop >> io->steps[i].leg & 1)
-			mirror_drop(t, io->steps[i].leg, io, &io->steps[i]);
-	pthread_mutex_unlock(&m->lock);
+		bad |= io->steps[i].res;
+	if (unlikely(bad))
+		differ = mirror_drop_failed(t, io, &err);
 	io->result = err ? err : io_success(io);
+	return likely(!m->record) ? VERDICT_DONE : mirror_settle_recorded(m, mq, io, differ);
 }
 
-/* A leg could not give what another one may. */
-static void mirror_read_failed(struct target *t, const struct io *io, const struct step *s)
+/* What was waited for has come, or the record is broken. */
+static enum verdict mirror_resume(struct target *t, void *tq, struct io *io)
 {
-	struct mirror *m = t->priv;
-	struct mirror_leg *ml = &m->legs[s->leg];
+	const struct mirror_io *mio = io->tio;
 
-	pthread_mutex_lock(&m->lock);
-	ml->read_errors++;
-	ml->read_sector = io->off >> SECTOR_SHIFT;
-	ml->read_err = s->res;
-	if (burst_event(&ml->read_burst, clock_ms()))
-		log_warn("mirror: leg %s: read of %u bytes at sector %" PRIu64 ": %s",
-			 t->legs[s->leg].absolute, io->len, ml->read_sector, strerror(-s->res));
-	pthread_mutex_unlock(&m->lock);
+	return mio->sent ? mirror_end_recorded(t->priv, tq, io) : mirror_plan(t, tq, io);
 }
 
 static enum verdict mirror_settle_read(struct target *t, struct mirror_reader *r, struct io *io)
@@ -245,117 +450,22 @@ static enum verdict mirror_settle_read(struct target *t, struct mirror_reader *r
 	if (mirror_leg_fault(res))
 		mirror_read_failed(t, io, s);
 	mio->tried |= 1U << s->leg;
-	rest = atomic_load_explicit(&m->live, memory_order_acquire) & ~mio->tried;
+	rest = mirror_candidates(m, io) & ~mio->tried;
 	if (!rest) {
 		io->result = res;
 		return VERDICT_DONE;
 	}
 	/* From the start: what the failed leg gave may be wrong. */
 	io->nr_steps = 0;
-	mirror_plan_read(r, io, rest);
+	mirror_plan_read(m, r, io, rest);
 	return VERDICT_STEPS;
 }
 
 static enum verdict mirror_settle(struct target *t, void *tq, struct io *io)
 {
-	int bad = 0;
+	struct mirror_queue *mq = tq;
 
-	if (io->op == UBLK_IO_OP_READ)
-		return mirror_settle_read(t, tq, io);
-	for (unsigned int i = 0; i < io->nr_steps; i++)
-		bad |= io->steps[i].res;
-	if (likely(!bad))
-		io->result = io_success(io);
-	else
-		mirror_settle_failed(t, io);
-	return VERDICT_DONE;
-}
-
-/* The rest of a burst of read errors, when it is over or takes long. */
-static int mirror_leg_tick(const struct leg *leg, struct mirror_leg *ml, u64 now)
-{
-	u64 nr = now == UINT64_MAX ? burst_end(&ml->read_burst) : burst_sum(&ml->read_burst, now);
-
-	if (nr)
-		log_warn("mirror: leg %s: %" PRIu64 " more reads failed, the last one at sector %" PRIu64 ": %s",
-			 leg->absolute, nr, ml->read_sector, strerror(-ml->read_err));
-	return burst_due(&ml->read_burst, now);
-}
-
-static int mirror_tick(struct target *t, u64 now)
-{
-	struct mirror *m = t->priv;
-	int next = -1;
-
-	pthread_mutex_lock(&m->lock);
-	for (unsigned int i = 0; i < t->nr_legs; i++) {
-		int ms = mirror_leg_tick(&t->legs[i], &m->legs[i], now);
-
-		if (ms >= 0 && (next < 0 || ms < next))
-			next = ms;
-	}
-	pthread_mutex_unlock(&m->lock);
-	return next;
-}
-
-static void mirror_status_json(struct target *t, struct json *j)
-{
-	struct mirror *m = t->priv;
-
-	pthread_mutex_lock(&m->lock);
-	json_bool(j, "degraded", m->live != (1U << t->nr_legs) - 1);
-	json_open(j, "legs", '[');
-	for (unsigned int i = 0; i < t->nr_legs; i++) {
-		struct mirror_leg *ml = &m->legs[i];
-
-		json_open(j, NULL, '{');
-		target_leg_json(&t->legs[i], j);
-		json_str(j, "state", ml->dropped_err ? "dropped" : "live");
-		json_u64(j, "read_errors", ml->read_errors);
-		if (ml->dropped_err) {
-			json_str(j, "dropped_by", mirror_op_names[ml->dropped_op]);
-			json_s64(j, "errno", -ml->dropped_err);
-			json_str(j, "error", strerror(-ml->dropped_err));
-			json_u64(j, "sector", ml->dropped_sector);
-			json_s64(j, "when", ml->dropped_at);
-		}
-		json_close(j, '}');
-	}
-	json_close(j, ']');
-	pthread_mutex_unlock(&m->lock);
-}
-
-static void mirror_leg_text(const struct leg *leg, const struct mirror_leg *ml, FILE *out)
-{
-	char when[32] = "";
-	struct tm tm;
-
-	if (ml->dropped_err) {
-		localtime_r(&ml->dropped_at, &tm);
-		strftime(when, sizeof(when), "%F %T", &tm);
-		fprintf(out, "dropped  %s at sector %" PRIu64 ": %s, %s",
-			mirror_op_names[ml->dropped_op], ml->dropped_sector,
-			strerror(-ml->dropped_err), when);
-	} else {
-		fprintf(out, "live");
-	}
-	if (ml->read_errors)
-		fprintf(out, "  %" PRIu64 " read errors", ml->read_errors);
-	if (!leg->direct)
-		fprintf(out, "  (through the page cache)");
-	fputc('\n', out);
-}
-
-static void mirror_status_text(struct target *t, FILE *out)
-{
-	struct mirror *m = t->priv;
-
-	pthread_mutex_lock(&m->lock);
-	for (unsigned int i = 0; i < t->nr_legs; i++) {
-		fprintf(out, "  leg %u  %s  ", i, t->legs[i].absolute);
-		mirror_leg_text(&t->legs[i], &m->legs[i], out);
-	}
-	pthread_mutex_unlock(&m->lock);
+	return io->op == UBLK_IO_OP_READ ? mirror_settle_read(t, &mq->reader, io) : mirror_settle_all(t, mq, io);
 }
 
 const struct target_ops target_mirror = {
@@ -366,12 +476,17 @@ const struct target_ops target_mirror = {
 	.wants_stable_data = true,
 	.io_size	= sizeof(struct mirror_io),
 	.check		= mirror_check,
+	.uuid		= mirror_uuid,
 	.open		= mirror_open,
 	.close		= mirror_close,
 	.start		= mirror_start,
 	.queue		= mirror_queue,
+	.enter		= mirror_enter,
+	.leave		= mirror_leave,
 	.plan		= mirror_plan,
 	.settle		= mirror_settle,
+	.resume		= mirror_resume,
+	.stop		= mirror_stop,
 	.tick		= mirror_tick,
 	.status_json	= mirror_status_json,
 	.status_text	= mirror_status_text,

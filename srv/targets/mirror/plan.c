@@ -63,15 +63,19 @@ void mirror_count(struct mirror_tally *t, enum step_op op, unsigned int leg, int
 		t->failed |= bit;
 		if (mirror_leg_fault(res))
 			t->fault |= bit;
+		if (res == -ENOSPC || res == -EDQUOT)
+			t->full |= bit;
 		if (!t->err)
 			t->err = res;
 	}
 }
 
-int mirror_outcome(const struct mirror_tally *t, enum step_op op, u32 live, u32 *drop)
+int mirror_outcome(const struct mirror_tally *t, enum step_op op, u32 live, u32 *drop,
+		   bool *differ)
 {
 	u32 good = live & (t->ok | t->refused);
 
+	*differ = false;
 	if (good) {
 		*drop = live & t->failed;
 		if (op == STEP_ZERO)
@@ -79,6 +83,10 @@ int mirror_outcome(const struct mirror_tally *t, enum step_op op, u32 live, u32 
 		return live & t->ok ? 0 : -EOPNOTSUPP;
 	}
 	*drop = live & t->fault;
+	if (*drop == (live & t->full)) {
+		*differ = *drop && live & (live - 1);
+		*drop = 0;
+	}
 	if (*drop == live)
 		*drop &= *drop - 1;
 	return t->err ? t->err : -EIO;

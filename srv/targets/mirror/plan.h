@@ -11,6 +11,8 @@
  *    dropped, and never read again.  The request succeeds.
  *  - A write that no live leg has fails.  Legs that may hold part of it are
  *    dropped but for one, so that those that stay agree.
+ *  - But when all of them have no room for it, none is dropped: the fault is not in the
+ *    legs, and would be there with any one of them.  They may differ then.
  *  - The last live leg is never dropped; its failures are the client's.
  *  - A failed read is tried on every other live leg.  It drops nothing: what
  *    else is on that leg is as good as before.
@@ -69,11 +71,12 @@ bool mirror_leg_fault(int err);
  * @ok: legs that have it
  * @failed: legs that have it not
  * @fault: those of them that may have part of it
+ * @full: those of them that had no room
  * @refused: legs that do not know the operation, and did nothing
  * @err: of the first failed leg, or 0
  */
 struct mirror_tally {
-	u32 ok, failed, fault, refused;
+	u32 ok, failed, fault, full, refused;
 	int err;
 };
 
@@ -83,8 +86,9 @@ void mirror_count(struct mirror_tally *t, enum step_op op, unsigned int leg, int
 /*
  * What becomes of it.  @live: the legs that are live now, which may be fewer
  * than those that the steps went to.  Returns 0 or -errno for the client; *drop
- * is the legs to drop, never all of @live.
+ * is the legs to drop, never all of @live; *differ: those that stay may differ.
  */
-int mirror_outcome(const struct mirror_tally *t, enum step_op op, u32 live, u32 *drop);
+int mirror_outcome(const struct mirror_tally *t, enum step_op op, u32 live, u32 *drop,
+		   bool *differ);
 
 #endif

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../clock.h"
+#include "../../log.h"
+#include "state.h"
+
+/* How often it is looked whether a leg is still in use. */
+#define MIRROR_LEAVE_MS	20
+
+/* With the lock held, and another leg live. */
+static void mirror_leave_out(struct mirror *m, unsigned int leg)
+{
+	u32 live = m->live & ~(1U << leg), read = m->read & live;
+
+	atomic_store_explicit(&m->read, read ? read : live & -live, memory_order_release);
+	atomic_store_explicit(&m->live, live, memory_order_release);
+}
+
+/* The same, after mirror_blame(). */
+static void mirror_drop(struct target *t, unsigned int leg, int err)
+{
+	struct mirror *m = t->priv;
+	struct mirror_leg *ml = &m->legs[leg];
+
+	ml->dropped_err = err;
+	ml->dropped_at = time(NULL);
+	mirror_leave_out(m, leg);
+	mirror_tell_drop(&t->legs[leg], ml);
+}
+
+/* With the lock held: what the leg is about to be dropped for. */
+static void mirror_blame(struct mirror *m, unsigned int leg, unsigned int op, u64 off)
+{
+	struct mirror_leg *ml = &m->legs[leg];
+
+	ml->blamed = true;
+	ml->dropped_op = op;
+	ml->dropped_sector = off >> SECTOR_SHIFT;
+}
+
+void mirror_dropped(void *arg, unsigned int leg, int err)
+{
+	struct target *t = arg;
+	struct mirror *m = t->priv;
+	struct mirror_leg *ml = &m->legs[leg];
+
+	pthread_mutex_lock(&m->lock);
+	if (!ml->blamed)
+		ml->dropped_op = MIRROR_OP_RECORD;
+	mirror_drop(t, leg, err);
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* What was blamed is dropped, and false; or some of it stays, as no other leg would be left. */
+static bool mirror_fail(struct mirror *m, u32 slots, int err)
+{
+	u32 stay = record_failed(m->record, slots, err);
+
+	pthread_mutex_lock(&m->lock);
+	for (u32 left = stay; left; left &= left - 1)
+		m->legs[__builtin_ctz(left)].blamed = false;
+	pthread_mutex_unlock(&m->lock);
+	return stay;
+}
+
+void mirror_drop_shrunk(struct target *t, unsigned int leg)
+{
+	struct mirror *m = t->priv;
+	bool last;
+
+	pthread_mutex_lock(&m->lock);
+	last = m->live == 1U << leg;
+	if (!last) {
+		mirror_blame(m, leg, MIRROR_OP_SHRUNK, 0);
+		if (!m->record)
+			mirror_drop(t, leg, -ENODATA);
+	}
+	pthread_mutex_unlock(&m->lock);
+	if (!last && m->record)
+		mirror_fail(m, 1U << leg, -ENODATA);
+}
+
+/* Without a record that says where: one leg is read from now on.  With the lock held. */
+static void mirror_read_one(struct mirror *m)
+{
+	u32 live = m->live;
+
+	if (!m->record)
+		m->read = live & -live;
+}
+
+static void mirror_drop_legs(struct target *t, const struct io *io, u32 drop)
+{
+	struct mirror *m = t->priv;
+
+	for (unsigned int i = 0; i < io->nr_steps; i++) {
+		const struct step *s = &io->steps[i];
+
+		if (!(drop >> s->leg & 1))
+			continue;
+		mirror_blame(m, s->leg, s->op, io->off);
+		if (!m->record)
+			mirror_drop(t, s->leg, s->res);
+	}
+}
+
+bool mirror_drop_failed(struct target *t, struct io *io, int *err)
+{
+	struct mirror *m = t->priv;
+	struct mirror_tally tally = { 0 };
+	enum step_op op = io->steps[0].op;
+	bool differ;
+	u32 drop;
+
+	for (unsigned int i = 0; i < io->nr_steps; i++)
+		mirror_count(&tally, op, io->steps[i].leg, io->steps[i].res);
+
+	pthread_mutex_lock(&m->lock);
+	*err = mirror_outcome(&tally, op, m->live, &drop, &differ);
+	mirror_drop_legs(t, io, drop);
+	if (differ)
+		mirror_read_one(m);
+	pthread_mutex_unlock(&m->lock);
+	/* Others that have it may have been dropped meanwhile: then it has failed. */
+	if (drop && m->record && mirror_fail(m, drop, tally.err)) {
+		*err = tally.err;
+		differ = true;
+	}
+	return differ;
+}
+
+void mirror_read_failed(struct target *t, const struct io *io, const struct step *s)
+{
+	struct mirror *m = t->priv;
+	struct mirror_leg *ml = &m->legs[s->leg];
+
+	pthread_mutex_lock(&m->lock);
+	ml->read_errors++;
+	ml->read_sector = io->off >> SECTOR_SHIFT;
+	ml->read_err = s->res;
+	if (burst_event(&ml->read_burst, clock_ms()))
+		log_warn("mirror: leg %s: read of %u bytes at sector %" PRIu64 ": %s",
+			 t->legs[s->leg].absolute, io->len, ml->read_sector, strerror(-s->res));
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* All queues are to have no file for it; false: there is no memory, and it is tried again. */
+static bool mirror_take_back(struct mirror *m, unsigned int leg)
+{
+	struct mirror_leg *ml = &m->legs[leg];
+
+	ml->leaving = calloc(m->nr_queues, sizeof(*ml->leaving));
+	if (!ml->leaving)
+		return false;
+	ml->left = m->nr_queues;
+	for (unsigned int i = 0; i < m->nr_queues; i++) {
+		ml->leaving[i].leg = leg;
+		ml->leaving[i].fd = -1;
+		ml->leaving[i].left = &ml->left;
+		inbox_post(m->queues[i].inbox, &ml->leaving[i].item);
+	}
+	return true;
+}
+
+/* True when it has been let go. */
+static bool mirror_leg_leaves(struct target *t, unsigned int leg)
+{
+	struct mirror *m = t->priv;
+	struct mirror_leg *ml = &m->legs[leg];
+
+	if (!ml->leaving && !mirror_take_back(m, leg))
+		return false;
+	if (atomic_load_explicit(&ml->left, memory_order_acquire))
+		return false;
+	free(ml->leaving);
+	ml->leaving = NULL;
+	/* Requests under way hold the file itself: it is closed when the last one has ended. */
+	close(t->legs[leg].fd);
+	t->legs[leg].fd = -1;
+	return true;
+}
+
+int mirror_let_go(struct target *t)
+{
+	struct mirror *m = t->priv;
+	int ms = -1;
+
+	for (unsigned int i = 0; i < t->nr_legs; i++)
+		if (!m->record && m->legs[i].dropped_err && t->legs[i].fd >= 0 && !mirror_leg_leaves(t, i))
+			ms = MIRROR_LEAVE_MS;
+	return ms;
+}

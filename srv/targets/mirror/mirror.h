@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Target mirror, of a set that keeps a record: what `regbuf mirror` hands to it.  Of the
+ * options of `add` a mirror without a record is made.
+ */
+#ifndef SRV_MIRROR_H
+#define SRV_MIRROR_H
+
+#include "../../target.h"
+#include "assemble.h"
+
+/*
+ * struct mirror_set - a set that is to be served
+ * The caller's, for as long as the target.  All by slot.
+ * @assembly: what assemble() has decided, not to refuse
+ * @paths, @own: of the legs that it serves
+ */
+struct mirror_set {
+	struct assembly assembly;
+	const char *paths[FORMAT_LEGS];
+	struct super_own own[FORMAT_LEGS];
+};
+
+/* @t, a target mirror that is not open yet, is to serve @set; its options are not looked at. */
+void mirror_use_set(struct target *t, const struct mirror_set *set);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of target mirror share.
+ *
+ *   mirror.c	opening and serving; where requests go
+ *   legs.c	which legs are live, and why the others are not
+ *   tell.c	what status tells, and the log
+ */
+#ifndef SRV_MIRROR_STATE_H
+#define SRV_MIRROR_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "../../burst.h"
+#include "../../target.h"
+#include "plan.h"
+#include "record.h"
+
+/* Beside enum step_op: what a leg can fail at. */
+enum { MIRROR_OP_RECORD = STEP_DELAY + 1, MIRROR_OP_SHRUNK };
+
+/*
+ * struct mirror_leg - what happened to a leg
+ * In struct mirror.  The dropped_* fields are written once, under the lock,
+ * before the leg's bit in live goes; read under the lock.  So are the read errors,
+ * and written.
+ */
+struct mirror_leg {
+	u64 read_errors;
+	struct burst read_burst;
+	u64 read_sector;	/* of the latest error */
+	int read_err;
+	bool blamed;		/* by a request, before the record drops it */
+	int dropped_err;	/* -errno, 0: it is live */
+	u8 dropped_op;		/* enum step_op, or MIRROR_OP_* */
+	u64 dropped_sector;
+	time_t dropped_at;
+
+	/* The main thread's, of a leg that was dropped; @left: queues that still have its file. */
+	struct inbox_leg *leaving;
+	_Atomic unsigned int left;
+};
+
+/*
+ * struct mirror - the state of the set
+ * mirror_open() to mirror_close().
+ * @live: the legs that have all the data.  Any queue reads it; bits are only
+ *	cleared, under @lock, and never the last one.  A queue clears a bit before
+ *	it commits the request that the leg has missed: a client that knows of
+ *	the data cannot be given the leg that has it not.
+ * @read: those of them that are read: all, or one when legs may differ and no record says
+ *	where.  Written as @live is.
+ * @record: NULL: there is none
+ * @at: where each leg's data begins, bytes
+ * @files: legs that are files, which may become shorter
+ * @queues: @nr_queues of them
+ *
+ * Order of locks: @lock, then the record's.
+ */
+struct mirror {
+	_Atomic u32 live, read;
+	struct record *record;
+	u64 at[MAX_LEGS];
+	u32 files;
+	pthread_mutex_t lock;
+	struct mirror_leg legs[MAX_LEGS];
+	struct mirror_queue *queues;
+	unsigned int nr_queues;
+};
+
+/*
+ * struct mirror_queue - of one queue; its thread's
+ * @record, @inbox: NULL without a record
+ * @looked: at the files' sizes, in this batch
+ */
+struct mirror_queue {
+	struct mirror_reader reader;
+	struct record_queue *record;
+	struct inbox *inbox;
+	bool looked;
+};
+
+/*
+ * struct mirror_io - of one request
+ * The queue's thread's; while the request waits, @wait is the record's and @item the inbox's.
+ * @tried: the legs that have failed to read it
+ * @epoch: that the write began in, for the record
+ * @sent: a write whose steps were planned
+ */
+struct mirror_io {
+	u32 tried;
+	u32 epoch;
+	bool sent;
+	struct record_wait wait;
+	struct inbox_item item;
+	struct inbox *inbox;
+};
+
+/* legs.c */
+
+/*
+ * Some leg has not done its step.  Returns whether those that stay may differ there; *err is what
+ * the client gets to know.  A queue's thread.
+ */
+bool mirror_drop_failed(struct target *t, struct io *io, int *err);
+
+/* Somebody has cut the file: what it has no more would be read as zeroes once a write extends it. */
+void mirror_drop_shrunk(struct target *t, unsigned int leg);
+
+/*
+ * The record has no use for a leg any more, because it does not take its record, or because a
+ * request has failed on it.  Another leg is live.  Any thread.
+ */
+void mirror_dropped(void *arg, unsigned int leg, int err);
+
+/*
+ * Closes what was dropped, as soon as nobody uses it any more.  Returns the ms until it is to be
+ * called again, or -1.  The main thread, with the lock held.
+ */
+int mirror_let_go(struct target *t);
+
+/* A leg could not give what another one may. */
+void mirror_read_failed(struct target *t, const struct io *io, const struct step *s);
+
+/* tell.c: target_ops.tick, and the others. */
+
+int mirror_tick(struct target *t, u64 now);
+void mirror_status_json(struct target *t, struct json *j);
+void mirror_status_text(struct target *t, FILE *out);
+
+/* With the lock held: why a leg was dropped. */
+void mirror_tell_drop(const struct leg *leg, const struct mirror_leg *ml);
+
+#endif

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <inttypes.h>
+#include <string.h>
+
+#include "../../log.h"
+#include "../../uuid.h"
+#include "leginfo.h"
+#include "state.h"
+
+static const char *const mirror_op_names[] = {
+	[STEP_READ]	= "read",
+	[STEP_WRITE]	= "write",
+	[STEP_SYNC]	= "flush",
+	[STEP_DISCARD]	= "discard",
+	[STEP_ZERO]	= "write-zeroes",
+	[MIRROR_OP_RECORD] = "record",
+	[MIRROR_OP_SHRUNK] = "size",
+};
+
+void mirror_tell_drop(const struct leg *leg, const struct mirror_leg *ml)
+{
+	switch (ml->dropped_op) {
+	case MIRROR_OP_RECORD:
+		log_warn("mirror: leg %s is dropped: its record cannot be written: %s", leg->absolute,
+			 strerror(-ml->dropped_err));
+		break;
+	case MIRROR_OP_SHRUNK:
+		log_warn("mirror: leg %s is dropped: somebody has made the file shorter", leg->absolute);
+		break;
+	default:
+		log_warn("mirror: leg %s is dropped: %s at sector %" PRIu64 ": %s", leg->absolute,
+			 mirror_op_names[ml->dropped_op], ml->dropped_sector, strerror(-ml->dropped_err));
+	}
+}
+
+/* The rest of a burst of read errors, when it is over or takes long. */
+static int mirror_leg_tick(const struct leg *leg, struct mirror_leg *ml, u64 now)
+{
+	u64 nr = now == UINT64_MAX ? burst_end(&ml->read_burst) : burst_sum(&ml->read_burst, now);
+
+	if (nr)
+		log_warn("mirror: leg %s: %" PRIu64 " more reads failed, the last one at sector %" PRIu64 ": %s",
+			 leg->absolute, nr, ml->read_sector, strerror(-ml->read_err));
+	return burst_due(&ml->read_burst, now);
+}
+
+int mirror_tick(struct target *t, u64 now)
+{
+	struct mirror *m = t->priv;
+	int next;
+
+	pthread_mutex_lock(&m->lock);
+	next = mirror_let_go(t);
+	for (unsigned int i = 0; i < t->nr_legs; i++) {
+		int ms = mirror_leg_tick(&t->legs[i], &m->legs[i], now);
+
+		if (ms >= 0 && (next < 0 || ms < next))
+			next = ms;
+	}
+	pthread_mutex_unlock(&m->lock);
+	return next;
+}
+
+static void mirror_leg_json(const struct mirror_leg *ml, struct json *j)
+{
+	json_u64(j, "read_errors", ml->read_errors);
+	if (!ml->dropped_err)
+		return;
+	json_str(j, "dropped_by", mirror_op_names[ml->dropped_op]);
+	json_s64(j, "errno", -ml->dropped_err);
+	json_str(j, "error", strerror(-ml->dropped_err));
+	json_u64(j, "sector", ml->dropped_sector);
+	json_s64(j, "when", ml->dropped_at);
+}
+
+/* As the record calls it, but for a leg that is not here. */
+static const char *mirror_slot_state(const struct target *t, const struct super_set *s, unsigned int slot)
+{
+	if (s->legs[slot].state == FORMAT_STALE && t->legs[slot].fd < 0)
+		return "missing";
+	return leginfo_state_name(s->legs[slot].state);
+}
+
+/* struct mirror_view - what status tells of a set, taken at one time */
+struct mirror_view {
+	struct super_set set;
+	u64 differ, missed;	/* bytes */
+	bool whole;
+	const char *state;
+};
+
+static void mirror_look(struct mirror *m, struct mirror_view *v)
+{
+	record_tell(m->record, &v->set, &v->differ, &v->missed);
+	v->whole = super_slots(&v->set, FORMAT_IN_SYNC) == (1U << v->set.nr) - 1 - super_slots(&v->set, FORMAT_REMOVED);
+	v->state = !v->whole ? "degraded" : v->differ ? "resync" : "clean";
+}
+
+static void mirror_set_json(struct target *t, struct json *j)
+{
+	struct mirror *m = t->priv;
+	struct mirror_view v;
+	char uuid[UUID_TEXT];
+
+	mirror_look(m, &v);
+	json_str(j, "name", v.set.name);
+	uuid_text(v.set.uuid, uuid);
+	json_str(j, "uuid", uuid);
+	json_str(j, "state", v.state);
+	json_bool(j, "degraded", !v.whole);
+	json_u64(j, "differ_bytes", v.differ);
+	json_u64(j, "missed_bytes", v.missed);
+	json_open(j, "legs", '[');
+	for (unsigned int i = 0; i < v.set.nr; i++) {
+		if (v.set.legs[i].state == FORMAT_EMPTY || v.set.legs[i].state == FORMAT_REMOVED)
+			continue;
+		json_open(j, NULL, '{');
+		if (t->legs[i].absolute)
+			target_leg_json(&t->legs[i], j);
+		uuid_text(v.set.legs[i].uuid, uuid);
+		json_str(j, "uuid", uuid);
+		json_str(j, "state", mirror_slot_state(t, &v.set, i));
+		mirror_leg_json(&m->legs[i], j);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
+static void mirror_plain_json(struct target *t, struct json *j)
+{
+	struct mirror *m = t->priv;
+
+	json_bool(j, "degraded", m->live != (1U << t->nr_legs) - 1);
+	json_open(j, "legs", '[');
+	for (unsigned int i = 0; i < t->nr_legs; i++) {
+		json_open(j, NULL, '{');
+		target_leg_json(&t->legs[i], j);
+		json_str(j, "state", m->legs[i].dropped_err ? "dropped" : "live");
+		mirror_leg_json(&m->legs[i], j);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
+void mirror_status_json(struct target *t, struct json *j)
+{
+	struct mirror *m = t->priv;
+
+	pthread_mutex_lock(&m->lock);
+	if (m->record)
+		mirror_set_json(t, j);
+	else
+		mirror_plain_json(t, j);
+	pthread_mutex_unlock(&m->lock);
+}
+
+static void mirror_leg_text(const struct leg *leg, const struct mirror_leg *ml, const char *state, FILE *out)
+{
+	char when[32] = "";
+	struct tm tm;
+
+	fprintf(out, "%s", state);
+	if (ml->dropped_err) {
+		localtime_r(&ml->dropped_at, &tm);
+		strftime(when, sizeof(when), "%F %T", &tm);
+		fprintf(out, "  %s at sector %" PRIu64 ": %s, %s",
+			mirror_op_names[ml->dropped_op], ml->dropped_sector,
+			strerror(-ml->dropped_err), when);
+	}
+	if (ml->read_errors)
+		fprintf(out, "  %" PRIu64 " read errors", ml->read_errors);
+	if (leg->absolute && !leg->direct)
+		fprintf(out, "  (through the page cache)");
+	fputc('\n', out);
+}
+
+static void mirror_set_text(struct target *t, FILE *out)
+{
+	struct mirror *m = t->priv;
+	struct mirror_view v;
+	char uuid[UUID_TEXT];
+
+	mirror_look(m, &v);
+	uuid_text(v.set.uuid, uuid);
+	fprintf(out, "  set %s  %s  %s\n", v.set.name, uuid, v.state);
+	for (unsigned int i = 0; i < v.set.nr; i++) {
+		if (v.set.legs[i].state == FORMAT_EMPTY || v.set.legs[i].state == FORMAT_REMOVED)
+			continue;
+		fprintf(out, "  leg %u  %s  ", i, t->legs[i].absolute ? t->legs[i].absolute : "-");
+		mirror_leg_text(&t->legs[i], &m->legs[i], mirror_slot_state(t, &v.set, i), out);
+	}
+}
+
+void mirror_status_text(struct target *t, FILE *out)
+{
+	struct mirror *m = t->priv;
+
+	pthread_mutex_lock(&m->lock);
+	if (m->record)
+		mirror_set_text(t, out);
+	for (unsigned int i = 0; i < t->nr_legs && !m->record; i++) {
+		fprintf(out, "  leg %u  %s  ", i, t->legs[i].absolute);
+		mirror_leg_text(&t->legs[i], &m->legs[i], m->legs[i].dropped_err ? "dropped" : "live", out);
+	}
+	pthread_mutex_unlock(&m->lock);
+}
