@@ -225,6 +225,7 @@ static bool record_stopped(struct record *r)
 
 static void record_serve(struct record *r)
 {
+	r->serving = true;
 	while (!record_stopped(r)) {
 		record_start(r);
 		record_bits_age(r);
@@ -232,6 +233,7 @@ static void record_serve(struct record *r)
 		record_io_turn(r, record_idle_ms(r));
 		record_wake(r);
 	}
+	r->serving = false;
 }
 
 static int record_open(struct record *r)
@@ -244,15 +246,19 @@ static int record_open(struct record *r)
 	change_start(&next, record_event_tag(), missing, absent, r->start_source);
 	record_event_make(r, &next);
 	record_settle(r);
-	if (r->broken)
-		return -EIO;
-	ret = record_bits_load(r);
-	if (ret) {
-		log_err("set %s: its bitmap: %s", r->set.name, strerror(-ret));
-		return ret;
+	if (!r->broken) {
+		ret = record_bits_load(r);
+		if (ret) {
+			log_err("set %s: its bitmap: %s", r->set.name, strerror(-ret));
+			return ret;
+		}
+		record_settle(r);
 	}
-	record_settle(r);
-	return r->broken ? -EIO : 0;
+	if (!r->broken)
+		return 0;
+	log_err("set %s: no leg in sync takes its record (%s): it cannot be served", r->set.name,
+		strerror(-r->why));
+	return -EIO;
 }
 
 static void record_close_flushed(struct record *r, struct record_op *op)
@@ -264,11 +270,6 @@ static void record_close_flushed(struct record *r, struct record_op *op)
 /* All data, and then a bitmap without bits, are on every leg. */
 static bool record_close_bits(struct record *r)
 {
-	/* What could not be written is tried once more. */
-	r->retry_at = 0;
-	record_settle(r);
-	if (r->broken)
-		return false;
 	record_io_send(r, RECORD_FLUSH, record_in_sync(r), record_close_flushed);
 	record_settle(r);
 	if (r->broken)
@@ -285,11 +286,15 @@ static void record_close(struct record *r)
 {
 	struct super_set next;
 
+	/* What could not be written is tried once more. */
+	r->retry_at = 0;
+	record_settle(r);
 	if (!record_bits_quiet(r)) {
-		log_err("set %s: writes are still under way: it is not recorded as clean", r->set.name);
+		log_err("set %s: writes are still under way: it is not recorded as clean",
+			r->set.name);
 		return;
 	}
-	if (!record_close_bits(r))
+	if (r->broken || !record_close_bits(r))
 		goto failed;
 	/* Again, when a leg is dropped for not taking it: each time there is one less. */
 	while (!r->set.clean) {
@@ -302,7 +307,8 @@ static void record_close(struct record *r)
 	}
 	return;
 failed:
-	log_err("set %s: it is not recorded as clean: no leg in sync takes its record", r->set.name);
+	log_err("set %s: no leg in sync takes its record (%s): it is not recorded as clean",
+		r->set.name, strerror(-r->why));
 }
 
 static void *record_main(void *arg)
@@ -361,7 +367,8 @@ int record_init(struct record *r, const struct assembly *a, const struct super_o
 	pthread_mutex_init(&r->lock, NULL);
 	ret = record_alloc(r);
 	if (!ret)
-		ret = bitmap_init(&r->bits, r->set.uuid, r->set.size, r->set.chunk_shift, r->set.lbs_shift);
+		ret = bitmap_init(&r->bits, r->set.uuid, r->set.size, r->set.chunk_shift,
+				  r->set.lbs_shift);
 	if (ret)
 		record_deinit(r);
 	return ret;
@@ -400,6 +407,10 @@ static int record_thread_init(struct record *r)
 		return -errno;
 	sem_init(&r->begun, 0, 0);
 	ret = pthread_create(&r->thread, NULL, record_main, r);
+	if (!ret)
+		while (sem_wait(&r->begun) && errno == EINTR)
+			;
+	sem_destroy(&r->begun);
 	return -ret;
 }
 
@@ -413,8 +424,6 @@ int record_begin(struct record *r, unsigned int nr_queues)
 		log_err("set %s: its record's thread: %s", r->set.name, strerror(-ret));
 		return ret;
 	}
-	while (sem_wait(&r->begun) && errno == EINTR)
-		;
 	if (r->ret)
 		pthread_join(r->thread, NULL);
 	return r->ret;

@@ -107,7 +107,8 @@ static inline int record_may_end(struct record *r, struct record_wait *w)
 
 /*
  * A queue's thread, before record_wrote(): a write has failed on every leg in sync, all of which
- * stay: they may differ there.  As record_may_end(), once an event names the source.
+ * stay: they may differ there.  As record_may_end(), which is also what to ask when @w is woken:
+ * then an event names the source.
  */
 int record_differ(struct record *r, struct record_wait *w, u64 off, u32 len);
 

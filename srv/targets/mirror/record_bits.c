@@ -44,7 +44,8 @@ static void record_bits_read(const struct record_leg *leg, u8 *buf, size_t bytes
 }
 
 /* @nr bitmaps, @stride bytes apart. */
-static void record_bits_load_sectors(struct record *r, const u8 *bufs, unsigned int nr, size_t stride)
+static void record_bits_load_sectors(struct record *r, const u8 *bufs, unsigned int nr,
+				     size_t stride)
 {
 	u32 nr_sectors = r->bits.nr_blocks * (r->bits.block_bytes / SECTOR_SIZE);
 	const void *sectors[FORMAT_LEGS];
@@ -113,7 +114,8 @@ void record_bits_start(struct record *r)
 			return;
 		}
 		op->block = block;
-		record_io_send(r, i, change_writers(&r->set) & record_usable(r), record_bits_block_done);
+		record_io_send(r, i, change_writers(&r->set) & record_usable(r),
+			       record_bits_block_done);
 	}
 }
 
@@ -140,10 +142,12 @@ static void record_age_advance(struct record *r)
 
 bool record_bits_quiet(const struct record *r)
 {
-	for (unsigned int i = 0; i < r->nr_queues; i++)
-		for (unsigned int e = 0; e < BITMAP_EPOCHS; e++)
-			if (atomic_load_explicit(&r->queues[i].bits.writes[e], memory_order_acquire))
-				return false;
+	for (unsigned int i = 0; i < r->nr_queues * BITMAP_EPOCHS; i++) {
+		const struct bitmap_queue *q = &r->queues[i / BITMAP_EPOCHS].bits;
+
+		if (atomic_load_explicit(&q->writes[i % BITMAP_EPOCHS], memory_order_acquire))
+			return false;
+	}
 	return true;
 }
 

@@ -87,7 +87,8 @@ static void record_io_answer(struct record *r, unsigned int nr, unsigned int slo
 static void record_io_cqe(struct record *r, const struct io_uring_cqe *cqe)
 {
 	if (cqe->user_data < RECORD_KICK) {
-		record_io_answer(r, cqe->user_data / FORMAT_LEGS, cqe->user_data % FORMAT_LEGS, cqe->res);
+		record_io_answer(r, cqe->user_data / FORMAT_LEGS, cqe->user_data % FORMAT_LEGS,
+				 cqe->res);
 	} else if (cqe->user_data == RECORD_KICK) {
 		r->listening = false;
 		if (!r->closing)

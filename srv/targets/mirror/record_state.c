@@ -34,7 +34,7 @@ u32 record_in_sync(struct record *r)
 
 u32 record_drops_due(const struct record *r)
 {
-	return r->gone & (super_slots(&r->set, FORMAT_IN_SYNC) | super_slots(&r->set, FORMAT_REBUILDING));
+	return r->gone & change_writers(&r->set) & ~super_slots(&r->set, FORMAT_SPARE);
 }
 
 bool record_event_due(const struct record *r)
@@ -88,8 +88,10 @@ void record_break(struct record *r, int err)
 	r->broken = r->changing = true;
 	pthread_mutex_unlock(&r->lock);
 	r->retry_at = clock_ms() + r->retry_ms;
+	r->why = err;
 	r->wake_writes = r->wake_ends = true;
-	if (!known)
+	/* Before and after, who begins and ends says what comes of it. */
+	if (!known && r->serving)
 		log_err("set %s: no leg in sync takes its record (%s): writes fail until one does; it is tried every %u ms",
 			r->set.name, strerror(-err), r->retry_ms);
 }

@@ -95,7 +95,8 @@ enum record_phase { RECORD_IDLE, RECORD_FIRST, RECORD_REST, RECORD_SECOND };
  * @broken: no leg in sync takes the record any more: what changes data fails with EIO
  * @differs: legs in sync may differ where record_source() says so
  * @dropped: a leg is of use no more: the owner sends it nothing from now on.  Called by the
- *	record's thread and by record_failed(), once for each leg, without the lock.
+ *	record's thread and by record_failed(), once for each leg, without the lock.  What it
+ *	stores is a release, and queues acquire it: who leaves out a leg sees @changing as well.
  *
  * Invariant: who is broken is changing.
  */
@@ -136,7 +137,8 @@ struct record {
 	 * @start_source: of the first event
 	 * @done: the epoch that is cleared when all legs are flushed
 	 * @lazy: there are bits to clear on the legs
-	 * @retry_at: when broken, ms
+	 * @retry_at: when broken, ms; @why: what was the error
+	 * @serving: it has begun, and is not ending
 	 * @wake_writes, @wake_ends: the lists are to be woken
 	 * @inflight: answers that are due
 	 * @kicks: what eventfd @kick_fd says; @listening: it is being read
@@ -146,7 +148,8 @@ struct record {
 	enum record_phase phase;
 	u8 start_source;
 	u32 done;
-	bool lazy, wake_writes, wake_ends;
+	bool lazy, serving, wake_writes, wake_ends;
+	int why;
 	u64 retry_at;
 	struct io_uring ring;
 	struct record_op ops[RECORD_OPS];
