@@ -11,7 +11,9 @@ out=$build/$name
 cell_modes='copy|user-copy|get-data|register|register-chain|fused|fused-n'
 cell_served="null:0:($cell_modes)|loop:1:($cell_modes)|(mirror|stripe):[234]:($cell_modes)"
 cell_peers='kloop:1:-|md:[234]:-|nbd:[01]:-'
-cell_re="(raw:0:-|$cell_served|$cell_peers)"
+# The same on legs that keep a record, or md's bitmap: with it and without.
+cell_kept="(set|plain):[234]:($cell_modes)|md-bitmap:[234]:-"
+cell_re="(raw:0:-|$cell_served|$cell_peers|$cell_kept)"
 cell_form=TARGET:LEGS:MODE
 cell_example='raw:0:-, null:0:copy, loop:1:register, mirror:2:user-copy, md:2:-'
 

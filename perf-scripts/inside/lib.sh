@@ -86,6 +86,48 @@ serve_regbuf()
 	"$regbuf" add -t "$1" -m "$3" --pace "$pace" "${args[@]}"
 }
 
+# kept_legs N: disks whose first 2 MiB keep what is written, for the record of a set or of md; the
+# rest is a null_blk as above.  1 GiB, so that a run can set all bits of a bitmap first.
+kept_legs()
+{
+	local i dir
+	for ((i = first_leg; i < first_leg + $1; i++)); do
+		null_disk $i
+		dir=/sys/kernel/config/nullb/nullb$((100 + i))
+		if [ ! -d "$dir" ]; then
+			mkdir "$dir"
+			echo 1 > "$dir/memory_backed"
+			echo 2 > "$dir/size"
+			echo 1 > "$dir/power"
+		fi
+		[ -b "/dev/mapper/kept$i" ] || dmsetup create "kept$i" --noudevsync --table \
+			"0 4096 linear /dev/nullb$((100 + i)) 0
+			4096 2093056 linear /dev/nullb$i 4096" || die "dmsetup failed"
+		echo "/dev/mapper/kept$i"
+	done
+}
+
+# With its metadata at the begin, and a bitmap in there
+serve_md_bitmap()
+{
+	local disks=()
+	mapfile -t disks < <(kept_legs "$1")
+	mdadm --create /dev/md1 --level=1 --raid-devices="$1" --metadata=1.2 --bitmap=internal --assume-clean --run "${disks[@]}" \
+		> "$work/md.log" 2>&1 || { cat "$work/md.log" >&2; return 1; }
+	echo /dev/md1
+}
+
+# serve_kept TARGET LEGS MODE: a mirror on the same legs, with a record and without
+serve_kept()
+{
+	local leg args=()
+	for leg in $(kept_legs "$2"); do args+=(--leg "$leg"); done
+	case $1 in
+	set) "$regbuf" mirror create cost --assume-clean --force -m "$3" --pace "$pace" "${args[@]}" ;;
+	plain) "$regbuf" add -t mirror -m "$3" --pace "$pace" "${args[@]}" ;;
+	esac
+}
+
 # serve TARGET LEGS MODE: prints the device
 serve()
 {
@@ -93,7 +135,9 @@ serve()
 	raw) legs 1 ;;
 	kloop) losetup --find --show --direct-io=on "$(legs 1)" ;;
 	md) serve_md "$2" ;;
+	md-bitmap) serve_md_bitmap "$2" ;;
 	nbd) serve_nbd "$2" ;;
+	set | plain) serve_kept "$@" ;;
 	*) serve_regbuf "$@" ;;
 	esac
 }
@@ -104,7 +148,7 @@ unserve()
 	case $1 in
 	raw) ;;
 	kloop) losetup -d "$2" ;;
-	md) mdadm --stop --quiet "$2" ;;
+	md | md-bitmap) mdadm --stop --quiet "$2" ;;
 	nbd)
 		nbd-client -d "$2" > /dev/null
 		stop_nbdkit "$(cat "$work/nbdkit.pid")" ;;
