@@ -41,6 +41,7 @@ struct io {
 	u8 nr_steps;	/* at most MAX_STEPS */
 	bool redo;	/* a step went back to TODO */
 	u16 pending;
+	u32 round;	/* counts what was started; for who watches (watch.h) */
 
 	u64 cmd_addr;	/* addr of FETCH and COMMIT; 0, or what the mode says */
 	void *tio;	/* the target's own, see target_ops.io_size */

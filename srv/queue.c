@@ -52,6 +52,7 @@ void queue_commit(struct queue *q, struct io *io)
 void queue_run(struct queue *q, struct io *io)
 {
 	io->redo = false;
+	io->round++;
 	if (likely(step_op_has_data(io->steps[0].op))) {
 		q->mode->issue(q, io);
 		return;
@@ -330,6 +331,12 @@ static int queue_descs_init(struct queue *q)
 	}
 	q->descs = descs;
 	return 0;
+}
+
+void queue_watch(struct queue *q, struct watch *w, u64 now, u64 oldest[MAX_LEGS])
+{
+	for (unsigned int tag = 0; tag < q->device->depth; tag++)
+		watch_look(w, queue_io(q, tag), now, oldest);
 }
 
 /* A request, the target's state of it, the mode's, its steps; each on cache lines of its own. */

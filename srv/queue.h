@@ -20,6 +20,7 @@
 #include "pace.h"
 #include "target.h"
 #include "udata.h"
+#include "watch.h"
 
 /* The ring's registered files. */
 #define FILE_UBLKC	0
@@ -69,6 +70,9 @@ struct queue {
 /* Start the thread, which tells how it goes through @events.  0 or -errno. */
 int queue_start(struct queue *q);
 void queue_join(struct queue *q);
+
+/* The main thread, while the queue runs: watch.h, of all its requests. */
+void queue_watch(struct queue *q, struct watch *w, u64 now, u64 oldest[MAX_LEGS]);
 
 /*
  * An SQE, always: when the submission ring is full, it is submitted first.  Not

@@ -47,6 +47,8 @@ struct server {
 	bool foreground;	/* stderr stays, and has the log; otherwise syslog has it */
 
 	struct queue *queues;	/* the device's nr_queues */
+	struct watch *watches;	/* one for each, if the target wants to know */
+	u64 watch_at;		/* when to look next, ms */
 	int ublkc;		/* the char device */
 	int events[2];		/* pipe from the queues: one enum queue_event per byte */
 	int status;		/* listening socket of `list` */
@@ -201,6 +203,21 @@ static int server_launcher_gone(struct server *srv)
 	return -ECANCELED;
 }
 
+static int server_start_watches(struct server *srv)
+{
+	const struct device *d = srv->device;
+	int ret = 0;
+
+	if (!d->target->ops->watch)
+		return 0;
+	srv->watches = calloc(d->nr_queues, sizeof(*srv->watches));
+	if (!srv->watches)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < d->nr_queues && !ret; i++)
+		ret = watch_init(&srv->watches[i], d->depth);
+	return ret;
+}
+
 /* Every queue is ready, or the launcher or a queue gave up. */
 static int server_wait_queues(struct server *srv)
 {
@@ -275,6 +292,8 @@ static int server_prepare(struct server *srv)
 		ret = server_start_queues(srv);
 	if (!ret)
 		ret = server_wait_queues(srv);
+	if (!ret)
+		ret = server_start_watches(srv);
 	if (!ret) {
 		protect_memory();
 		srv->status = status_listen(srv->device->id, why);
@@ -349,12 +368,31 @@ static bool server_signal(struct server *srv)
 	return srv->live;
 }
 
-/* What the target has to log at a time, not at an event.  Returns the ms until then, or -1. */
+/* How old what is on the legs is.  Returns the ms until the next look, or -1. */
+static int server_watch(struct server *srv, u64 now)
+{
+	struct target *t = srv->device->target;
+	u64 oldest[MAX_LEGS] = { 0 };
+
+	if (!srv->watches)
+		return -1;
+	if (now < srv->watch_at)
+		return srv->watch_at - now;
+	for (unsigned int i = 0; i < srv->device->nr_queues; i++)
+		queue_watch(&srv->queues[i], &srv->watches[i], now, oldest);
+	t->ops->watch(t, oldest);
+	srv->watch_at = now + WATCH_MS;
+	return WATCH_MS;
+}
+
+/* What is due at a time, not at an event.  Returns the ms until then, or -1. */
 static int server_tick(struct server *srv, u64 now)
 {
 	struct target *t = srv->device->target;
+	int watch = server_watch(srv, now), ms;
 
-	return t->ops->tick ? t->ops->tick(t, now) : -1;
+	ms = t->ops->tick ? t->ops->tick(t, now) : -1;
+	return ms < 0 || (watch >= 0 && watch < ms) ? watch : ms;
 }
 
 static void server_serve(struct server *srv)
@@ -422,7 +460,8 @@ static void server_finish(struct server *srv)
 {
 	struct target *t = srv->device->target;
 
-	server_tick(srv, UINT64_MAX);
+	if (t->ops->tick)
+		t->ops->tick(t, UINT64_MAX);
 	log_forward(!srv->foreground && srv->live);
 	if (srv->status >= 0)
 		status_close(srv->device->id, srv->status);
@@ -437,6 +476,9 @@ static void server_finish(struct server *srv)
 	log_forward(!srv->foreground);
 	for (unsigned int i = 0; i < srv->device->nr_queues; i++)
 		inbox_deinit(&srv->queues[i].inbox);
+	for (unsigned int i = 0; srv->watches && i < srv->device->nr_queues; i++)
+		watch_deinit(&srv->watches[i]);
+	free(srv->watches);
 	free(srv->queues);
 	close(srv->ublkc);
 	/* Only with our end can our `del` be done. */

@@ -123,6 +123,12 @@ struct target_ops {
 	 */
 	int (*tick)(struct target *t, u64 now);
 
+	/*
+	 * Each second: how many ms the oldest step on each leg has been under way, 0: none.  In
+	 * the server's main thread.  Optional: without, nobody looks.
+	 */
+	void (*watch)(struct target *t, const u64 oldest[MAX_LEGS]);
+
 	/* Tell the state, as JSON members or as lines.  In the server's main thread. */
 	void (*status_json)(struct target *t, struct json *j);
 	void (*status_text)(struct target *t, FILE *out);

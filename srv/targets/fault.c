@@ -352,6 +352,12 @@ static int fault_tick(struct target *t, u64 now)
 	return inner->ops->tick ? inner->ops->tick(inner, now) : -1;
 }
 
+static void fault_watch(struct target *t, const u64 oldest[MAX_LEGS])
+{
+	if (t->inner->ops->watch)
+		t->inner->ops->watch(t->inner, oldest);
+}
+
 static void fault_status_json(struct target *t, struct json *j)
 {
 	struct fault *f = t->priv;
@@ -394,6 +400,7 @@ const struct target_ops target_fault = {
 	.resume		= fault_resume,
 	.stop		= fault_stop,
 	.tick		= fault_tick,
+	.watch		= fault_watch,
 	.status_json	= fault_status_json,
 	.status_text	= fault_status_text,
 };

@@ -460,6 +460,41 @@ Test(record, a_file_leg_that_became_short_is_dropped)
 	shrinks("\"state\":\"dropped\"");
 }
 
+static bool old_step(void *arg)
+{
+	static struct cli c;
+	const char *ms;
+
+	cli_list(&c, ID);
+	ms = strstr(c.out, "\"oldest_ms\":");
+	while (ms && atol(ms + strlen("\"oldest_ms\":")) < 2000)
+		ms = strstr(ms + 1, "\"oldest_ms\":");
+	return ms;
+}
+
+/* M11: who waits for a leg that hangs can see it. */
+Test(record, how_long_a_leg_has_hung_is_told)
+{
+	struct client *c;
+	int dev;
+
+	null_legs(2, NULL);
+	leg_named(0, tleg_over(2, tleg_path(0)));
+	create(LEGS2);
+	assembled(LEGS2);
+	dev = open_dev();
+	write_block(dev, 0, 1);
+	close(dev);
+	must(!old_step(NULL), "an idle leg has an old step");
+	tleg_suspend(2);
+	c = client_start(&(struct client_job){ .id = ID, .op = CLIENT_WRITE, .len = 4096 });
+	must(wait_until(old_step, NULL, 3 * SOON_MS), "no old step: %s", sh_out("$REGBUF list -n 7 --json"));
+	tleg_resume(2);
+	res_is(client_wait(c), 4096, "a write");
+	must(!strstr(sh_out("$REGBUF list -n 7 --json"), "failed"), "a leg that hung has failed");
+	cli_del(ID);
+}
+
 /* Legs that are missing, or have had a life of their own. */
 
 /* M15 */

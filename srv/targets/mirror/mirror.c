@@ -468,6 +468,14 @@ static enum verdict mirror_settle(struct target *t, void *tq, struct io *io)
 	return io->op == UBLK_IO_OP_READ ? mirror_settle_read(t, &mq->reader, io) : mirror_settle_all(t, mq, io);
 }
 
+static void mirror_watch(struct target *t, const u64 oldest[MAX_LEGS])
+{
+	struct mirror *m = t->priv;
+
+	for (unsigned int i = 0; i < t->nr_legs; i++)
+		m->legs[i].oldest_ms = oldest[i];
+}
+
 const struct target_ops target_mirror = {
 	.name		= "mirror",
 	.summary	= "two legs or more with the same data",
@@ -488,6 +496,7 @@ const struct target_ops target_mirror = {
 	.resume		= mirror_resume,
 	.stop		= mirror_stop,
 	.tick		= mirror_tick,
+	.watch		= mirror_watch,
 	.status_json	= mirror_status_json,
 	.status_text	= mirror_status_text,
 };

@@ -37,6 +37,7 @@ struct mirror_leg {
 	u8 dropped_op;		/* enum step_op, or MIRROR_OP_* */
 	u64 dropped_sector;
 	time_t dropped_at;
+	u64 oldest_ms;		/* of what is under way on it; the main thread's */
 
 	/* The main thread's, of a leg that was dropped; @left: queues that still have its file. */
 	struct inbox_leg *leaving;

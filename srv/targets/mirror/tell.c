@@ -7,6 +7,9 @@
 #include "leginfo.h"
 #include "state.h"
 
+/* From then on it is told to people. */
+#define SLOW_MS		2000
+
 static const char *const mirror_op_names[] = {
 	[STEP_READ]	= "read",
 	[STEP_WRITE]	= "write",
@@ -64,8 +67,10 @@ int mirror_tick(struct target *t, u64 now)
 static void mirror_leg_json(const struct mirror_leg *ml, struct json *j)
 {
 	json_u64(j, "read_errors", ml->read_errors);
-	if (!ml->dropped_err)
+	if (!ml->dropped_err) {
+		json_u64(j, "oldest_ms", ml->oldest_ms);
 		return;
+	}
 	json_str(j, "dropped_by", mirror_op_names[ml->dropped_op]);
 	json_s64(j, "errno", -ml->dropped_err);
 	json_str(j, "error", strerror(-ml->dropped_err));
@@ -167,6 +172,8 @@ static void mirror_leg_text(const struct leg *leg, const struct mirror_leg *ml, 
 			mirror_op_names[ml->dropped_op], ml->dropped_sector,
 			strerror(-ml->dropped_err), when);
 	}
+	if (ml->oldest_ms >= SLOW_MS)
+		fprintf(out, "  a step waits for %" PRIu64 " s", ml->oldest_ms / 1000);
 	if (ml->read_errors)
 		fprintf(out, "  %" PRIu64 " read errors", ml->read_errors);
 	if (leg->absolute && !leg->direct)

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <stdlib.h>
+
+#include "watch.h"
+
+#define LOOK(field)	__atomic_load_n(&(field), __ATOMIC_RELAXED)
+
+int watch_init(struct watch *w, unsigned int depth)
+{
+	w->seen = calloc(depth, sizeof(*w->seen));
+	return w->seen ? 0 : -ENOMEM;
+}
+
+void watch_deinit(struct watch *w)
+{
+	free(w->seen);
+}
+
+void watch_look(struct watch *w, const struct io *io, u64 now, u64 oldest[MAX_LEGS])
+{
+	struct watch_seen *s = &w->seen[io->tag];
+	u32 round = LOOK(io->round);
+	bool busy = LOOK(io->pending);
+
+	if (!busy || !s->busy || s->round != round)
+		s->since = now;
+	s->busy = busy;
+	s->round = round;
+	if (!busy)
+		return;
+	for (unsigned int i = 0; i < LOOK(io->nr_steps) && i < MAX_STEPS; i++) {
+		unsigned int leg = LOOK(io->steps[i].leg);
+
+		if (LOOK(io->steps[i].state) == STEP_BUSY && leg < MAX_LEGS && now - s->since > oldest[leg])
+			oldest[leg] = now - s->since;
+	}
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * How long the oldest step on each leg has been under way.
+ *
+ * A queue takes no time of what it sends.  Instead somebody looks at its requests each second,
+ * and remembers which he has seen before.  The price: a second of precision.
+ */
+#ifndef SRV_WATCH_H
+#define SRV_WATCH_H
+
+#include "io.h"
+
+/* ms between two looks */
+#define WATCH_MS	1000
+
+/*
+ * struct watch - the looks at one queue's requests
+ * The main thread's.
+ * @seen: by tag: the round that was under way, and since when, ms of CLOCK_MONOTONIC
+ */
+struct watch {
+	struct watch_seen {
+		u32 round;
+		bool busy;
+		u64 since;
+	} *seen;
+};
+
+/* For @depth requests.  0 or -ENOMEM. */
+int watch_init(struct watch *w, unsigned int depth);
+void watch_deinit(struct watch *w);
+
+/*
+ * A look, at @now, at request @io, which its queue may be writing meanwhile: what is read is then
+ * old or new.  Raises oldest[leg], ms, for the legs that it waits for.
+ */
+void watch_look(struct watch *w, const struct io *io, u64 now, u64 oldest[MAX_LEGS]);
+
+#endif

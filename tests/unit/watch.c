@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <criterion/criterion.h>
+
+#include "watch.h"
+
+static struct watch w;
+static struct step steps[4];
+static struct io io = { .tag = 3, .steps = steps };
+static u64 oldest[MAX_LEGS];
+
+static void setup(void)
+{
+	cr_assert_eq(watch_init(&w, 8), 0);
+}
+
+static void teardown(void)
+{
+	watch_deinit(&w);
+}
+
+TestSuite(watch, .init = setup, .fini = teardown, .timeout = 10);
+
+/* A request with a step on @leg, and one on the leg behind it that is done. */
+static void under_way(u32 round, unsigned int leg)
+{
+	io.round = round;
+	io.pending = 1;
+	io.nr_steps = 2;
+	steps[0] = (struct step){ .leg = leg, .state = STEP_BUSY };
+	steps[1] = (struct step){ .leg = leg + 1, .state = STEP_DONE };
+}
+
+static void look(u64 now)
+{
+	for (unsigned int i = 0; i < MAX_LEGS; i++)
+		oldest[i] = 0;
+	watch_look(&w, &io, now, oldest);
+}
+
+Test(watch, a_step_gets_older_from_when_it_was_first_seen)
+{
+	under_way(7, 1);
+	look(5000);
+	cr_assert_eq(oldest[1], 0);
+	look(6000);
+	cr_assert_eq(oldest[1], 1000);
+	look(65000);
+	cr_assert_eq(oldest[1], 60000);
+}
+
+Test(watch, only_the_leg_that_is_waited_for_is_old)
+{
+	under_way(7, 1);
+	look(0);
+	look(1000);
+	for (unsigned int i = 0; i < MAX_LEGS; i++)
+		cr_assert_eq(oldest[i], i == 1 ? 1000 : 0, "leg %u: %llu", i, (unsigned long long)oldest[i]);
+}
+
+Test(watch, another_request_of_the_tag_is_young)
+{
+	under_way(7, 1);
+	look(0);
+	look(1000);
+	under_way(8, 1);
+	look(2000);
+	cr_assert_eq(oldest[1], 0);
+	look(3000);
+	cr_assert_eq(oldest[1], 1000);
+}
+
+Test(watch, an_idle_tag_is_not_old)
+{
+	under_way(7, 1);
+	look(0);
+	io.pending = 0;
+	look(1000);
+	cr_assert_eq(oldest[1], 0);
+	/* the same number once more, after four billion rounds */
+	under_way(7, 1);
+	look(2000);
+	cr_assert_eq(oldest[1], 0);
+}
+
+Test(watch, the_oldest_of_many_counts)
+{
+	under_way(7, 1);
+	look(0);
+	oldest[1] = 90000;
+	watch_look(&w, &io, 1000, oldest);
+	cr_assert_eq(oldest[1], 90000);
+}
