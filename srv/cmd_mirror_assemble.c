@@ -25,6 +25,8 @@ static const struct opt assemble_opts[] = {
 	  .offset = offsetof(struct assemble_conf, paths), .help = "a leg; give all of them [look at all block devices]" },
 	{ .name = "degraded", .type = OPT_FLAG, .offset = offsetof(struct assemble_conf, serving.degraded),
 	  .help = "serve although legs are missing, which are stale then" },
+	{ .name = "recover", .type = OPT_FLAG, .offset = offsetof(struct assemble_conf, serving.serving.launch.recover),
+	  .help = "serve device -n ID, made with --recovery, whose server died" },
 	{ .name = "dry-run", .type = OPT_FLAG, .offset = offsetof(struct assemble_conf, serving.dry_run),
 	  .help = "say what would be served, and change nothing" },
 	{ 0 }
@@ -286,6 +288,10 @@ int cmd_mirror_assemble(int argc, char **argv)
 	}
 	if (!ret && nr_words > 1) {
 		log_err("%s: %s: right is one NAME; legs are given as --leg PATH", argv[0], argv[2]);
+		ret = -EINVAL;
+	}
+	if (!ret && conf.serving.serving.launch.recover && conf.serving.serving.launch.device.id == ID_ANY) {
+		log_err("%s: --recover: -n ID is missing", argv[0]);
 		ret = -EINVAL;
 	}
 	return ret ? EXIT_USAGE : assemble_run(argv[0], &conf, nr_words ? argv[1] : NULL);

@@ -546,6 +546,45 @@ Test(record, larger_blocks_than_the_set_has_are_refused)
 	cli_del(ID);
 }
 
+/* The device outlives its server, and its clients see no error. */
+static void recovers(const char *mode, unsigned int run, struct disk_model *m)
+{
+	struct verify *v;
+
+	must(!sh("$REGBUF mirror assemble -n $ID -m %s --recovery --reissue " LEGS2 " > /dev/null", mode), "%s", mode);
+	v = verify_start(ID, m, run, VERIFY_NO_ERROR);
+	for (unsigned int i = 0; i < 3; i++) {
+		verify_runs(v, mode);
+		proc_kill_other(cli_pid(ID));
+		must(!sh("$REGBUF mirror assemble --recover -n $ID -m %s " LEGS2 " > /dev/null", mode), "%s: kill %u",
+		     mode, i);
+	}
+	verify_runs(v, mode);
+	verify_stop(v, mode);
+	cli_del(ID);
+}
+
+Test(record, clients_do_not_notice_that_servers_die)
+{
+	struct disk_model *m = disk_model_alloc(SIZE);
+
+	null_legs(2, NULL);
+	create(LEGS2);
+	for (unsigned int i = 0; i < cli_modes(); i++)
+		recovers(mode_names[i], i, m);
+	must(disk_model_is_exact(m), "a write has failed");
+	assembled(LEGS2);
+	disk_model_is(m, "/dev/ublkb7", "after all kills");
+	cli_del(ID);
+	/* another set's legs are not its */
+	must(!sh("$REGBUF mirror assemble -n $ID --recovery " LEGS2 " > /dev/null"), "assemble");
+	proc_kill_other(cli_pid(ID));
+	null_legs(2, NULL);
+	create(LEGS2);
+	must(strstr(sh_out("$REGBUF mirror assemble --recover -n $ID " LEGS2), "other"), "another set was taken");
+	cli_del(ID);
+}
+
 /* A disk of two legs that fail in turn, and servers that die, under verified load. */
 Test(record, acknowledged_writes_survive_kills)
 {
