@@ -11,12 +11,12 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "control_sock.h"
 #include "ctrl.h"
 #include "ids.h"
 #include "json.h"
 #include "log.h"
 #include "opts.h"
-#include "status.h"
 
 #define DEL_WAIT_US	3000000
 
@@ -88,7 +88,7 @@ static int del_one(struct ctrl *c, u32 id, struct json *j)
 		return ret;
 	removed = del_wait(c, id, info.ublksrv_flags);
 	if (removed)
-		status_forget(id);
+		control_forget(id);
 	else
 		log_warn("del: device %u is stopped; its number is free again when whoever has it open or mounted lets go", id);
 	if (j)

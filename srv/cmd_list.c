@@ -11,13 +11,13 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "control_ask.h"
 #include "ctrl.h"
 #include "identity.h"
 #include "ids.h"
 #include "json.h"
 #include "log.h"
 #include "opts.h"
-#include "status.h"
 
 /* struct list_conf - the options' values, on the stack of cmd_list() */
 struct list_conf {
@@ -58,28 +58,35 @@ static const char *list_data(u64 flags)
  * What the server tells, to be freed; or NULL, and in @why what is not known and why,
  * as a part of a sentence.
  */
-static char *list_ask_server(const struct ublksrv_ctrl_dev_info *info, enum status_form form,
-			     char *why)
+static char *list_ask_server(const struct ublksrv_ctrl_dev_info *info, const char *form, char *why)
 {
+	struct control_answer a;
+
 	if (info->state != UBLK_S_DEV_LIVE) {
-		snprintf(why, STATUS_WHY_MAX, "no server");
+		snprintf(why, CONTROL_WHY_MAX, "no server");
 		return NULL;
 	}
 	if (!identity_is_ours(info->ublksrv_flags)) {
-		snprintf(why, STATUS_WHY_MAX, "another program's server");
+		snprintf(why, CONTROL_WHY_MAX, "another program's server");
 		return NULL;
 	}
-	return status_ask(info->dev_id, info->ublksrv_pid, form, why);
+	if (control_ask(info->dev_id, info->ublksrv_pid, (const char *[]){ "list", form, NULL }, &a, why))
+		return NULL;
+	if (!a.err)
+		return a.text;
+	snprintf(why, CONTROL_WHY_MAX, "the server refuses: %s", a.text);
+	free(a.text);
+	return NULL;
 }
 
 /* The same.  A text that is not whole would leave the whole list unreadable. */
-static char *list_ask(const struct ublksrv_ctrl_dev_info *info, enum status_form form, char *why)
+static char *list_ask(const struct ublksrv_ctrl_dev_info *info, const char *form, char *why)
 {
 	char *text = list_ask_server(info, form, why);
 
-	if (!text || form != STATUS_JSON || json_is_whole(text))
+	if (!text || strcmp(form, "json") || json_is_whole(text))
 		return text;
-	snprintf(why, STATUS_WHY_MAX, "the server's answer is not whole");
+	snprintf(why, CONTROL_WHY_MAX, "the server's answer is not whole");
 	free(text);
 	return NULL;
 }
@@ -87,7 +94,7 @@ static char *list_ask(const struct ublksrv_ctrl_dev_info *info, enum status_form
 static void list_json(struct json *j, const struct ublksrv_ctrl_dev_info *info,
 		      const struct ublk_params *p)
 {
-	char node[32], why[STATUS_WHY_MAX], *text = list_ask(info, STATUS_JSON, why);
+	char node[32], why[CONTROL_WHY_MAX], *text = list_ask(info, "json", why);
 
 	snprintf(node, sizeof(node), "/dev/ublkb%u", info->dev_id);
 	json_open(j, NULL, '{');
@@ -110,7 +117,7 @@ static void list_json(struct json *j, const struct ublksrv_ctrl_dev_info *info,
 
 static void list_text(const struct ublksrv_ctrl_dev_info *info, const struct ublk_params *p)
 {
-	char why[STATUS_WHY_MAX], *text = list_ask(info, STATUS_TEXT, why);
+	char why[CONTROL_WHY_MAX], *text = list_ask(info, "text", why);
 	char *rest = text ? strchr(text, '\n') : NULL;
 
 	if (rest)

@@ -218,7 +218,7 @@ dev_t ctrl_get_devt(struct ctrl *c, u32 id, bool block)
 int ctrl_list(u32 **ids)
 {
 	/* Without sysfs the nodes have to do. */
-	int nr = ids_list(sysfs_is_mounted() ? CTRL_CLASS : "/dev", "ublkc", ids);
+	int nr = ids_list(sysfs_is_mounted() ? CTRL_CLASS : "/dev", "ublkc", "", ids);
 
 	/* The class comes with the driver. */
 	return nr == -ENOENT ? 0 : nr;

@@ -14,8 +14,8 @@ static int ids_cmp(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* A number and nothing else. */
-static bool ids_parse(const char *text, u32 *id)
+/* A number, and then @suffix. */
+static bool ids_parse(const char *text, const char *suffix, u32 *id)
 {
 	char *end;
 	unsigned long v;
@@ -25,7 +25,7 @@ static bool ids_parse(const char *text, u32 *id)
 	errno = 0;
 	v = strtoul(text, &end, 10);
 	*id = v;
-	return !errno && !*end && v < UINT32_MAX;
+	return !errno && !strcmp(end, suffix) && v < UINT32_MAX;
 }
 
 /* Room for one more behind @nr: doubled whenever that is a power of two. */
@@ -42,7 +42,7 @@ static int ids_grow(u32 **ids, unsigned int nr)
 	return 0;
 }
 
-static int ids_read(DIR *dir, const char *prefix, u32 **ids)
+static int ids_read(DIR *dir, const char *prefix, const char *suffix, u32 **ids)
 {
 	size_t len = strlen(prefix);
 	struct dirent *de;
@@ -50,7 +50,7 @@ static int ids_read(DIR *dir, const char *prefix, u32 **ids)
 	u32 id;
 
 	while ((de = readdir(dir))) {
-		if (strncmp(de->d_name, prefix, len) || !ids_parse(de->d_name + len, &id))
+		if (strncmp(de->d_name, prefix, len) || !ids_parse(de->d_name + len, suffix, &id))
 			continue;
 		if (ids_grow(ids, nr))
 			return -ENOMEM;
@@ -61,7 +61,7 @@ static int ids_read(DIR *dir, const char *prefix, u32 **ids)
 	return nr;
 }
 
-int ids_list(const char *dir, const char *prefix, u32 **ids)
+int ids_list(const char *dir, const char *prefix, const char *suffix, u32 **ids)
 {
 	DIR *d = opendir(dir);
 	int nr;
@@ -69,7 +69,7 @@ int ids_list(const char *dir, const char *prefix, u32 **ids)
 	*ids = NULL;
 	if (!d)
 		return -errno;
-	nr = ids_read(d, prefix, ids);
+	nr = ids_read(d, prefix, suffix, ids);
 	closedir(d);
 	return nr;
 }

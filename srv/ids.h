@@ -13,9 +13,9 @@
 #define ID_ANY	UINT32_MAX
 
 /*
- * The numbers N of all names @prefix N in @dir, ascending, in *ids, which the caller
+ * The numbers N of all names @prefix N @suffix in @dir, ascending, in *ids, which the caller
  * frees, also after an error.  Returns how many, or -errno.
  */
-int ids_list(const char *dir, const char *prefix, u32 **ids);
+int ids_list(const char *dir, const char *prefix, const char *suffix, u32 **ids);
 
 #endif

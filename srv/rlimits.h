@@ -9,8 +9,8 @@
 
 #include "types.h"
 
-/* Descriptors of a server: a ring and an inbox for each queue, the legs, pipes, sockets, libraries. */
-#define RLIMITS_FILES(nr_queues)	(64 + MAX_LEGS + 2 * (nr_queues))
+/* Descriptors of a server: a ring and an inbox for each queue, the legs, clients, pipes, libraries. */
+#define RLIMITS_FILES(nr_queues)	(96 + MAX_LEGS + 2 * (nr_queues))
 
 /* Room for @nr descriptors.  0, or -EMFILE after a message. */
 int rlimits_files(unsigned int nr);

@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "control.h"
+#include "control_sock.h"
 #include "ctrl.h"
 #include "json.h"
 #include "launch_msg.h"
@@ -26,7 +28,6 @@
 #include "self.h"
 #include "server.h"
 #include "signals.h"
-#include "status.h"
 
 #define NODE_WAIT_MS	5000
 
@@ -51,7 +52,9 @@ struct server {
 	u64 watch_at;		/* when to look next, ms */
 	int ublkc;		/* the char device */
 	int events[2];		/* pipe from the queues: one enum queue_event per byte */
-	int status;		/* listening socket of `list` */
+	int listener;		/* the socket that commands come over, or -1 */
+	struct control control;	/* who has connected */
+	struct control_table tables[2];	/* our own commands, and the target's */
 	int signals;		/* signalfd */
 	int log;		/* lines for log_forward() */
 	bool live;
@@ -84,19 +87,57 @@ static void server_tell_json(struct server *srv, FILE *out)
 	json_close(&j, '}');
 }
 
-static void server_tell(void *arg, enum status_form form, FILE *out)
+static void server_tell_text(struct server *srv, FILE *out)
 {
-	struct server *srv = arg;
 	struct target *t = srv->device->target;
 
-	if (form == STATUS_JSON) {
-		server_tell_json(srv, out);
-		return;
-	}
 	/* What list puts into its own line, then the target's lines. */
 	fprintf(out, "%s, mode %s\n", t->ops->name, srv->device->mode->name);
 	if (t->ops->status_text)
 		t->ops->status_text(t, out);
+}
+
+static int server_cmd_list(void *arg, int argc, char **argv, FILE *out)
+{
+	if (!strcmp(argv[1], "json"))
+		server_tell_json(arg, out);
+	else if (!strcmp(argv[1], "text"))
+		server_tell_text(arg, out);
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static const struct control_cmd server_cmds[] = {
+	{ .name = "list", .args = "json|text", .min_args = 1, .max_args = 1, .run = server_cmd_list },
+	{ 0 }
+};
+
+/* Without it the device is served all the same. */
+static void server_listen(struct server *srv)
+{
+	char why[CONTROL_WHY_MAX];
+	int ret;
+
+	srv->tables[0] = (struct control_table){ server_cmds, srv };
+	srv->tables[1] = (struct control_table){ srv->device->target->ops->commands, srv->device->target };
+	srv->listener = control_listen(srv->device->id, why);
+	if (srv->listener >= 0) {
+		ret = control_init(&srv->control, srv->listener, srv->tables, ARRAY_SIZE(srv->tables));
+		if (!ret)
+			return;
+		snprintf(why, sizeof(why), "epoll: %s", strerror(-ret));
+		control_close(srv->device->id, srv->listener);
+		srv->listener = -1;
+	}
+	log_warn("device %u: list will know little of it: %s", srv->device->id, why);
+}
+
+static void server_unlisten(struct server *srv)
+{
+	control_deinit(&srv->control);
+	if (srv->listener >= 0)
+		control_close(srv->device->id, srv->listener);
 }
 
 /* Is our `del` under way?  One that failed is told of, and is none. */
@@ -273,7 +314,6 @@ static void server_orphan(struct server *srv)
 
 static int server_prepare(struct server *srv)
 {
-	char why[STATUS_WHY_MAX];
 	struct launch_msg msg;
 	int ret = launch_msg_recv(srv->launch, &msg);
 
@@ -296,9 +336,7 @@ static int server_prepare(struct server *srv)
 		ret = server_start_watches(srv);
 	if (!ret) {
 		protect_memory();
-		srv->status = status_listen(srv->device->id, why);
-		if (srv->status < 0)
-			log_warn("device %u: list will know little of it: %s", srv->device->id, why);
+		server_listen(srv);
 	}
 	/* What went wrong comes before the end of it. */
 	log_forward(false);
@@ -395,6 +433,14 @@ static int server_tick(struct server *srv, u64 now)
 	return ms < 0 || (watch >= 0 && watch < ms) ? watch : ms;
 }
 
+/* In how many ms something is to be done although nothing comes, or -1.  Does what is due. */
+static int server_next(struct server *srv, u64 now)
+{
+	int tick = server_tick(srv, now), control = control_next(&srv->control, now);
+
+	return tick < 0 || (control >= 0 && control < tick) ? control : tick;
+}
+
 static void server_serve(struct server *srv)
 {
 	unsigned int ended = 0;
@@ -403,20 +449,19 @@ static void server_serve(struct server *srv)
 		struct pollfd pfd[] = {
 			{ .fd = srv->events[0], .events = POLLIN },
 			{ .fd = srv->signals, .events = POLLIN },
-			{ .fd = srv->status, .events = POLLIN },
+			{ .fd = srv->control.fd, .events = POLLIN },
 			{ .fd = srv->launch, .events = POLLIN },
 			{ .fd = srv->log, .events = POLLIN },
 		};
 		char event;
 
-		if (poll(pfd, ARRAY_SIZE(pfd), server_tick(srv, clock_ms())) < 0)
+		if (poll(pfd, ARRAY_SIZE(pfd), server_next(srv, clock_ms())) < 0)
 			continue;
 		if (pfd[0].revents && read(srv->events[0], &event, 1) == 1)
 			ended++;
 		if (pfd[1].revents && !server_signal(srv))
 			return;
-		if (pfd[2].revents)
-			status_serve(srv->status, server_tell, srv);
+		control_run(&srv->control);
 		if (pfd[4].revents)
 			log_forward(!srv->foreground && srv->live);
 		if (pfd[3].revents && !server_launcher(srv))
@@ -463,8 +508,7 @@ static void server_finish(struct server *srv)
 	if (t->ops->tick)
 		t->ops->tick(t, UINT64_MAX);
 	log_forward(!srv->foreground && srv->live);
-	if (srv->status >= 0)
-		status_close(srv->device->id, srv->status);
+	server_unlisten(srv);
 	/* Not joined: what the queues wait for may never come. */
 	if (!srv->live)
 		_exit(1);
@@ -495,7 +539,8 @@ int server_run(struct device *d, int launch, bool recover, bool foreground)
 		.recover = recover,
 		.foreground = foreground,
 		.ublkc = -1,
-		.status = -1,
+		.listener = -1,
+		.control.fd = -1,
 		.signals = -1,
 	};
 	int ret = server_init(&srv);

@@ -9,6 +9,7 @@
 #include <linux/time_types.h>
 #include <stdio.h>
 
+#include "control.h"
 #include "inbox.h"
 #include "io.h"
 #include "json.h"
@@ -132,6 +133,12 @@ struct target_ops {
 	/* Tell the state, as JSON members or as lines.  In the server's main thread. */
 	void (*status_json)(struct target *t, struct json *j);
 	void (*status_text)(struct target *t, FILE *out);
+
+	/*
+	 * What it can be told over the server's socket, in the server's main thread: @arg is the
+	 * target.  Optional.
+	 */
+	const struct control_cmd *commands;
 };
 
 /*

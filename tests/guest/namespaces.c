@@ -297,18 +297,18 @@ Test(namespaces, list_says_what_it_cannot_see)
 /* In the server's place, whose answer breaks off. */
 static pid_t answer_half(void)
 {
-	static const char half[] = "{\"target\": \"null\", ";
+	static const char half[] = "0 100\n{\"target\": \"null\", ";
 	struct sockaddr_un sa = { .sun_family = AF_UNIX, .sun_path = SOCK };
 	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), client;
 	pid_t pid;
-	char form;
+	char byte;
 
 	must(!unlink(SOCK) && !bind(sock, (struct sockaddr *)&sa, sizeof(sa)) && !listen(sock, 8), SOCK ": %s",
 	     strerror(errno));
 	pid = fork();
 	if (!pid) {
 		client = accept(sock, NULL, NULL);
-		_exit(read(client, &form, 1) != 1 || write(client, half, strlen(half)) < 0);
+		_exit(read(client, &byte, 1) != 1 || write(client, half, strlen(half)) < 0);
 	}
 	close(sock);
 	return pid;

@@ -44,7 +44,7 @@ Test(ids, there_is_no_end_at_4096)
 		snprintf(text, sizeof(text), "ublkc%u", i * 3);
 		name(text);
 	}
-	cr_assert_eq(ids_list(dir, "ublkc", &ids), 5000);
+	cr_assert_eq(ids_list(dir, "ublkc", "", &ids), 5000);
 	for (unsigned int i = 0; i < 5000; i++)
 		cr_assert_eq(ids[i], i * 3);
 	free(ids);
@@ -60,7 +60,7 @@ Test(ids, only_numbers_count)
 	name("ublkc99999999999999999999");
 	name("ublkb3");
 	name("ublkc12");
-	cr_assert_eq(ids_list(dir, "ublkc", &ids), 1);
+	cr_assert_eq(ids_list(dir, "ublkc", "", &ids), 1);
 	cr_assert_eq(ids[0], 12);
 	free(ids);
 }
@@ -69,8 +69,8 @@ Test(ids, nothing_is_no_error)
 {
 	u32 *ids;
 
-	cr_assert_eq(ids_list(dir, "ublkc", &ids), 0);
+	cr_assert_eq(ids_list(dir, "ublkc", "", &ids), 0);
 	free(ids);
-	cr_assert_eq(ids_list("/nonexistent", "ublkc", &ids), -ENOENT);
+	cr_assert_eq(ids_list("/nonexistent", "ublkc", "", &ids), -ENOENT);
 	free(ids);
 }
