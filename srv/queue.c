@@ -27,11 +27,8 @@ static void queue_fetch(struct queue *q, struct io *io, u32 cmd_op, s32 result)
 	struct io_uring_sqe *sqe = queue_sqe(q);
 	struct ublksrv_io_cmd *cmd;
 
-	/*
-	 * No registered file: it waits for the next request, maybe for ever, and up to 6.12 what such
-	 * an operation began with is let go of in order: no leg's file could be taken out meanwhile.
-	 */
-	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, q->ublkc, NULL, 0, 0);
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, q->fetch_fd, NULL, 0, 0);
+	sqe->flags = q->fetch_flags;
 	sqe->off = cmd_op;	/* cmd_op and __pad1, which must be 0 */
 	sqe->user_data = udata(UD_FETCH, io->tag, 0);
 	cmd = (struct ublksrv_io_cmd *)&sqe->addr3;
@@ -383,6 +380,17 @@ static void queue_deinit(struct queue *q)
 	free(q->ios);
 }
 
+/*
+ * FETCH waits for the next request, maybe for ever.  Up to 6.12 registered files that were taken out
+ * are let go of in order, and not before operations that began earlier: so where legs may leave,
+ * FETCH has no registered file.  It costs some 50 instructions.
+ */
+static void queue_fetch_init(struct queue *q)
+{
+	q->fetch_fd = q->target->legs_leave ? q->ublkc : FILE_UBLKC;
+	q->fetch_flags = q->target->legs_leave ? 0 : IOSQE_FIXED_FILE;
+}
+
 static void queue_rules_init(struct queue *q)
 {
 	q->rules = (struct step_rules){
@@ -399,6 +407,7 @@ static int queue_init(struct queue *q)
 	if (ret)
 		return ret;
 	queue_rules_init(q);
+	queue_fetch_init(q);
 	ret = queue_files_init(q);
 	if (!ret)
 		ret = queue_descs_init(q);

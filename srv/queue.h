@@ -59,6 +59,8 @@ struct queue {
 	size_t io_stride;
 	struct pace pace;
 	struct step_rules rules;
+	int fetch_fd;			/* the char device, as FETCH has it */
+	u8 fetch_flags;			/* IOSQE_FIXED_FILE, or 0 */
 	unsigned int fetched;		/* tags with the driver or in work */
 
 	bool idle;			/* nothing came for a while, the mode has been told */

@@ -157,6 +157,7 @@ struct target {
 	unsigned int patience_ms;	/* for open(): how long to wait for legs in use */
 	unsigned int max_steps;	/* of one request at once, at most MAX_STEPS */
 	bool batches;		/* enter() and leave() are to be called; set by start() */
+	bool legs_leave;	/* legs may become other files, or none (struct inbox_leg); set by open() */
 	struct limits lim;
 	struct __kernel_timespec delay;	/* of STEP_DELAY */
 };

@@ -163,6 +163,7 @@ static int fault_open(struct target *t)
 	t->nr_legs = inner->nr_legs;
 	t->max_steps = inner->max_steps ? inner->max_steps : 1;
 	t->lim = inner->lim;
+	t->legs_leave = inner->legs_leave;
 	t->delay.tv_sec = conf->delay_ms / 1000;
 	t->delay.tv_nsec = conf->delay_ms % 1000 * 1000000LL;
 	return 0;

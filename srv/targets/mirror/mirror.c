@@ -194,6 +194,7 @@ static int mirror_open(struct target *t)
 		return ret;
 	}
 	t->max_steps = t->nr_legs;
+	t->legs_leave = true;
 	t->priv = m;
 	m->read = m->live;
 	for (unsigned int i = 0; i < t->nr_legs; i++)
