@@ -21,6 +21,7 @@
 #include "../targets.h"
 #include "leginfo.h"
 #include "mirror.h"
+#include "ops.h"
 #include "state.h"
 
 struct mirror_conf {
@@ -500,4 +501,5 @@ const struct target_ops target_mirror = {
 	.watch		= mirror_watch,
 	.status_json	= mirror_status_json,
 	.status_text	= mirror_status_text,
+	.commands	= mirror_cmds,
 };

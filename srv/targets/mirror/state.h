@@ -5,6 +5,7 @@
  *   mirror.c	opening and serving; where requests go
  *   legs.c	which legs are live, and why the others are not
  *   tell.c	what status tells, and the log
+ *   ops.c	what it can be told (ops.h)
  */
 #ifndef SRV_MIRROR_STATE_H
 #define SRV_MIRROR_STATE_H
@@ -130,6 +131,26 @@ void mirror_read_failed(struct target *t, const struct io *io, const struct step
 int mirror_tick(struct target *t, u64 now);
 void mirror_status_json(struct target *t, struct json *j);
 void mirror_status_text(struct target *t, FILE *out);
+
+/* struct mirror_view - a set, taken at one time */
+struct mirror_view {
+	struct super_set set;
+	u64 differ, missed;	/* bytes */
+	bool whole;		/* every leg is in sync */
+	const char *state;	/* "clean", "dirty", "resync" or "degraded" */
+};
+
+/* Of a mirror with a record. */
+void mirror_look(struct mirror *m, struct mirror_view *v);
+
+/* As the record calls it, but for a leg that is not here. */
+const char *mirror_slot_state(const struct target *t, const struct super_set *s, unsigned int slot);
+
+/* Is there a leg in the slot, that is of the set still? */
+bool mirror_slot_is_told(const struct super_set *s, unsigned int slot);
+
+/* Of a leg that was dropped, with the lock held: by what, and when. */
+void mirror_leg_error(const struct mirror_leg *ml, char *text, size_t len);
 
 /* With the lock held: why a leg was dropped. */
 void mirror_tell_drop(const struct leg *leg, const struct mirror_leg *ml);

@@ -78,27 +78,43 @@ static void mirror_leg_json(const struct mirror_leg *ml, struct json *j)
 	json_s64(j, "when", ml->dropped_at);
 }
 
-/* As the record calls it, but for a leg that is not here. */
-static const char *mirror_slot_state(const struct target *t, const struct super_set *s, unsigned int slot)
+const char *mirror_slot_state(const struct target *t, const struct super_set *s, unsigned int slot)
 {
 	if (s->legs[slot].state == FORMAT_STALE && t->legs[slot].fd < 0)
 		return "missing";
 	return leginfo_state_name(s->legs[slot].state);
 }
 
-/* struct mirror_view - what status tells of a set, taken at one time */
-struct mirror_view {
-	struct super_set set;
-	u64 differ, missed;	/* bytes */
-	bool whole;
-	const char *state;
-};
+bool mirror_slot_is_told(const struct super_set *s, unsigned int slot)
+{
+	return s->legs[slot].state != FORMAT_EMPTY && s->legs[slot].state != FORMAT_REMOVED;
+}
 
-static void mirror_look(struct mirror *m, struct mirror_view *v)
+/* Are there bits that will be cleared, of writes under way or not long ago? */
+static bool mirror_is_dirty(struct record *r)
+{
+	bool dirty;
+
+	pthread_mutex_lock(&r->lock);
+	dirty = r->ageing;
+	pthread_mutex_unlock(&r->lock);
+	return dirty;
+}
+
+static const char *mirror_state(struct mirror *m, const struct mirror_view *v)
+{
+	if (!v->whole)
+		return "degraded";
+	if (v->differ)
+		return "resync";
+	return mirror_is_dirty(m->record) ? "dirty" : "clean";
+}
+
+void mirror_look(struct mirror *m, struct mirror_view *v)
 {
 	record_tell(m->record, &v->set, &v->differ, &v->missed);
 	v->whole = super_slots(&v->set, FORMAT_IN_SYNC) == (1U << v->set.nr) - 1 - super_slots(&v->set, FORMAT_REMOVED);
-	v->state = !v->whole ? "degraded" : v->differ ? "resync" : "clean";
+	v->state = mirror_state(m, v);
 }
 
 static void mirror_set_json(struct target *t, struct json *j)
@@ -117,7 +133,7 @@ static void mirror_set_json(struct target *t, struct json *j)
 	json_u64(j, "missed_bytes", v.missed);
 	json_open(j, "legs", '[');
 	for (unsigned int i = 0; i < v.set.nr; i++) {
-		if (v.set.legs[i].state == FORMAT_EMPTY || v.set.legs[i].state == FORMAT_REMOVED)
+		if (!mirror_slot_is_told(&v.set, i))
 			continue;
 		json_open(j, NULL, '{');
 		if (t->legs[i].absolute)
@@ -159,18 +175,25 @@ void mirror_status_json(struct target *t, struct json *j)
 	pthread_mutex_unlock(&m->lock);
 }
 
-static void mirror_leg_text(const struct leg *leg, const struct mirror_leg *ml, const char *state, FILE *out)
+void mirror_leg_error(const struct mirror_leg *ml, char *text, size_t len)
 {
 	char when[32] = "";
 	struct tm tm;
 
+	localtime_r(&ml->dropped_at, &tm);
+	strftime(when, sizeof(when), "%F %T", &tm);
+	snprintf(text, len, "%s at sector %" PRIu64 ": %s, %s", mirror_op_names[ml->dropped_op],
+		 ml->dropped_sector, strerror(-ml->dropped_err), when);
+}
+
+static void mirror_leg_text(const struct leg *leg, const struct mirror_leg *ml, const char *state, FILE *out)
+{
+	char error[128];
+
 	fprintf(out, "%s", state);
 	if (ml->dropped_err) {
-		localtime_r(&ml->dropped_at, &tm);
-		strftime(when, sizeof(when), "%F %T", &tm);
-		fprintf(out, "  %s at sector %" PRIu64 ": %s, %s",
-			mirror_op_names[ml->dropped_op], ml->dropped_sector,
-			strerror(-ml->dropped_err), when);
+		mirror_leg_error(ml, error, sizeof(error));
+		fprintf(out, "  %s", error);
 	}
 	if (ml->oldest_ms >= SLOW_MS)
 		fprintf(out, "  a step waits for %" PRIu64 " s", ml->oldest_ms / 1000);
@@ -191,7 +214,7 @@ static void mirror_set_text(struct target *t, FILE *out)
 	uuid_text(v.set.uuid, uuid);
 	fprintf(out, "  set %s  %s  %s\n", v.set.name, uuid, v.state);
 	for (unsigned int i = 0; i < v.set.nr; i++) {
-		if (v.set.legs[i].state == FORMAT_EMPTY || v.set.legs[i].state == FORMAT_REMOVED)
+		if (!mirror_slot_is_told(&v.set, i))
 			continue;
 		fprintf(out, "  leg %u  %s  ", i, t->legs[i].absolute ? t->legs[i].absolute : "-");
 		mirror_leg_text(&t->legs[i], &m->legs[i], mirror_slot_state(t, &v.set, i), out);

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a set can be told while it is served: target_ops.commands.  All of it runs in the server's
+ * main thread, so nothing here waits for a leg; what takes long is begun, and `status` tells
+ * how far it is.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "../../uuid.h"
+#include "leginfo.h"
+#include "ops.h"
+#include "state.h"
+#include "status.h"
+
+/* Status. */
+
+/* struct ops_texts - what a status points to; on the stack of who tells it */
+struct ops_texts {
+	struct mirror_view view;
+	char uuid[UUID_TEXT];
+	char legs[FORMAT_LEGS][UUID_TEXT];
+	char errors[FORMAT_LEGS][128];
+};
+
+static void ops_leg_status(struct target *t, struct ops_texts *text, unsigned int slot,
+			   struct mirror_leg_status *l)
+{
+	const struct mirror *m = t->priv;
+	const struct mirror_leg *ml = &m->legs[slot];
+
+	uuid_text(text->view.set.legs[slot].uuid, text->legs[slot]);
+	*l = (struct mirror_leg_status){
+		.slot = slot,
+		.path = t->legs[slot].absolute,
+		.uuid = text->legs[slot],
+		.state = mirror_slot_state(t, &text->view.set, slot),
+		.read_errors = ml->read_errors,
+	};
+	if (!ml->dropped_err)
+		return;
+	mirror_leg_error(ml, text->errors[slot], sizeof(text->errors[slot]));
+	l->error = text->errors[slot];
+}
+
+/* With the lock held. */
+static void ops_status(struct target *t, struct ops_texts *text, struct mirror_status *s)
+{
+	struct mirror *m = t->priv;
+
+	mirror_look(m, &text->view);
+	uuid_text(text->view.set.uuid, text->uuid);
+	*s = (struct mirror_status){
+		.name = text->view.set.name,
+		.uuid = text->uuid,
+		.state = text->view.state,
+		.whole = text->view.whole,
+		.eta_s = -1,
+	};
+	for (unsigned int i = 0; i < text->view.set.nr; i++)
+		if (mirror_slot_is_told(&text->view.set, i))
+			ops_leg_status(t, text, i, &s->legs[s->nr_legs++]);
+}
+
+/* A mirror without a record has no name, and no use for the rest. */
+static int ops_need_record(const struct target *t, FILE *out)
+{
+	const struct mirror *m = t->priv;
+
+	if (m->record)
+		return 0;
+	fputs("this mirror keeps no record: 'regbuf list' tells of it", out);
+	return -EOPNOTSUPP;
+}
+
+static int ops_cmd_status(void *arg, int argc, char **argv, FILE *out)
+{
+	struct target *t = arg;
+	struct mirror *m = t->priv;
+	struct ops_texts text;
+	struct mirror_status s;
+	int ret = ops_need_record(t, out);
+
+	if (ret)
+		return ret;
+	pthread_mutex_lock(&m->lock);
+	ops_status(t, &text, &s);
+	mirror_status_write(&s, out);
+	pthread_mutex_unlock(&m->lock);
+	return 0;
+}
+
+/* Which leg is meant. */
+
+static bool ops_is_path(const struct leg *leg, const char *path)
+{
+	struct stat a, b;
+
+	if (!leg->absolute)
+		return false;
+	if (!strcmp(leg->absolute, path) || !strcmp(leg->path, path))
+		return true;
+	/* A link to it, say. */
+	if (leg->fd < 0 || fstat(leg->fd, &a) || stat(path, &b) || (a.st_mode & S_IFMT) != (b.st_mode & S_IFMT))
+		return false;
+	return leg->is_blk ? a.st_rdev == b.st_rdev : a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+int mirror_find_slot(const struct target *t, const struct super_set *set, const char *word, FILE *out)
+{
+	u8 uuid[UUID_BYTES];
+	bool is_uuid = uuid_parse(word, uuid);
+
+	for (unsigned int i = 0; i < set->nr; i++) {
+		char slot[12];
+
+		snprintf(slot, sizeof(slot), "%u", i);
+		if (mirror_slot_is_told(set, i) &&
+		    (ops_is_path(&t->legs[i], word) || !strcmp(slot, word) ||
+		     (is_uuid && !memcmp(uuid, set->legs[i].uuid, UUID_BYTES))))
+			return i;
+	}
+	fprintf(out, "%s is no leg of set %s; right is a path, or the UUID of a leg, that status shows",
+		word, set->name);
+	return -ENOENT;
+}
+
+/* A command that is about one leg: it is found first. */
+static int ops_on_slot(struct target *t, const char *word, FILE *out,
+		       int (*op)(struct target *t, unsigned int slot, FILE *out))
+{
+	struct mirror *m = t->priv;
+	struct super_set set;
+	u64 differ, missed;
+	int ret = ops_need_record(t, out);
+
+	if (ret)
+		return ret;
+	record_tell(m->record, &set, &differ, &missed);
+	ret = mirror_find_slot(t, &set, word, out);
+	return ret < 0 ? ret : op(t, ret, out);
+}
+
+/* What is done: nothing yet. */
+
+static int ops_not_yet(const char *what, FILE *out)
+{
+	fprintf(out, "%s: not yet", what);
+	return -ENOSYS;
+}
+
+int mirror_op_fail(struct target *t, unsigned int slot, FILE *out)
+{
+	return ops_not_yet("fail", out);
+}
+
+int mirror_op_remove(struct target *t, unsigned int slot, FILE *out)
+{
+	return ops_not_yet("remove", out);
+}
+
+int mirror_op_add(struct target *t, const char *path, FILE *out)
+{
+	return ops_not_yet("add", out);
+}
+
+int mirror_op_replace(struct target *t, unsigned int slot, const char *path, FILE *out)
+{
+	return ops_not_yet("replace", out);
+}
+
+int mirror_op_check(struct target *t, bool repair, FILE *out)
+{
+	return ops_not_yet(repair ? "repair" : "check", out);
+}
+
+int mirror_op_limits(struct target *t, u64 min_kib_s, u64 max_kib_s, FILE *out)
+{
+	return ops_not_yet("limits", out);
+}
+
+/* The table. */
+
+static int ops_cmd_fail(void *arg, int argc, char **argv, FILE *out)
+{
+	return ops_on_slot(arg, argv[1], out, mirror_op_fail);
+}
+
+static int ops_cmd_remove(void *arg, int argc, char **argv, FILE *out)
+{
+	return ops_on_slot(arg, argv[1], out, mirror_op_remove);
+}
+
+static int ops_cmd_add(void *arg, int argc, char **argv, FILE *out)
+{
+	int ret = ops_need_record(arg, out);
+
+	return ret ? ret : mirror_op_add(arg, argv[1], out);
+}
+
+static int ops_cmd_replace(void *arg, int argc, char **argv, FILE *out)
+{
+	struct target *t = arg;
+	struct mirror *m = t->priv;
+	struct super_set set;
+	u64 differ, missed;
+	int ret = ops_need_record(t, out);
+
+	if (ret)
+		return ret;
+	record_tell(m->record, &set, &differ, &missed);
+	ret = mirror_find_slot(t, &set, argv[1], out);
+	return ret < 0 ? ret : mirror_op_replace(t, ret, argv[2], out);
+}
+
+static int ops_cmd_check(void *arg, int argc, char **argv, FILE *out)
+{
+	int ret = ops_need_record(arg, out);
+
+	return ret ? ret : mirror_op_check(arg, !strcmp(argv[0], "repair"), out);
+}
+
+static int ops_cmd_limits(void *arg, int argc, char **argv, FILE *out)
+{
+	int ret = ops_need_record(arg, out);
+	u64 kib_s[2];
+	char *end;
+
+	for (unsigned int i = 0; i < 2 && !ret; i++) {
+		kib_s[i] = strtoull(argv[i + 1], &end, 10);
+		if (*argv[i + 1] >= '0' && *argv[i + 1] <= '9' && !*end)
+			continue;
+		fprintf(out, "%s: right is a number of KiB a second", argv[i + 1]);
+		ret = -EINVAL;
+	}
+	return ret ? ret : mirror_op_limits(arg, kib_s[0], kib_s[1], out);
+}
+
+const struct control_cmd mirror_cmds[] = {
+	{ .name = "status", .args = "", .run = ops_cmd_status },
+	{ .name = "fail", .args = "LEG", .min_args = 1, .max_args = 1, .run = ops_cmd_fail },
+	{ .name = "remove", .args = "LEG", .min_args = 1, .max_args = 1, .run = ops_cmd_remove },
+	{ .name = "add", .args = "PATH", .min_args = 1, .max_args = 1, .run = ops_cmd_add },
+	{ .name = "replace", .args = "LEG PATH", .min_args = 2, .max_args = 2, .run = ops_cmd_replace },
+	{ .name = "check", .args = "", .run = ops_cmd_check },
+	{ .name = "repair", .args = "", .run = ops_cmd_check },
+	{ .name = "limits", .args = "MIN MAX", .min_args = 2, .max_args = 2, .run = ops_cmd_limits },
+	{ 0 }
+};
