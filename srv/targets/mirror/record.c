@@ -16,17 +16,6 @@
 
 /* Waking. */
 
-/* What is woken may be in a list again at once. */
-static void record_list_wake(struct record_wait *w)
-{
-	while (w) {
-		struct record_wait *next = w->next;
-
-		w->wake(w);
-		w = next;
-	}
-}
-
 /* Behind what the thread has done. */
 static void record_wake(struct record *r)
 {

@@ -118,3 +118,14 @@ struct record_wait *record_list_take(struct record_list *l)
 	record_list_init(l);
 	return first;
 }
+
+/* What is woken may be in a list again at once. */
+void record_list_wake(struct record_wait *w)
+{
+	while (w) {
+		struct record_wait *next = w->next;
+
+		w->wake(w);
+		w = next;
+	}
+}

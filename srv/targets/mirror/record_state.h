@@ -178,6 +178,9 @@ u32 record_drop(struct record *r, u32 slots, const int err[FORMAT_LEGS]);
 /* The thread, without the lock: no leg in sync takes the record.  It is tried again later. */
 void record_break(struct record *r, int err);
 
+/* Without a lock: what record_list_take() has returned. */
+void record_list_wake(struct record_wait *w);
+
 /* -------------------- the record's lock is held below this line -------------------- */
 
 /*
