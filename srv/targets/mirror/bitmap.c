@@ -169,6 +169,14 @@ void bitmap_write_all(struct bitmap *b)
 		b->work[block] |= BITMAP_URGENT;
 }
 
+bool bitmap_is_written(const struct bitmap *b)
+{
+	for (unsigned int block = 0; block < b->nr_blocks; block++)
+		if (b->work[block] & (BITMAP_URGENT | BITMAP_FLYING))
+			return false;
+	return true;
+}
+
 unsigned int bitmap_load(struct bitmap *b, u32 index, const void *const *sectors, unsigned int nr)
 {
 	u8 *wanted = b->wanted + index * (FORMAT_SECTOR_BITS / 8);
@@ -302,6 +310,12 @@ void bitmap_agreed(struct bitmap *b, u32 chunk)
 void bitmap_caught_up(struct bitmap *b, u32 chunk)
 {
 	bitmap_clear(b->missed, chunk);
+}
+
+void bitmap_miss_all(struct bitmap *b)
+{
+	for (u32 i = 0; i < b->nr_blocks * (b->block_bits / 8); i++)
+		b->missed[i] |= b->wanted[i];
 }
 
 void bitmap_whole(struct bitmap *b)

@@ -158,6 +158,9 @@ void bitmap_wrote(struct bitmap *b, unsigned int block, bool ok);
 /* All of it has to be written: a leg has joined. */
 void bitmap_write_all(struct bitmap *b);
 
+/* No block waits to be written, but for bits to clear, or is being written. */
+bool bitmap_is_written(const struct bitmap *b);
+
 /*
  * Serving begins: sector @index as it was found on each leg in sync, @nr of them.  Where none
  * is whole, all bits are set.  Returns how many were whole.
@@ -198,6 +201,9 @@ s64 bitmap_next_missed(const struct bitmap *b, u32 from, u64 full_from);
 /* A chunk has been copied, and the leg flushed: legs in sync agree there; nobody lacks it. */
 void bitmap_agreed(struct bitmap *b, u32 chunk);
 void bitmap_caught_up(struct bitmap *b, u32 chunk);
+
+/* Whatever has a bit is missed: a leg joins that has got none of the writes so far. */
+void bitmap_miss_all(struct bitmap *b);
 
 /* Every leg is in sync: nobody lacks anything. */
 void bitmap_whole(struct bitmap *b);

@@ -105,6 +105,11 @@ void change_rebuild(struct super_set *s, u64 tag, unsigned int slot, struct supe
 	change_event(s, tag);
 }
 
+void change_progress(struct super_set *s, u64 tag)
+{
+	change_event(s, tag);
+}
+
 void change_rebuilt(struct super_set *s, u64 tag, unsigned int slot)
 {
 	struct super_leg *l = &s->legs[slot];

@@ -63,6 +63,9 @@ void change_agree(struct super_set *s, u64 tag);
 void change_rebuild(struct super_set *s, u64 tag, unsigned int slot, struct super_event holds,
 		    bool full);
 
+/* Full rebuilds have got on: @rebuilt of their legs has been changed, and the data flushed. */
+void change_progress(struct super_set *s, u64 tag);
+
 /* All has been copied, and flushed. */
 void change_rebuilt(struct super_set *s, u64 tag, unsigned int slot);
 

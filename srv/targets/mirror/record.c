@@ -8,6 +8,7 @@
 #include "../../log.h"
 #include "record.h"
 #include "record_bits.h"
+#include "record_change.h"
 #include "record_event.h"
 #include "record_io.h"
 
@@ -16,11 +17,20 @@
 
 /* Waking. */
 
+static void record_fail_changes(struct record *r)
+{
+	pthread_mutex_lock(&r->lock);
+	record_change_fail(r);
+	pthread_mutex_unlock(&r->lock);
+}
+
 /* Behind what the thread has done. */
 static void record_wake(struct record *r)
 {
 	struct record_wait *writes = NULL, *ends = NULL;
 
+	if (r->broken)
+		record_fail_changes(r);
 	if (!r->wake_writes && !r->wake_ends)
 		return;
 	pthread_mutex_lock(&r->lock);
@@ -32,18 +42,6 @@ static void record_wake(struct record *r)
 	r->wake_writes = r->wake_ends = false;
 	record_list_wake(writes);
 	record_list_wake(ends);
-}
-
-/* The lock is dropped, and the thread woken if it does not know yet that there is work. */
-static void record_unlock_kick(struct record *r)
-{
-	const u64 one = 1;
-	bool kick = !r->kicked;
-
-	r->kicked = true;
-	pthread_mutex_unlock(&r->lock);
-	while (kick && write(r->kick_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
 }
 
 /* What a queue calls. */
@@ -114,21 +112,14 @@ int record_differ(struct record *r, struct record_wait *w, u64 off, u32 len)
 	pthread_mutex_lock(&r->lock);
 	bitmap_differ(&r->bits, off, len);
 	r->differs = true;
-	if (r->set.source == FORMAT_NO_SOURCE) {
+	r->differed++;
+	if (r->set.source == FORMAT_NO_SOURCE || r->agreeing) {
 		r->want_source = r->changing = true;
 		record_unlock_kick(r);
 	} else {
 		pthread_mutex_unlock(&r->lock);
 	}
 	return record_may_end(r, w);
-}
-
-static bool record_may_differ(const struct bitmap *b, u64 off, u32 len)
-{
-	for (u64 chunk = off >> b->shift; chunk <= (off + len - 1) >> b->shift; chunk++)
-		if (b->differ[chunk / 8] >> chunk % 8 & 1)
-			return true;
-	return false;
 }
 
 int record_source(struct record *r, u64 off, u32 len)
@@ -170,6 +161,9 @@ static void record_start(struct record *r)
 {
 	if (r->broken && clock_ms() < r->retry_at)
 		return;
+	pthread_mutex_lock(&r->lock);
+	record_change_written(r);
+	pthread_mutex_unlock(&r->lock);
 	record_event_start(r);
 	record_bits_start(r);
 	/* It has been tried again, and all that was due is on the legs. */
@@ -212,10 +206,53 @@ static bool record_stopped(struct record *r)
 	return stop;
 }
 
+/* Does some I/O that is under way use the leg? */
+static bool record_uses(const struct record *r, unsigned int slot)
+{
+	for (unsigned int i = 0; i < RECORD_OPS; i++)
+		if (r->ops[i].left >> slot & 1)
+			return true;
+	return false;
+}
+
+static void record_let_legs_go(struct record *r)
+{
+	pthread_mutex_lock(&r->lock);
+	for (u32 rest = r->letting & r->here; rest; rest &= rest - 1) {
+		unsigned int slot = __builtin_ctz(rest);
+
+		if (record_uses(r, slot))
+			continue;
+		r->legs[slot].fd = -1;
+		r->here &= ~(1U << slot);
+		r->letting &= ~(1U << slot);
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+bool record_let_go(struct record *r, unsigned int slot)
+{
+	u32 bit = 1U << slot;
+	bool here;
+
+	pthread_mutex_lock(&r->lock);
+	here = r->here & bit;
+	if (!here || (change_writers(&r->set) & ~r->gone & bit)) {
+		pthread_mutex_unlock(&r->lock);
+		return !here;
+	}
+	/* It may have failed to join. */
+	r->gone |= bit;
+	r->letting |= bit;
+	record_unlock_kick(r);
+	return false;
+}
+
 static void record_serve(struct record *r)
 {
 	r->serving = true;
 	while (!record_stopped(r)) {
+		record_let_legs_go(r);
 		record_start(r);
 		record_bits_age(r);
 		record_wake(r);
@@ -259,7 +296,7 @@ static void record_close_flushed(struct record *r, struct record_op *op)
 /* All data, and then a bitmap without bits, are on every leg. */
 static bool record_close_bits(struct record *r)
 {
-	record_io_send(r, RECORD_FLUSH, record_in_sync(r), record_close_flushed);
+	record_io_send(r, RECORD_FLUSH, record_with_data(r), record_close_flushed);
 	record_settle(r);
 	if (r->broken)
 		return false;
@@ -316,6 +353,7 @@ static void *record_main(void *arg)
 		return NULL;
 	record_serve(r);
 	record_close(r);
+	record_fail_changes(r);
 	record_io_deinit(r);
 	return NULL;
 }
@@ -346,6 +384,7 @@ int record_init(struct record *r, const struct assembly *a, const struct super_o
 	r->age_ms = RECORD_AGE_MS;
 	r->retry_ms = RECORD_RETRY_MS;
 	r->kick_fd = -1;
+	r->former = FORMAT_NO_SOURCE;
 	record_list_init(&r->writes);
 	record_list_init(&r->ends);
 	for (unsigned int i = 0; i < FORMAT_LEGS; i++) {
@@ -367,6 +406,8 @@ void record_deinit(struct record *r)
 {
 	if (r->kick_fd >= 0)
 		close(r->kick_fd);
+	for (unsigned int i = 0; i < FORMAT_LEGS; i++)
+		free(r->lacks[i]);
 	free(r->queues);
 	free(r->bufs);
 	bitmap_deinit(&r->bits);

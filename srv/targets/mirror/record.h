@@ -47,7 +47,7 @@ void record_end(struct record *r);
 /* A queue's thread: before a batch of requests, and behind it. */
 static inline void record_enter(struct record *r, struct record_queue *rq)
 {
-	rq->epoch = bitmap_queue_enter(&r->bits, &rq->bits);
+	atomic_store_explicit(&rq->epoch, bitmap_queue_enter(&r->bits, &rq->bits), memory_order_relaxed);
 }
 
 static inline void record_leave(struct record_queue *rq)
@@ -70,9 +70,9 @@ int record_write_slow(struct record *r, struct record_queue *rq, struct record_w
 static inline int record_write(struct record *r, struct record_queue *rq, struct record_wait *w,
 			       u64 off, u32 len, u32 *epoch)
 {
-	*epoch = rq->epoch;
-	bitmap_queue_begin(&rq->bits, rq->epoch);
-	if (likely(bitmap_ready(&r->bits, rq->epoch, off, len)))
+	*epoch = atomic_load_explicit(&rq->epoch, memory_order_relaxed);
+	bitmap_queue_begin(&rq->bits, *epoch);
+	if (likely(bitmap_ready(&r->bits, *epoch, off, len)))
 		return 0;
 	/* undoes bitmap_queue_begin(), unless it returns 0 */
 	return record_write_slow(r, rq, w, off, len);
@@ -117,6 +117,107 @@ int record_differ(struct record *r, struct record_wait *w, u64 off, u32 len);
  * in sync.  Only to be asked while @differs; takes the lock.
  */
 int record_source(struct record *r, u64 off, u32 len);
+
+/*
+ * What follows is of any thread but a queue's and the record's.
+ *
+ * Copying.  The thread that copies takes the steps in this order: it locks the region, so that no
+ * write begins; record_sync(); it copies, and unlocks; it flushes the legs; record_copied().
+ */
+
+/*
+ * struct record_work - a chunk that is to be copied
+ * @off, @len: bytes
+ * @src, @dst: the leg to read, and those to write, which may be none
+ * @sources: legs in sync, to read when @src cannot be
+ * @differed: the record's
+ */
+struct record_work {
+	u32 chunk, dst, sources, differed;
+	unsigned int src;
+	u64 off, len;
+};
+
+/* The first chunk from @from on that is to be copied; false: none. */
+bool record_next(struct record *r, u32 from, struct record_work *w);
+
+/* It has been copied, and is durable on w->dst. */
+void record_copied(struct record *r, const struct record_work *w);
+
+/* How many bytes record_next() would name. */
+u64 record_todo(struct record *r);
+
+/* Legs being rebuilt that lack nothing any more: for record_rebuilt(). */
+u32 record_complete(struct record *r);
+
+bool record_has_source(struct record *r);
+
+/* Legs in sync that agree in @len bytes at @off; 0: they may differ there. */
+u32 record_readable(struct record *r, u64 off, u64 len);
+
+/*
+ * Waits until all writes that have begun before have ended, on every leg.  false: *stop became true,
+ * or @ms have passed.
+ */
+bool record_sync(struct record *r, const _Atomic bool *stop, unsigned int ms);
+
+/* The present epoch; has a queue had anything to do since an epoch began? */
+u32 record_epoch(struct record *r);
+bool record_is_busy(struct record *r, u32 since);
+
+/*
+ * A leg joins in these steps:
+ *  1. record_join(): it is recorded as being rebuilt, and has the bitmap;
+ *  2. the owner sends it every write from now on, and calls record_joined();
+ *  3. record_take_up(), by the thread that copies: once all older writes have ended, whatever has a
+ *     bit is what the leg lacks.  0; -EBUSY: as record_sync() has returned false; or -ENOMEM.
+ */
+void record_joined(struct record *r, unsigned int slot);
+int record_take_up(struct record *r, const _Atomic bool *stop, unsigned int ms);
+
+/*
+ * Changes of the set.  They return when the event is on the legs, so no lock may be held that
+ * @dropped takes.  0, or
+ *   -EIO	no leg in sync takes the record, serving ends, or the leg did not take it
+ *   -EBUSY	no leg in sync would be left
+ *   -EAGAIN	there is something to copy yet
+ *   -EINVAL	the leg is not in a state for it
+ */
+
+/* Nothing differs any more. */
+int record_agree(struct record *r);
+
+/*
+ * A leg that is stale, has failed or is a spare, is copied to from now on: see above.  @fd: the
+ * caller's, open until record_let_go().  @own, @holds: what its record says, just read; super_knows()
+ * it.  @full: copy everything.  -EBUSY: I/O to the file that it had before is under way.
+ */
+int record_join(struct record *r, unsigned int slot, int fd, const struct super_own *own,
+		struct super_event holds, bool full);
+
+/* It has everything: it is in sync. */
+int record_rebuilt(struct record *r, unsigned int slot);
+
+/* How far full rebuilds have got is written down, so that another server can go on there. */
+int record_progress(struct record *r);
+
+/*
+ * A new leg, as a spare, on which the caller has written nothing yet; record_join() follows.
+ * -ENOSPC: the set has FORMAT_LEGS; -EBUSY: I/O to a leg that had the slot is under way.
+ */
+int record_add(struct record *r, const u8 uuid[16], unsigned int *slot);
+
+/* @dropped is called, with -ECANCELED, if the leg is in use.  It is of the set no more. */
+int record_remove(struct record *r, unsigned int slot);
+
+/* The same, but that it stays of the set, as FORMAT_FAILED or FORMAT_STALE. */
+int record_drop_slot(struct record *r, unsigned int slot, enum format_state state);
+
+/*
+ * May the descriptor of a leg that was dropped be closed?  If not, ask again later.  Does not
+ * block.
+ */
+bool record_let_go(struct record *r, unsigned int slot);
 
 /* For status: what the set is, and how much of it may differ and is missed; bytes. */
 void record_tell(struct record *r, struct super_set *set, u64 *differ, u64 *missed);

@@ -57,12 +57,25 @@ static void record_bits_load_sectors(struct record *r, const u8 *bufs, unsigned 
 	}
 }
 
+/* Legs that are here, and are being rebuilt: no write has passed them by yet.  Under the lock. */
+static int record_bits_rebuilding(struct record *r)
+{
+	u32 slots = super_slots(&r->set, FORMAT_REBUILDING) & r->here & ~r->gone;
+	int ret = 0;
+
+	r->sent = slots;
+	for (; slots && !ret; slots &= slots - 1)
+		ret = record_find_lacks(r, __builtin_ctz(slots));
+	return ret;
+}
+
 int record_bits_load(struct record *r)
 {
 	size_t stride = round_up_u64((u64)r->bits.nr_blocks * r->bits.block_bytes, FORMAT_ALIGN);
 	u32 from = record_in_sync(r), away;
 	u8 *bufs = aligned_alloc(FORMAT_ALIGN, stride * __builtin_popcount(from));
 	unsigned int nr = 0;
+	int ret;
 
 	if (!bufs)
 		return -ENOMEM;
@@ -74,12 +87,13 @@ int record_bits_load(struct record *r)
 	       super_slots(&r->set, FORMAT_REBUILDING);
 	record_bits_load_sectors(r, bufs, nr, stride);
 	bitmap_loaded(&r->bits, r->set.source != FORMAT_NO_SOURCE, away);
-	r->bits.keep |= !!away;
+	ret = record_bits_rebuilding(r);
+	record_keep(r);
 	r->differs = bitmap_count_differ(&r->bits);
 	record_age_later(r);
 	pthread_mutex_unlock(&r->lock);
 	free(bufs);
-	return 0;
+	return ret;
 }
 
 /* Blocks. */
@@ -121,8 +135,8 @@ void record_bits_start(struct record *r)
 
 /* Ageing. */
 
-/* The latest epoch whose writes have ended in every queue; these stand apart from each other. */
-static u32 record_age_done(const struct record *r)
+/* Queues stand apart from each other. */
+u32 record_bits_done(const struct record *r)
 {
 	u32 done = bitmap_done(&r->bits, NULL, 0);
 
@@ -132,11 +146,11 @@ static u32 record_age_done(const struct record *r)
 }
 
 /* bitmap_advance(), which knows queues in one piece only. */
-static void record_age_advance(struct record *r)
+void record_bits_advance(struct record *r)
 {
 	u32 next = atomic_load_explicit(&r->bits.epoch, memory_order_relaxed) + 1;
 
-	if (next <= BITMAP_EPOCHS || record_age_done(r) >= next - BITMAP_EPOCHS)
+	if (next <= BITMAP_EPOCHS || record_bits_done(r) >= next - BITMAP_EPOCHS)
 		bitmap_advance(&r->bits, NULL, 0);
 }
 
@@ -171,7 +185,7 @@ static void record_age_pass(struct record *r, bool flushed)
 {
 	if (flushed && bitmap_age(&r->bits, r->done))
 		r->lazy = true;
-	record_age_advance(r);
+	record_bits_advance(r);
 	record_age_later(r);
 }
 
@@ -192,12 +206,12 @@ void record_bits_age(struct record *r)
 		return;
 	pthread_mutex_lock(&r->lock);
 	if (r->ageing && clock_ms() >= r->age_at) {
-		r->done = record_age_done(r);
+		r->done = record_bits_done(r);
 		flush = record_age_is_one(r);
 		if (!flush)
 			record_age_pass(r, true);
 	}
 	pthread_mutex_unlock(&r->lock);
 	if (flush)
-		record_io_send(r, RECORD_FLUSH, record_in_sync(r), record_age_flushed);
+		record_io_send(r, RECORD_FLUSH, record_with_data(r), record_age_flushed);
 }

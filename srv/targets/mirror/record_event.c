@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "record_change.h"
 #include "record_event.h"
 #include "record_io.h"
 
@@ -54,6 +55,7 @@ static void record_event_give_up(struct record *r, int err)
 {
 	pthread_mutex_lock(&r->lock);
 	change_give_up(&r->set, &r->next);
+	r->agreeing = false;
 	pthread_mutex_unlock(&r->lock);
 	r->phase = RECORD_IDLE;
 	record_break(r, err);
@@ -64,6 +66,10 @@ static void record_event_retry(struct record *r, const struct record_op *op)
 {
 	u32 stay = record_drop(r, op->failed, op->err), gone;
 
+	/* One that joins is not of the set yet. */
+	pthread_mutex_lock(&r->lock);
+	r->gone |= op->failed & ~change_writers(&r->set);
+	pthread_mutex_unlock(&r->lock);
 	/* Also those that a queue has dropped meanwhile. */
 	gone = change_writers(&r->next) & r->here & ~record_usable(r);
 	if (stay || change_retry(&r->set, &r->next, record_event_tag(), gone))
@@ -84,7 +90,12 @@ static void record_event_second_done(struct record *r, struct record_op *op)
 static void record_event_made(struct record *r)
 {
 	pthread_mutex_lock(&r->lock);
+	if (r->set.source != FORMAT_NO_SOURCE)
+		r->former = r->set.source;
 	r->set = r->next;
+	record_keep(r);
+	record_age_soon(r);
+	record_change_made(r);
 	r->want_source &= r->set.source == FORMAT_NO_SOURCE;
 	r->changing = r->broken || record_event_due(r);
 	pthread_mutex_unlock(&r->lock);
@@ -146,9 +157,17 @@ void record_event_make(struct record *r, const struct super_set *next)
 	record_event_write(r);
 }
 
+static void record_event_drop(const struct record *r, struct super_set *next, u32 slots)
+{
+	change_drop(next, record_event_tag(), slots, FORMAT_FAILED);
+	for (slots &= r->stale; slots; slots &= slots - 1)
+		next->legs[__builtin_ctz(slots)].state = FORMAT_STALE;
+}
+
 void record_event_start(struct record *r)
 {
 	struct super_set next;
+	u32 drop;
 	bool due;
 
 	if (r->phase != RECORD_IDLE)
@@ -156,10 +175,13 @@ void record_event_start(struct record *r)
 	pthread_mutex_lock(&r->lock);
 	due = record_event_due(r);
 	next = r->set;
-	if (record_drops_due(r))
-		change_drop(&next, record_event_tag(), record_drops_due(r), FORMAT_FAILED);
+	drop = record_drops_due(r);
+	if (drop)
+		record_event_drop(r, &next, drop);
 	else if (due)
 		change_differ(&next, record_event_tag(), record_source_slot(r));
+	else
+		due = record_change_take(r, &next);
 	pthread_mutex_unlock(&r->lock);
 	if (due)
 		record_event_make(r, &next);

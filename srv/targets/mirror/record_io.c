@@ -115,8 +115,8 @@ void record_io_turn(struct record *r, s64 ms)
 
 int record_io_init(struct record *r)
 {
-	/* An SQE for all that may be under way: io_uring_get_sqe() always has one. */
-	unsigned int entries = RECORD_OPS * __builtin_popcount(r->here) + 1;
+	/* An SQE for all that may be under way, also when legs have joined: io_uring_get_sqe() always has one. */
+	unsigned int entries = RECORD_OPS * FORMAT_LEGS + 1;
 	int ret = io_uring_queue_init(entries, &r->ring, IORING_SETUP_CLAMP);
 
 	if (ret) {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../../clock.h"
 #include "../../log.h"
@@ -7,7 +10,7 @@
 
 /* Legs. */
 
-static u32 record_in_sync_locked(const struct record *r)
+u32 record_in_sync_locked(const struct record *r)
 {
 	return super_slots(&r->set, FORMAT_IN_SYNC) & r->here & ~r->gone;
 }
@@ -32,6 +35,27 @@ u32 record_in_sync(struct record *r)
 	return slots;
 }
 
+u32 record_with_data(struct record *r)
+{
+	u32 slots;
+
+	pthread_mutex_lock(&r->lock);
+	slots = (super_slots(&r->set, FORMAT_IN_SYNC) | super_slots(&r->set, FORMAT_REBUILDING)) & r->here & ~r->gone;
+	pthread_mutex_unlock(&r->lock);
+	return slots;
+}
+
+void record_unlock_kick(struct record *r)
+{
+	const u64 one = 1;
+	bool kick = !r->kicked;
+
+	r->kicked = true;
+	pthread_mutex_unlock(&r->lock);
+	while (kick && write(r->kick_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
 u32 record_drops_due(const struct record *r)
 {
 	return r->gone & change_writers(&r->set) & ~super_slots(&r->set, FORMAT_SPARE);
@@ -48,6 +72,9 @@ u8 record_source_slot(const struct record *r)
 
 	if (r->set.source != FORMAT_NO_SOURCE && in_sync >> r->set.source & 1)
 		return r->set.source;
+	/* It was read where the legs differ now, before an event can name it again. */
+	if (r->former != FORMAT_NO_SOURCE && in_sync >> r->former & 1)
+		return r->former;
 	return super_first(&r->set, in_sync);
 }
 
@@ -94,6 +121,74 @@ void record_break(struct record *r, int err)
 	if (!known && r->serving)
 		log_err("set %s: no leg in sync takes its record (%s): writes fail until one does; it is tried every %u ms",
 			r->set.name, strerror(-err), r->retry_ms);
+}
+
+/* What legs lack. */
+
+bool record_may_differ(const struct bitmap *b, u64 off, u64 len)
+{
+	for (u64 chunk = off >> b->shift; chunk <= (off + len - 1) >> b->shift; chunk++)
+		if (record_bit(b->differ, chunk))
+			return true;
+	return false;
+}
+
+int record_find_lacks(struct record *r, unsigned int slot)
+{
+	const struct super_leg *l = &r->set.legs[slot];
+	u8 *lacks = calloc(r->bits.nr / 8 + 1, 1);
+
+	if (!lacks)
+		return -ENOMEM;
+	for (u32 i = 0; i < r->bits.nr; i++)
+		if (record_bit(r->bits.missed, i) || (l->full && ((u64)i + 1) << r->bits.shift > l->rebuilt))
+			lacks[i / 8] |= 1U << i % 8;
+	free(r->lacks[slot]);
+	r->lacks[slot] = lacks;
+	return 0;
+}
+
+u32 record_first_lacking(const struct record *r, unsigned int slot)
+{
+	u32 i = 0;
+
+	while (i < r->bits.nr && !record_bit(r->lacks[slot], i))
+		i++;
+	return i;
+}
+
+/* A leg that is being rebuilt no more, in whichever way that ended. */
+static void record_forget_lacks(struct record *r)
+{
+	for (unsigned int i = 0; i < FORMAT_LEGS; i++) {
+		if (r->set.legs[i].state == FORMAT_REBUILDING)
+			continue;
+		free(r->lacks[i]);
+		r->lacks[i] = NULL;
+		r->sent &= ~(1U << i);
+	}
+}
+
+void record_keep(struct record *r)
+{
+	u32 away = super_slots(&r->set, FORMAT_STALE) | super_slots(&r->set, FORMAT_FAILED) | record_drops_due(r);
+	u32 rebuilding = super_slots(&r->set, FORMAT_REBUILDING);
+
+	record_forget_lacks(r);
+	for (u32 rest = rebuilding; rest; rest &= rest - 1)
+		if (!r->lacks[__builtin_ctz(rest)])
+			away |= rest & -rest;
+	if (!away && !rebuilding)
+		bitmap_whole(&r->bits);
+	r->bits.keep = away;
+}
+
+void record_age_soon(struct record *r)
+{
+	if (r->ageing)
+		return;
+	r->ageing = true;
+	r->age_at = clock_ms() + r->age_ms;
 }
 
 /* Who waits. */

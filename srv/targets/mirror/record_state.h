@@ -3,8 +3,9 @@
  * What the record of a set has in memory, and what its files share: which legs are left, who
  * waits.
  *
- *	record.c ---> record_event.c ---> record_state.c, record_io.c
- *		 '--> record_bits.c  -'
+ *	record.c ---> record_event.c ---> record_change.c ---> record_state.c, record_io.c
+ *		 '--> record_bits.c  ------------------------'
+ *	record_copy.c --> record_bits.c
  *
  * No file calls one to its left, but for an op's @done.
  */
@@ -20,6 +21,7 @@
 #include "change.h"
 
 struct record;
+struct record_change;
 
 /*
  * struct record_wait - a request that waits for the record
@@ -41,17 +43,17 @@ struct record_list {
 /*
  * struct record_queue - the writes of one queue of the device
  * In struct record, on a cache line of its own; the queue's thread writes it.
- * @epoch: that writes of the present batch begin in
+ * @epoch: that writes of the present batch begin in, or of the latest one
  */
 struct record_queue {
 	_Alignas(64) struct bitmap_queue bits;
-	u32 epoch;
+	_Atomic u32 epoch;
 };
 
 /*
  * struct record_leg - a leg that is here
- * Set by record_init(); @own is the record's thread's from record_begin() on.
- * @fd: the owner's, and open for as long as the record; -1: not here
+ * Set by record_init() and by the record's thread, whose it is from record_begin() on.
+ * @fd: the owner's, and open until record_let_go() or the record's end; -1: not here
  */
 struct record_leg {
 	int fd;
@@ -118,15 +120,28 @@ struct record {
 
 	/*
 	 * Under @lock.
-	 * @here: legs that have a descriptor; constant
+	 * @here: legs that have a descriptor; only the thread changes it
 	 * @gone: those that were dropped; they get no I/O any more
+	 * @stale: of these, those that did not fail
+	 * @letting: those that record_let_go() was asked for
+	 * @sent: legs being rebuilt that the owner sends writes to
+	 * @lacks: what they lack, a bit for each chunk; NULL: not known yet
+	 * @agreeing: an event is being made that says that nothing differs
+	 * @former: the latest source that was, or FORMAT_NO_SOURCE
+	 * @differed: how often record_differ() was called
+	 * @changes: asked for, and not begun
 	 * @want_source: record_differ() waits for an event that names one
 	 * @ageing: there are bits that will be cleared; at @age_at, ms
 	 * @kicked: the thread was woken and has not looked yet
 	 * @stop: record_end() waits
 	 * @blocks: of the bitmap, written so far
 	 */
-	u32 here, gone;
+	u32 here, gone, stale, letting, sent;
+	u8 *lacks[FORMAT_LEGS];
+	bool agreeing;
+	u8 former;
+	u32 differed;
+	struct record_change *changes;
 	bool want_source, ageing, kicked, stop;
 	u64 age_at, blocks;
 	struct record_list writes, ends;
@@ -134,6 +149,7 @@ struct record {
 	/*
 	 * The thread's.
 	 * @next, @next_own, @phase: the event that is being written
+	 * @change: that is in the event, or waits for the bitmap behind it
 	 * @start_source: of the first event
 	 * @done: the epoch that is cleared when all legs are flushed
 	 * @lazy: there are bits to clear on the legs
@@ -146,6 +162,7 @@ struct record {
 	struct super_set next;
 	struct super_own next_own[FORMAT_LEGS];
 	enum record_phase phase;
+	struct record_change *change;
 	u8 start_source;
 	u32 done;
 	bool lazy, serving, wake_writes, wake_ends;
@@ -168,6 +185,8 @@ struct record {
 /* Legs that are here and not dropped; of these, those in sync.  Without the lock. */
 u32 record_usable(struct record *r);
 u32 record_in_sync(struct record *r);
+/* Those that have data to flush: in sync, or being rebuilt. */
+u32 record_with_data(struct record *r);
 
 /*
  * The thread, without the lock: @slots have failed, each with its err[]: they are dropped.
@@ -182,6 +201,31 @@ void record_break(struct record *r, int err);
 void record_list_wake(struct record_wait *w);
 
 /* -------------------- the record's lock is held below this line -------------------- */
+
+/* The lock is dropped, and the thread woken if it does not know yet that there is work. */
+void record_unlock_kick(struct record *r);
+
+/* Legs in sync that are here and not dropped. */
+u32 record_in_sync_locked(const struct record *r);
+
+static inline bool record_bit(const u8 *bits, u64 i)
+{
+	return bits[i / 8] >> i % 8 & 1;
+}
+
+bool record_may_differ(const struct bitmap *b, u64 off, u64 len);
+
+/* Finds what a leg that is being rebuilt lacks: what is missed, and what a full rebuild has left. */
+int record_find_lacks(struct record *r, unsigned int slot);
+
+/* The first chunk that it lacks; r->bits.nr: none. */
+u32 record_first_lacking(const struct record *r, unsigned int slot);
+
+/* The set, or what is known of its legs, has changed: does somebody miss what is written? */
+void record_keep(struct record *r);
+
+/* There may be bits that nothing keeps any more. */
+void record_age_soon(struct record *r);
 
 /*
  * The same as record_drop(), but that @dropped is the caller's to call, for those that are
