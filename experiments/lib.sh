@@ -52,7 +52,10 @@ finish()
 {
 	local n
 	if [ -n "${KEEP:-}" ]; then
-		for n; do cp "$out/$n.csv" "$out/$n.svg" "$folder/"; done
+		for n; do
+			cp "$out/$n.csv" "$folder/"
+			[ ! -f "$out/$n.svg" ] || cp "$out/$n.svg" "$folder/"
+		done
 		"$top/perf-scripts/report" documents
 	fi
 	printf '\nfigures and plot: %s%s\n' "${out#"$top"/}" "${KEEP:+, and ${folder#"$top"/}}"
