@@ -34,13 +34,14 @@ static void mirror_drop(struct target *t, unsigned int leg, int err)
 }
 
 /* With the lock held: what the leg is about to be dropped for. */
-static void mirror_blame(struct mirror *m, unsigned int leg, unsigned int op, u64 off)
+static void mirror_blame(struct mirror *m, unsigned int leg, unsigned int op, u64 off, u32 len)
 {
 	struct mirror_leg *ml = &m->legs[leg];
 
 	ml->blamed = true;
 	ml->dropped_op = op;
 	ml->dropped_sector = off >> SECTOR_SHIFT;
+	ml->dropped_len = len;
 }
 
 void mirror_dropped(void *arg, unsigned int leg, int err)
@@ -76,7 +77,7 @@ void mirror_drop_shrunk(struct target *t, unsigned int leg)
 	pthread_mutex_lock(&m->lock);
 	last = m->live == 1U << leg;
 	if (!last) {
-		mirror_blame(m, leg, MIRROR_OP_SHRUNK, 0);
+		mirror_blame(m, leg, MIRROR_OP_SHRUNK, 0, 0);
 		if (!m->record)
 			mirror_drop(t, leg, -ENODATA);
 	}
@@ -103,7 +104,7 @@ static void mirror_drop_legs(struct target *t, const struct io *io, u32 drop)
 
 		if (!(drop >> s->leg & 1))
 			continue;
-		mirror_blame(m, s->leg, s->op, io->off);
+		mirror_blame(m, s->leg, s->op, io->off, io->len);
 		if (!m->record)
 			mirror_drop(t, s->leg, s->res);
 	}

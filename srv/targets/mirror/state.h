@@ -37,6 +37,7 @@ struct mirror_leg {
 	int dropped_err;	/* -errno, 0: it is live */
 	u8 dropped_op;		/* enum step_op, or MIRROR_OP_* */
 	u64 dropped_sector;
+	u32 dropped_len;	/* bytes */
 	time_t dropped_at;
 	u64 oldest_ms;		/* of what is under way on it; the main thread's */
 

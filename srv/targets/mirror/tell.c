@@ -31,8 +31,9 @@ void mirror_tell_drop(const struct leg *leg, const struct mirror_leg *ml)
 		log_warn("mirror: leg %s is dropped: somebody has made the file shorter", leg->absolute);
 		break;
 	default:
-		log_warn("mirror: leg %s is dropped: %s at sector %" PRIu64 ": %s", leg->absolute,
-			 mirror_op_names[ml->dropped_op], ml->dropped_sector, strerror(-ml->dropped_err));
+		log_warn("mirror: leg %s is dropped: %s of %u bytes at sector %" PRIu64 ": %s", leg->absolute,
+			 mirror_op_names[ml->dropped_op], ml->dropped_len, ml->dropped_sector,
+			 strerror(-ml->dropped_err));
 	}
 }
 
