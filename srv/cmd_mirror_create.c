@@ -15,8 +15,8 @@
 #include "cmd_mirror.h"
 #include "leg.h"
 #include "log.h"
-#include "signature.h"
 #include "targets/mirror/fresh.h"
+#include "targets/mirror/occupied.h"
 #include "uuid.h"
 
 /* A server that was stopped a moment ago lets go of its legs at once. */
@@ -120,27 +120,6 @@ static int create_look_for_record(const struct create *c, const struct leg *leg)
 	return -EEXIST;
 }
 
-/* The first signature where the leg is going to be written, or NULL; -errno in *ret. */
-static const char *create_find_signature(const struct create *c, const struct leg *leg, int *ret)
-{
-	u64 at = leg->lim.size < SIGNATURE_SPAN ? 0 :
-		 round_down_u64(leg->lim.size - (128U << 10), FORMAT_ALIGN);
-	u8 *mem = aligned_alloc(FORMAT_ALIGN, SIGNATURE_SPAN);
-	const char *what = NULL;
-
-	*ret = mem ? 0 : -ENOMEM;
-	if (!*ret && !c->from_raw) {
-		*ret = leginfo_pread(leg->fd, mem, SIGNATURE_SPAN, 0);
-		what = *ret ? NULL : signature_at_begin(mem, SIGNATURE_SPAN);
-	}
-	if (!*ret && !what) {
-		*ret = leginfo_pread(leg->fd, mem, SIGNATURE_SPAN, at);
-		what = *ret ? NULL : signature_at_end(mem, SIGNATURE_SPAN, at, leg->lim.size);
-	}
-	free(mem);
-	return what;
-}
-
 static int create_look(const struct create *c, const struct leg *leg)
 {
 	int ret = create_look_for_record(c, leg);
@@ -148,7 +127,7 @@ static int create_look(const struct create *c, const struct leg *leg)
 
 	if (ret)
 		return ret;
-	what = create_find_signature(c, leg, &ret);
+	ret = occupied_by(leg->fd, leg->lim.size, !c->from_raw, &what);
 	if (ret)
 		log_err("%s: leg %s cannot be read: %s", c->cmd, leg->path, strerror(-ret));
 	else if (what && !c->force) {
