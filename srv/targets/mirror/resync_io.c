@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "resync_io.h"
+
+/* user_data: a piece and a slot. */
+#define RESYNC_TAG(piece, slot)	((piece) * FORMAT_LEGS + (slot))
+
+int resync_io_init(struct resync *s)
+{
+	int ret;
+
+	s->bufs = aligned_alloc(FORMAT_ALIGN, RESYNC_PIECES * RESYNC_PIECE);
+	if (!s->bufs)
+		return -ENOMEM;
+	ret = io_uring_queue_init(RESYNC_PIECES * FORMAT_LEGS, &s->ring, IORING_SETUP_CLAMP);
+	if (ret) {
+		free(s->bufs);
+		s->bufs = NULL;
+	}
+	return ret;
+}
+
+void resync_io_deinit(struct resync *s)
+{
+	io_uring_queue_exit(&s->ring);
+	free(s->bufs);
+	s->bufs = NULL;
+}
+
+/* One answer: what user_data and result are. */
+static u64 resync_io_wait(struct resync *s, int *res)
+{
+	struct io_uring_cqe *cqe;
+	u64 data;
+	int ret;
+
+	/* No memory: what is queued stays, and is submitted the next time. */
+	while ((ret = io_uring_submit_and_wait(&s->ring, 1)) < 0)
+		if (ret != -EINTR)
+			nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	while (io_uring_peek_cqe(&s->ring, &cqe))
+		io_uring_wait_cqe(&s->ring, &cqe);
+	data = cqe->user_data;
+	*res = cqe->res;
+	io_uring_cqe_seen(&s->ring, cqe);
+	return data;
+}
+
+/* One on each leg at most. */
+
+enum resync_op { RESYNC_READ, RESYNC_WRITE, RESYNC_FLUSH };
+
+static void resync_io_queue(struct resync *s, enum resync_op op, unsigned int slot, u64 off, u32 len, u8 *buf,
+			    u64 tag)
+{
+	/* There is one for each piece and leg. */
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&s->ring);
+	int fd = s->legs.fds[slot];
+
+	/* The buffers live until resync_io_deinit(). */
+	if (op == RESYNC_READ)
+		io_uring_prep_read(sqe, fd, buf, len, s->legs.at[slot] + off);
+	else if (op == RESYNC_WRITE)
+		io_uring_prep_write(sqe, fd, buf, len, s->legs.at[slot] + off);
+	else
+		io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
+	sqe->user_data = tag;
+}
+
+static u32 resync_io_all(struct resync *s, enum resync_op op, u32 slots, u64 off, u32 len, u8 *buf, int *err)
+{
+	u32 failed = 0;
+
+	for (u32 rest = slots; rest; rest &= rest - 1) {
+		unsigned int slot = __builtin_ctz(rest);
+
+		resync_io_queue(s, op, slot, off, len, op == RESYNC_READ ? resync_io_buf(s, slot) : buf, slot);
+	}
+	for (unsigned int nr = __builtin_popcount(slots); nr; nr--) {
+		int res;
+		unsigned int slot = resync_io_wait(s, &res);
+
+		if (res == (int)len)
+			continue;
+		failed |= 1U << slot;
+		err[slot] = res < 0 ? res : -EIO;
+	}
+	return failed;
+}
+
+/* The next pass finds what is to be copied without it. */
+static void resync_io_failed(struct resync *s, unsigned int slot, int err)
+{
+	s->got_on = true;
+	s->legs.failed(s->legs.arg, slot, err);
+}
+
+u32 resync_io_flush(struct resync *s, u32 slots)
+{
+	int err[FORMAT_LEGS];
+	u32 failed = resync_io_all(s, RESYNC_FLUSH, slots, 0, 0, NULL, err);
+
+	for (u32 rest = failed; rest; rest &= rest - 1)
+		resync_io_failed(s, __builtin_ctz(rest), err[__builtin_ctz(rest)]);
+	return failed;
+}
+
+u32 resync_io_read(struct resync *s, u32 slots, u64 off, u32 len)
+{
+	int err[FORMAT_LEGS];
+
+	return resync_io_all(s, RESYNC_READ, slots, off, len, NULL, err);
+}
+
+u32 resync_io_write(struct resync *s, u32 slots, u64 off, u32 len, u8 *buf)
+{
+	int err[FORMAT_LEGS];
+	u32 failed = resync_io_all(s, RESYNC_WRITE, slots, off, len, buf, err);
+
+	for (u32 rest = failed; rest; rest &= rest - 1)
+		resync_io_failed(s, __builtin_ctz(rest), err[__builtin_ctz(rest)]);
+	return failed;
+}
+
+/* Pieces. */
+
+static void resync_piece_read(struct resync *s, struct resync_piece *p, unsigned int slot)
+{
+	p->src = slot;
+	p->sources &= ~(1U << slot);
+	p->left = 1U << slot;
+	resync_io_queue(s, RESYNC_READ, slot, p->off, p->len, p->buf, RESYNC_TAG(p - s->pieces, slot));
+}
+
+static void resync_piece_write(struct resync *s, struct resync_piece *p)
+{
+	p->writing = true;
+	p->left = p->dst & ~(1U << p->src);
+	for (u32 rest = p->left; rest; rest &= rest - 1)
+		resync_io_queue(s, RESYNC_WRITE, __builtin_ctz(rest), p->off, p->len, p->buf,
+				RESYNC_TAG(p - s->pieces, __builtin_ctz(rest)));
+}
+
+/* It is written over with what another leg has; if none has it, it stays. */
+static void resync_piece_unread(struct resync *s, struct resync_piece *p, unsigned int slot)
+{
+	p->left = 0;
+	p->dst |= 1U << slot;
+	if (p->sources)
+		resync_piece_read(s, p, __builtin_ctz(p->sources));
+	else
+		p->w->bad = true;
+}
+
+static void resync_piece_unwritten(struct resync *s, struct resync_piece *p, unsigned int slot, int err, bool quiet)
+{
+	p->w->bad = true;
+	if (!quiet)
+		resync_io_failed(s, slot, err);
+}
+
+static void resync_piece_answer(struct resync *s, struct resync_piece *p, unsigned int slot, int res, bool quiet)
+{
+	bool ok = res == (int)p->len;
+	int err = res < 0 ? res : -EIO;
+
+	if (!p->writing && ok) {
+		resync_piece_write(s, p);
+	} else if (!p->writing) {
+		resync_piece_unread(s, p, slot);
+	} else {
+		p->left &= ~(1U << slot);
+		if (!ok)
+			resync_piece_unwritten(s, p, slot, err, quiet);
+	}
+}
+
+static void resync_add_pieces(struct resync *s, struct resync_window *w)
+{
+	for (u32 at = 0; at < w->len; at += RESYNC_PIECE) {
+		struct resync_piece *p = &s->pieces[s->nr_pieces];
+
+		*p = (struct resync_piece){ .w = w, .off = w->off + at, .len = min_u64(w->len - at, RESYNC_PIECE),
+					    .sources = w->sources, .dst = w->dst,
+					    .buf = s->bufs + s->nr_pieces * RESYNC_PIECE };
+		s->nr_pieces++;
+		resync_piece_read(s, p, w->src);
+	}
+}
+
+/* Writes that wait for it go on. */
+static void resync_unlock_ended(struct resync *s, struct resync_window *w)
+{
+	for (unsigned int i = 0; i < s->nr_pieces; i++)
+		if (s->pieces[i].w == w && s->pieces[i].left)
+			return;
+	region_unlock(s->g, w->lock);
+	w->lock = -1;
+}
+
+static bool resync_pieces_left(const struct resync *s)
+{
+	for (unsigned int i = 0; i < s->nr_pieces; i++)
+		if (s->pieces[i].left)
+			return true;
+	return false;
+}
+
+void resync_io_copy(struct resync *s, bool quiet)
+{
+	s->nr_pieces = 0;
+	for (unsigned int i = 0; i < s->nr_windows; i++)
+		resync_add_pieces(s, &s->windows[i]);
+	while (resync_pieces_left(s)) {
+		int res;
+		u64 tag = resync_io_wait(s, &res);
+		struct resync_piece *p = &s->pieces[tag / FORMAT_LEGS];
+
+		resync_piece_answer(s, p, tag % FORMAT_LEGS, res, quiet);
+		if (!p->left)
+			resync_unlock_ended(s, p->w);
+	}
+}
