@@ -2,98 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "record.h"
 #include "record_change.h"
-#include "record_event.h"
-
-/* Who asks. */
-
-static int record_change_run(struct record *r, struct record_change *c)
-{
-	struct record_change **end;
-
-	pthread_mutex_lock(&r->lock);
-	if (r->broken || r->stop) {
-		pthread_mutex_unlock(&r->lock);
-		return -EIO;
-	}
-	sem_init(&c->done, 0, 0);
-	for (end = &r->changes; *end; end = &(*end)->next)
-		;
-	*end = c;
-	record_unlock_kick(r);
-	while (sem_wait(&c->done) && errno == EINTR)
-		;
-	sem_destroy(&c->done);
-	return c->ret;
-}
-
-int record_agree(struct record *r)
-{
-	struct record_change c = { .kind = RECORD_AGREE };
-
-	return record_change_run(r, &c);
-}
-
-int record_join(struct record *r, unsigned int slot, int fd, const struct super_own *own,
-		struct super_event holds, bool full)
-{
-	struct record_change c = { .kind = RECORD_JOIN, .slot = slot, .fd = fd, .own = own,
-				   .holds = holds, .full = full };
-
-	return record_change_run(r, &c);
-}
-
-int record_rebuilt(struct record *r, unsigned int slot)
-{
-	struct record_change c = { .kind = RECORD_REBUILT, .slot = slot };
-
-	return record_change_run(r, &c);
-}
-
-int record_progress(struct record *r)
-{
-	struct record_change c = { .kind = RECORD_PROGRESS };
-
-	return record_change_run(r, &c);
-}
-
-int record_add(struct record *r, const u8 uuid[16], unsigned int *slot)
-{
-	struct record_change c = { .kind = RECORD_ADD, .uuid = uuid };
-	int ret = record_change_run(r, &c);
-
-	*slot = c.slot;
-	return ret;
-}
-
-int record_drop_slot(struct record *r, unsigned int slot, enum format_state state)
-{
-	struct record_change c = { .kind = RECORD_DROPPED, .slot = slot };
-	u32 slots, stay;
-
-	pthread_mutex_lock(&r->lock);
-	slots = record_drop_locked(r, 1U << slot, &stay);
-	if (state == FORMAT_STALE)
-		r->stale |= slots;
-	pthread_mutex_unlock(&r->lock);
-	if (stay)
-		return -EBUSY;
-	if (slots)
-		r->dropped(r->arg, slot, -ECANCELED);
-	return record_change_run(r, &c);
-}
-
-int record_remove(struct record *r, unsigned int slot)
-{
-	struct record_change c = { .kind = RECORD_REMOVE, .slot = slot };
-	/* So that it gets no write any more when the event is made. */
-	int ret = record_drop_slot(r, slot, FORMAT_STALE);
-
-	return ret ? ret : record_change_run(r, &c);
-}
-
-/* The record's thread. */
 
 static void record_change_end(struct record *r, struct record_change *c, int ret)
 {
@@ -112,7 +21,7 @@ static int record_change_agree(struct record *r, struct super_set *next)
 	if (next->source == FORMAT_NO_SOURCE)
 		return 0;
 	r->agreeing = true;
-	change_agree(next, record_event_tag());
+	change_agree(next, record_tag());
 	return 1;
 }
 
@@ -137,7 +46,7 @@ static int record_change_join(struct record *r, struct super_set *next, const st
 	r->stale &= ~bit;
 	r->letting &= ~bit;
 	r->sent &= ~bit;
-	change_rebuild(next, record_event_tag(), c->slot, c->holds, c->full);
+	change_rebuild(next, record_tag(), c->slot, c->holds, c->full);
 	return 1;
 }
 
@@ -152,7 +61,7 @@ static int record_change_rebuilt(struct record *r, struct super_set *next, unsig
 		return -EINVAL;
 	if (!record_lacks_nothing(r, slot))
 		return -EAGAIN;
-	change_rebuilt(next, record_event_tag(), slot);
+	change_rebuilt(next, record_tag(), slot);
 	return 1;
 }
 
@@ -169,13 +78,13 @@ static int record_change_progress(struct record *r, struct super_set *next)
 		}
 	}
 	if (any)
-		change_progress(next, record_event_tag());
+		change_progress(next, record_tag());
 	return any;
 }
 
 static int record_change_add(struct record *r, struct super_set *next, struct record_change *c)
 {
-	int slot = change_add(next, record_event_tag(), c->uuid);
+	int slot = change_add(next, record_tag(), c->uuid);
 
 	if (slot < 0)
 		return slot;
@@ -204,7 +113,7 @@ static int record_change_next(struct record *r, struct super_set *next, struct r
 	case RECORD_ADD:
 		return record_change_add(r, next, c);
 	case RECORD_REMOVE:
-		ret = change_remove(next, record_event_tag(), c->slot);
+		ret = change_remove(next, record_tag(), c->slot);
 		return ret ? ret : 1;
 	case RECORD_DROPPED:
 		break;

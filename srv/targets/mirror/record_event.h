@@ -5,8 +5,6 @@
 
 #include "record_state.h"
 
-u64 record_event_tag(void);
-
 /* Write *next, which is not r->set yet.  No event is being written. */
 void record_event_make(struct record *r, const struct super_set *next);
 

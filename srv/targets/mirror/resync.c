@@ -5,6 +5,7 @@
 
 #include "../../clock.h"
 #include "../../log.h"
+#include "resync.h"
 #include "resync_io.h"
 
 #define RESYNC_FLUSH_MS		500	/* what was copied is flushed so often */

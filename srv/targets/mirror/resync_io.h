@@ -3,7 +3,7 @@
 #ifndef SRV_RESYNC_IO_H
 #define SRV_RESYNC_IO_H
 
-#include "resync.h"
+#include "resync_state.h"
 
 /* 0 or -errno. */
 int resync_io_init(struct resync *s);
