@@ -47,6 +47,7 @@ static void setup(void)
 	disk.model = model = page_alloc(SIZE);
 	disk.buf = buf = page_alloc(SIZE);
 	setenv("ID", "7", 1);
+	unsetenv("REGBUF_RESYNC_HOLD");
 }
 
 static void teardown(void)
@@ -268,6 +269,8 @@ Test(record, reads_agree_after_a_kill_and_after_another_one)
 	struct leginfo l;
 	int dev, is;
 
+	/* nothing is copied between the two */
+	setenv("REGBUF_RESYNC_HOLD", "1", 1);
 	null_legs(2, NULL);
 	create(LEGS2);
 	assembled(LEGS2);
@@ -492,6 +495,36 @@ Test(record, how_long_a_leg_has_hung_is_told)
 	tleg_resume(2);
 	res_is(client_wait(c), 4096, "a write");
 	must(!strstr(sh_out("$REGBUF list -n 7 --json"), "failed"), "a leg that hung has failed");
+	cli_del(ID);
+}
+
+static bool dm_goes(void *path)
+{
+	return !sh("dmsetup remove --noudevsync $(dmsetup info -c --noheadings -o name %s) 2> /dev/null",
+		   (const char *)path);
+}
+
+/* M12 */
+Test(record, a_leg_that_was_dropped_is_let_go_of)
+{
+	const char *top;
+	int dev;
+
+	null_legs(2, NULL);
+	top = tleg_over(2, tleg_path(1));
+	leg_named(1, top);
+	create(LEGS2);
+	assembled(LEGS2);
+	dev = open_dev();
+	write_block(dev, 65536, 1);
+	must(!dm_goes((void *)top), "a leg that is used can be removed");
+	tleg_break(2, TLEG_ERROR);
+	write_block(dev, 65536, 2);
+	list_has("\"state\":\"failed\"", "broken");
+	must(wait_until(dm_goes, (void *)top, SOON_MS), "it is still in use");
+	write_block(dev, 65536, 3);
+	block_is(dev, 65536, 3, "one leg");
+	close(dev);
 	cli_del(ID);
 }
 

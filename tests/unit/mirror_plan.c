@@ -188,6 +188,47 @@ Test(mirror_outcome, follows_the_rules)
 	}
 }
 
+/* Leg C is being rebuilt. */
+static const struct {
+	const char *what;
+	enum step_op op;
+	int res[3];
+	int result;
+	u32 drop;
+	bool differ;
+} rebuilding_cases[] = {
+	{ "all have it", STEP_WRITE, { 0, 0, 0 }, 0, 0, false },
+	{ "the one has it not", STEP_WRITE, { 0, 0, -EIO }, 0, C, false },
+	{ "the one had no room", STEP_WRITE, { 0, 0, -ENOSPC }, 0, C, false },
+	{ "one in sync, and the one, have it not", STEP_WRITE, { 0, -EIO, -EIO }, 0, B | C, false },
+	{ "only the one has it: it counts for nothing", STEP_WRITE, { -EIO, -EIO, 0 }, -EIO, B, true },
+	{ "nobody has it", STEP_WRITE, { -EIO, -EIO, -EIO }, -EIO, B | C, false },
+	{ "the one is not flushed", STEP_SYNC, { 0, 0, -EIO }, 0, C, false },
+	{ "a flush changes no data", STEP_SYNC, { -EIO, -EIO, 0 }, -EIO, B, false },
+	{ "the one cannot zero: it is the client's to write", STEP_ZERO, { 0, 0, -EOPNOTSUPP }, -EOPNOTSUPP, 0, false },
+	{ "the one cannot discard", STEP_DISCARD, { 0, 0, -EOPNOTSUPP }, 0, 0, false },
+};
+
+Test(mirror_outcome, a_leg_that_is_being_rebuilt_does_not_count)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(rebuilding_cases); i++) {
+		const char *what = rebuilding_cases[i].what;
+		enum step_op op = rebuilding_cases[i].op;
+		struct mirror_tally t = { 0 };
+		bool differ;
+		int result;
+		u32 drop;
+
+		for (unsigned int leg = 0; leg < 3; leg++)
+			mirror_count(&t, op, leg, rebuilding_cases[i].res[leg]);
+		result = mirror_outcome(&t, op, A | B, &drop, &differ);
+		result = mirror_outcome_rebuilding(&t, op, C, result, &drop, &differ);
+		cr_expect_eq(result, rebuilding_cases[i].result, "%s: result %d", what, result);
+		cr_expect_eq(drop, rebuilding_cases[i].drop, "%s: drops %x", what, drop);
+		cr_expect_eq(differ, rebuilding_cases[i].differ, "%s: differ %d", what, differ);
+	}
+}
+
 /* The invariants, over every combination of results and live legs. */
 Test(mirror_outcome, keeps_the_invariants_whatever_happens)
 {

@@ -271,12 +271,30 @@ Test(mirror_resync, a_leg_that_fails_is_dropped_and_the_others_are_copied, .time
 	fill(0, 3, 7);
 	fill(0, 100, 8);
 	serve_held(true);
-	replace(1, "/dev/full", O_RDWR);
+	replace(1, "/dev/zero", O_RDONLY);
 	g.s.hold = false;
 	resync_kick(&g.s);
 	comes_to_agree();
 	cr_assert_eq(g.failed, B);
 	cr_assert(chunk_is(2, 3, 7) && chunk_is(2, 100, 8));
+	stop();
+}
+
+/* M10 */
+Test(mirror_resync, a_leg_without_room_stays_and_is_tried_again, .timeout = 60)
+{
+	create(2, DIRTY(3));
+	fill(0, 3, 7);
+	serve_held(true);
+	dup2(file_open("/dev/full", O_RDWR), g.fds[1]);
+	g.s.hold = false;
+	resync_kick(&g.s);
+	sleep_ms(NEVER_MS);
+	cr_assert_eq(g.failed, 0);
+	cr_assert(record_has_source(&g.r));
+	dup2(g.files[1], g.fds[1]);
+	comes_to_agree();
+	cr_assert(chunk_is(1, 3, 7));
 	stop();
 }
 

@@ -12,12 +12,13 @@
 /* How often it is looked whether a leg is still in use. */
 #define MIRROR_LEAVE_MS	20
 
-/* With the lock held, and another leg live. */
+/* With the lock held, and another leg in sync. */
 static void mirror_leave_out(struct mirror *m, unsigned int leg)
 {
-	u32 live = m->live & ~(1U << leg), read = m->read & live;
+	u32 live = m->live & ~(1U << leg), sync = m->sync & ~(1U << leg), read = m->read & sync;
 
-	atomic_store_explicit(&m->read, read ? read : live & -live, memory_order_release);
+	atomic_store_explicit(&m->read, read ? read : sync & -sync, memory_order_release);
+	atomic_store_explicit(&m->sync, sync, memory_order_release);
 	atomic_store_explicit(&m->live, live, memory_order_release);
 }
 
@@ -75,7 +76,7 @@ void mirror_drop_shrunk(struct target *t, unsigned int leg)
 	bool last;
 
 	pthread_mutex_lock(&m->lock);
-	last = m->live == 1U << leg;
+	last = m->sync == 1U << leg;
 	if (!last) {
 		mirror_blame(m, leg, MIRROR_OP_SHRUNK, 0, 0);
 		if (!m->record)
@@ -89,10 +90,10 @@ void mirror_drop_shrunk(struct target *t, unsigned int leg)
 /* Without a record that says where: one leg is read from now on.  With the lock held. */
 static void mirror_read_one(struct mirror *m)
 {
-	u32 live = m->live;
+	u32 sync = m->sync;
 
 	if (!m->record)
-		m->read = live & -live;
+		m->read = sync & -sync;
 }
 
 static void mirror_drop_legs(struct target *t, const struct io *io, u32 drop)
@@ -122,7 +123,8 @@ bool mirror_drop_failed(struct target *t, struct io *io, int *err)
 		mirror_count(&tally, op, io->steps[i].leg, io->steps[i].res);
 
 	pthread_mutex_lock(&m->lock);
-	*err = mirror_outcome(&tally, op, m->live, &drop, &differ);
+	*err = mirror_outcome(&tally, op, m->sync, &drop, &differ);
+	*err = mirror_outcome_rebuilding(&tally, op, m->live & ~m->sync, *err, &drop, &differ);
 	mirror_drop_legs(t, io, drop);
 	if (differ)
 		mirror_read_one(m);
@@ -133,6 +135,46 @@ bool mirror_drop_failed(struct target *t, struct io *io, int *err)
 		differ = true;
 	}
 	return differ;
+}
+
+void mirror_joined(struct target *t, unsigned int slot)
+{
+	struct mirror *m = t->priv;
+
+	pthread_mutex_lock(&m->lock);
+	m->legs[slot].blamed = false;
+	m->legs[slot].dropped_err = 0;
+	atomic_store_explicit(&m->live, m->live | 1U << slot, memory_order_release);
+	pthread_mutex_unlock(&m->lock);
+	record_joined(m->record, slot);
+	resync_kick(&m->resync);
+}
+
+void mirror_rebuilt(void *arg, unsigned int leg)
+{
+	struct target *t = arg;
+	struct mirror *m = t->priv;
+
+	pthread_mutex_lock(&m->lock);
+	/* It may have been dropped since. */
+	if (m->live >> leg & 1) {
+		atomic_store_explicit(&m->sync, m->sync | 1U << leg, memory_order_release);
+		atomic_store_explicit(&m->read, m->read | 1U << leg, memory_order_release);
+		log_info("mirror: leg %s is in sync", t->legs[leg].absolute);
+	}
+	pthread_mutex_unlock(&m->lock);
+}
+
+void mirror_copy_failed(void *arg, unsigned int leg, int err)
+{
+	struct target *t = arg;
+	struct mirror *m = t->priv;
+
+	pthread_mutex_lock(&m->lock);
+	if (m->live >> leg & 1)
+		mirror_blame(m, leg, MIRROR_OP_COPY, 0, 0);
+	pthread_mutex_unlock(&m->lock);
+	mirror_fail(m, 1U << leg, err);
 }
 
 void mirror_read_failed(struct target *t, const struct io *io, const struct step *s)
@@ -178,11 +220,14 @@ static bool mirror_leg_leaves(struct target *t, unsigned int leg)
 		return false;
 	if (atomic_load_explicit(&ml->left, memory_order_acquire))
 		return false;
-	free(ml->leaving);
-	ml->leaving = NULL;
+	/* These two have it by its number; what they have under way may take long, on a leg that hangs. */
+	if (m->record && (!record_let_go(m->record, leg) || !resync_let_go(&m->resync, leg)))
+		return false;
 	/* Requests under way hold the file itself: it is closed when the last one has ended. */
 	close(t->legs[leg].fd);
-	t->legs[leg].fd = -1;
+	t->legs[leg].fd = m->fds[leg] = -1;
+	free(ml->leaving);
+	ml->leaving = NULL;
 	return true;
 }
 
@@ -192,7 +237,7 @@ int mirror_let_go(struct target *t)
 	int ms = -1;
 
 	for (unsigned int i = 0; i < t->nr_legs; i++)
-		if (!m->record && m->legs[i].dropped_err && t->legs[i].fd >= 0 && !mirror_leg_leaves(t, i))
+		if (m->legs[i].dropped_err && t->legs[i].fd >= 0 && !mirror_leg_leaves(t, i))
 			ms = MIRROR_LEAVE_MS;
 	return ms;
 }

@@ -6,7 +6,8 @@
  * decisions are plan.c's, this file carries them out.
  *
  * With a record (record.h), a write waits until it is durable which region may differ, and its
- * end until it is durable which leg has missed it.  A leg's number is its slot then.
+ * end until it is durable which leg has missed it.  A leg's number is its slot then.  Writes to a
+ * region that is being copied wait as well (region.h, resync.h).
  *
  * Without one, which legs are live is in memory only: a set that was served with a dropped
  * leg must not be served with that leg again until its owner has copied it.
@@ -142,7 +143,7 @@ static int mirror_init_record(struct target *t, struct mirror *m, const struct m
 	if (!m->record)
 		return -ENOMEM;
 	for (unsigned int slot = 0; slot < FORMAT_LEGS; slot++) {
-		fds[slot] = set->assembly.serve >> slot & 1 ? t->legs[slot].fd : -1;
+		fds[slot] = m->fds[slot] = set->assembly.serve >> slot & 1 ? t->legs[slot].fd : -1;
 		m->at[slot] = set->own[slot].data_offset;
 	}
 	m->record->dropped = mirror_dropped;
@@ -197,7 +198,7 @@ static int mirror_open(struct target *t)
 	t->max_steps = t->nr_legs;
 	t->legs_leave = true;
 	t->priv = m;
-	m->read = m->live;
+	m->read = m->sync = m->live;
 	for (unsigned int i = 0; i < t->nr_legs; i++)
 		if (m->live >> i & 1 && !t->legs[i].is_blk)
 			m->files |= 1U << i;
@@ -211,12 +212,36 @@ static void mirror_close(struct target *t)
 
 	if (!m)
 		return;
+	/* A device that never was usable. */
+	if (m->resyncs)
+		resync_stop(&m->resync);
 	if (m->record)
 		record_deinit(m->record);
 	free(m->record);
 	legs_close(t->legs, t->nr_legs);
 	free(m->queues);
 	free(m);
+}
+
+static int mirror_start_set(struct target *t)
+{
+	struct mirror *m = t->priv;
+	const struct resync_legs legs = {
+		.fds = m->fds, .at = m->at, .size = t->lim.size, .arg = t,
+		.failed = mirror_copy_failed, .rebuilt = mirror_rebuilt,
+	};
+	int ret = record_begin(m->record, m->nr_queues);
+
+	if (ret)
+		return ret;
+	regions_init(&m->regions);
+	/* For tests, of what is there between two crashes. */
+	m->resync.hold = getenv("REGBUF_RESYNC_HOLD");
+	ret = resync_start(&m->resync, m->record, &m->regions, &legs);
+	if (ret)
+		record_end(m->record);
+	m->resyncs = !ret;
+	return ret;
 }
 
 static int mirror_start(struct target *t, unsigned int nr_queues)
@@ -232,7 +257,7 @@ static int mirror_start(struct target *t, unsigned int nr_queues)
 		m->queues[i].reader.seek = t->lim.rotational;
 	}
 	t->batches = m->record || m->files;
-	return m->record ? record_begin(m->record, nr_queues) : 0;
+	return m->record ? mirror_start_set(t) : 0;
 }
 
 /* The last act of a set that was served to its end. */
@@ -240,8 +265,11 @@ static void mirror_stop(struct target *t)
 {
 	struct mirror *m = t->priv;
 
-	if (m->record)
-		record_end(m->record);
+	if (!m->record)
+		return;
+	resync_stop(&m->resync);
+	m->resyncs = false;
+	record_end(m->record);
 }
 
 static void *mirror_queue(struct target *t, unsigned int qid, struct inbox *inbox)
@@ -291,7 +319,7 @@ static void mirror_look_at_files(struct target *t, struct mirror_queue *mq)
 	}
 }
 
-/* By the record's thread. */
+/* By the record's thread, or the one that copies. */
 static void mirror_wake(struct record_wait *w)
 {
 	struct mirror_io *mio = (struct mirror_io *)((char *)w - offsetof(struct mirror_io, wait));
@@ -356,6 +384,9 @@ static enum verdict mirror_plan_recorded(struct mirror *m, struct mirror_queue *
 	if (op == STEP_SYNC)
 		return mirror_plan_all(m, io, op);
 	mio->sent = false;
+	while (unlikely(!region_free(&m->regions, io->off, io->len)))
+		if (region_wait(&m->regions, mirror_wait(mq, io), io->off, io->len) == RECORD_PARKED)
+			return VERDICT_WAIT;
 	ret = record_write(m->record, mq->record, mirror_wait(mq, io), io->off, io->len, &mio->epoch);
 	if (likely(!ret))
 		return mirror_plan_all(m, io, op);
@@ -373,7 +404,7 @@ static enum verdict mirror_plan(struct target *t, void *tq, struct io *io)
 	int op = io_step_op(io->op);
 
 	if (op == STEP_READ) {
-		mio->tried = 0;
+		mio->tried = mio->faulty = 0;
 		mirror_plan_read(m, &mq->reader, io, mirror_candidates(m, io));
 		return VERDICT_STEPS;
 	}
@@ -404,8 +435,10 @@ static enum verdict mirror_settle_recorded(struct mirror *m, struct mirror_queue
 	struct mirror_io *mio = io->tio;
 	int ret = 0;
 
-	if (unlikely(differ) && io->len)
+	if (unlikely(differ) && io->len) {
 		ret = record_differ(m->record, mirror_wait(mq, io), io->off, io->len);
+		resync_kick(&m->resync);
+	}
 	/* Not before: the bit would be cleared of a region that may differ. */
 	if (io->op != UBLK_IO_OP_FLUSH)
 		record_wrote(mq->record, mio->epoch);
@@ -436,6 +469,15 @@ static enum verdict mirror_resume(struct target *t, void *tq, struct io *io)
 	return mio->sent ? mirror_end_recorded(t->priv, tq, io) : mirror_plan(t, tq, io);
 }
 
+/* A disk may have a better place for the sectors once they are written. */
+static void mirror_rewrite(struct mirror *m, const struct io *io)
+{
+	const struct mirror_io *mio = io->tio;
+
+	for (u32 left = m->record ? mio->faulty : 0; left; left &= left - 1)
+		resync_rewrite(&m->resync, __builtin_ctz(left), io->off, io->len);
+}
+
 static enum verdict mirror_settle_read(struct target *t, struct mirror_reader *r, struct io *io)
 {
 	struct mirror *m = t->priv;
@@ -447,10 +489,14 @@ static enum verdict mirror_settle_read(struct target *t, struct mirror_reader *r
 	mirror_read_end(r, s->leg);
 	if (likely(!res)) {
 		io->result = io_success(io);
+		if (unlikely(mio->faulty))
+			mirror_rewrite(m, io);
 		return VERDICT_DONE;
 	}
-	if (mirror_leg_fault(res))
+	if (mirror_leg_fault(res)) {
 		mirror_read_failed(t, io, s);
+		mio->faulty |= 1U << s->leg;
+	}
 	mio->tried |= 1U << s->leg;
 	rest = mirror_candidates(m, io) & ~mio->tried;
 	if (!rest) {

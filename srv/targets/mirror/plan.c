@@ -91,3 +91,17 @@ int mirror_outcome(const struct mirror_tally *t, enum step_op op, u32 live, u32 
 		*drop &= *drop - 1;
 	return t->err ? t->err : -EIO;
 }
+
+int mirror_outcome_rebuilding(const struct mirror_tally *t, enum step_op op, u32 rebuilding, int err,
+			      u32 *drop, bool *differ)
+{
+	if (!rebuilding)
+		return err;
+	*drop |= rebuilding & t->failed;
+	if (!err && op == STEP_ZERO && rebuilding & t->refused)
+		return -EOPNOTSUPP;
+	/* Those that stay may have what the client takes for not written. */
+	if (err && err != -EOPNOTSUPP && op != STEP_SYNC)
+		*differ |= rebuilding & ~*drop;
+	return err;
+}

@@ -91,4 +91,12 @@ void mirror_count(struct mirror_tally *t, enum step_op op, unsigned int leg, int
 int mirror_outcome(const struct mirror_tally *t, enum step_op op, u32 live, u32 *drop,
 		   bool *differ);
 
+/*
+ * And of the legs that are being rebuilt, @rebuilding, behind mirror_outcome(), which has said
+ * @err.  They do not count: one that failed is dropped as well, and nobody else knows.  Only a
+ * zeroing that one of them cannot do is the client's again.  Returns what the client gets.
+ */
+int mirror_outcome_rebuilding(const struct mirror_tally *t, enum step_op op, u32 rebuilding, int err,
+			      u32 *drop, bool *differ);
+
 #endif

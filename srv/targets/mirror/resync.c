@@ -354,8 +354,8 @@ static bool resync_copy(struct resync *s)
 	if (!s->stop)
 		resync_end(s);
 	if (todo && ok && !s->stop && !s->told)
-		log_warn("set %s: %" PRIu64 " bytes cannot be copied: no leg in sync can read them; it is tried every %u ms",
-			 s->r->set.name, todo, RESYNC_RETRY_MS);
+		log_warn("set %s: %" PRIu64 " bytes cannot be copied: %s; it is tried every %u ms",
+			 s->r->set.name, todo, strerror(-s->err), RESYNC_RETRY_MS);
 	s->told = todo && ok;
 	resync_idle(s);
 	return ok && !todo;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "plan.h"
 #include "resync_io.h"
 
 /* user_data: a piece and a slot. */
@@ -92,9 +93,15 @@ static u32 resync_io_all(struct resync *s, enum resync_op op, u32 slots, u64 off
 	return failed;
 }
 
-/* The next pass finds what is to be copied without it. */
+/*
+ * The next pass finds what is to be copied without it.  But when there is no room, or the fault is
+ * not the leg's, it stays, and it is tried again later.
+ */
 static void resync_io_failed(struct resync *s, unsigned int slot, int err)
 {
+	s->err = err;
+	if (err == -ENOSPC || err == -EDQUOT || !mirror_leg_fault(err))
+		return;
 	s->got_on = true;
 	s->legs.failed(s->legs.arg, slot, err);
 }
@@ -136,17 +143,26 @@ static void resync_piece_read(struct resync *s, struct resync_piece *p, unsigned
 	resync_io_queue(s, RESYNC_READ, slot, p->off, p->len, p->buf, RESYNC_TAG(p - s->pieces, slot));
 }
 
+/* What @slot has not got yet. */
+static void resync_piece_write_rest(struct resync *s, const struct resync_piece *p, unsigned int slot)
+{
+	u32 wrote = p->wrote[slot];
+
+	resync_io_queue(s, RESYNC_WRITE, slot, p->off + wrote, p->len - wrote, p->buf + wrote,
+			RESYNC_TAG(p - s->pieces, slot));
+}
+
 static void resync_piece_write(struct resync *s, struct resync_piece *p)
 {
 	p->writing = true;
 	p->left = p->dst & ~(1U << p->src);
+	memset(p->wrote, 0, sizeof(p->wrote));
 	for (u32 rest = p->left; rest; rest &= rest - 1)
-		resync_io_queue(s, RESYNC_WRITE, __builtin_ctz(rest), p->off, p->len, p->buf,
-				RESYNC_TAG(p - s->pieces, __builtin_ctz(rest)));
+		resync_piece_write_rest(s, p, __builtin_ctz(rest));
 }
 
 /* It is written over with what another leg has; if none has it, it stays. */
-static void resync_piece_unread(struct resync *s, struct resync_piece *p, unsigned int slot)
+static void resync_piece_unread(struct resync *s, struct resync_piece *p, unsigned int slot, int err)
 {
 	p->left = 0;
 	p->dst |= 1U << slot;
@@ -154,6 +170,8 @@ static void resync_piece_unread(struct resync *s, struct resync_piece *p, unsign
 		resync_piece_read(s, p, __builtin_ctz(p->sources));
 	else
 		p->w->bad = true;
+	if (p->w->bad)
+		s->err = err;
 }
 
 static void resync_piece_unwritten(struct resync *s, struct resync_piece *p, unsigned int slot, int err, bool quiet)
@@ -163,20 +181,33 @@ static void resync_piece_unwritten(struct resync *s, struct resync_piece *p, uns
 		resync_io_failed(s, slot, err);
 }
 
+static void resync_piece_has_read(struct resync *s, struct resync_piece *p, unsigned int slot, int res)
+{
+	if (res == (int)p->len)
+		resync_piece_write(s, p);
+	else
+		resync_piece_unread(s, p, slot, res < 0 ? res : -EIO);
+}
+
+static void resync_piece_has_written(struct resync *s, struct resync_piece *p, unsigned int slot, int res, bool quiet)
+{
+	/* What is left says why it was short. */
+	if (res > 0 && p->wrote[slot] + res < p->len) {
+		p->wrote[slot] += res;
+		resync_piece_write_rest(s, p, slot);
+		return;
+	}
+	p->left &= ~(1U << slot);
+	if (res <= 0)
+		resync_piece_unwritten(s, p, slot, res ? res : -EIO, quiet);
+}
+
 static void resync_piece_answer(struct resync *s, struct resync_piece *p, unsigned int slot, int res, bool quiet)
 {
-	bool ok = res == (int)p->len;
-	int err = res < 0 ? res : -EIO;
-
-	if (!p->writing && ok) {
-		resync_piece_write(s, p);
-	} else if (!p->writing) {
-		resync_piece_unread(s, p, slot);
-	} else {
-		p->left &= ~(1U << slot);
-		if (!ok)
-			resync_piece_unwritten(s, p, slot, err, quiet);
-	}
+	if (p->writing)
+		resync_piece_has_written(s, p, slot, res, quiet);
+	else
+		resync_piece_has_read(s, p, slot, res);
 }
 
 static void resync_add_pieces(struct resync *s, struct resync_window *w)

@@ -23,7 +23,8 @@ struct resync_conf {
 /*
  * struct resync_legs - the owner's legs
  * @fds, @at: by slot: file, which is open until resync_let_go(), and where the data begins, bytes
- * @failed: a write to it has failed: the owner asks record_failed().  By the thread.
+ * @failed: a write to it has failed, and not for want of room: the owner asks record_failed().
+ *	By the thread.
  * @rebuilt: the leg is in sync, and may be read
  */
 struct resync_legs {
@@ -63,11 +64,13 @@ struct resync_window {
  * struct resync_piece - one I/O, first a read and then writes
  * @sources: legs that it can still be read from
  * @left: legs that have not answered; 0: it has ended
+ * @wrote: bytes, on each leg
  */
 struct resync_piece {
 	struct resync_window *w;
 	u64 off;
 	u32 len, sources, dst, left;
+	u32 wrote[FORMAT_LEGS];
 	unsigned int src;
 	bool writing;
 	u8 *buf;
@@ -118,7 +121,7 @@ struct resync {
 	 * @from: the chunk to look from; @at: up to where chunks[nr_chunks - 1] is in windows,
 	 *	unless it has @ended
 	 * @got_on: something was copied in this pass, or a leg was lost
-	 * @told: that something cannot be copied
+	 * @told: that something cannot be copied, because of @err
 	 * @mark_*: of the latest look at the speed
 	 */
 	struct io_uring ring;
@@ -132,6 +135,7 @@ struct resync {
 	u32 from;
 	u64 at;
 	bool got_on, told;
+	int err;
 	u64 flushed_at, written_at, mark_at, mark_done;
 };
 

@@ -18,9 +18,11 @@
 #include "../../target.h"
 #include "plan.h"
 #include "record.h"
+#include "region.h"
+#include "resync.h"
 
 /* Beside enum step_op: what a leg can fail at. */
-enum { MIRROR_OP_RECORD = STEP_DELAY + 1, MIRROR_OP_SHRUNK };
+enum { MIRROR_OP_RECORD = STEP_DELAY + 1, MIRROR_OP_SHRUNK, MIRROR_OP_COPY };
 
 /*
  * struct mirror_leg - what happened to a leg
@@ -49,23 +51,30 @@ struct mirror_leg {
 /*
  * struct mirror - the state of the set
  * mirror_open() to mirror_close().
- * @live: the legs that have all the data.  Any queue reads it; bits are only
- *	cleared, under @lock, and never the last one.  A queue clears a bit before
- *	it commits the request that the leg has missed: a client that knows of
- *	the data cannot be given the leg that has it not.
- * @read: those of them that are read: all, or one when legs may differ and no record says
- *	where.  Written as @live is.
+ * @sync: the legs that have all the data.  A bit is cleared under @lock, and never the last one.
+ *	A queue clears it before it commits the request that the leg has missed: a client that
+ *	knows of the data cannot be given the leg that has it not.
+ * @live: those, and the legs that are being rebuilt: they get what is written.  Any queue reads
+ *	it; written as @sync is.
+ * @read: those of @sync that are read: all, or one when legs may differ and no record says
+ *	where.  Written as @sync is.
  * @record: NULL: there is none
  * @at: where each leg's data begins, bytes
+ * @fds: each leg's file, for @resync; of a set
+ * @regions, @resync: of a set; @resyncs: it runs
  * @files: legs that are files, which may become shorter
  * @queues: @nr_queues of them
  *
  * Order of locks: @lock, then the record's.
  */
 struct mirror {
-	_Atomic u32 live, read;
+	_Atomic u32 sync, live, read;
 	struct record *record;
+	struct regions regions;
+	struct resync resync;
+	bool resyncs;
 	u64 at[MAX_LEGS];
+	int fds[MAX_LEGS];
 	u32 files;
 	pthread_mutex_t lock;
 	struct mirror_leg legs[MAX_LEGS];
@@ -88,12 +97,12 @@ struct mirror_queue {
 /*
  * struct mirror_io - of one request
  * The queue's thread's; while the request waits, @wait is the record's and @item the inbox's.
- * @tried: the legs that have failed to read it
+ * @tried: the legs that have failed to read it; @faulty: those that are at fault
  * @epoch: that the write began in, for the record
  * @sent: a write whose steps were planned
  */
 struct mirror_io {
-	u32 tried;
+	u32 tried, faulty;
 	u32 epoch;
 	bool sent;
 	struct record_wait wait;
@@ -119,6 +128,18 @@ void mirror_drop_shrunk(struct target *t, unsigned int leg);
 void mirror_dropped(void *arg, unsigned int leg, int err);
 
 /*
+ * Legs that are rebuilt.  Neither the lock is held, nor is it a queue's thread.
+ *
+ * The leg's record says that it is being rebuilt, with record_join(), and every queue has its file:
+ * it gets what is written from now on, and what it lacks is copied to it.
+ */
+void mirror_joined(struct target *t, unsigned int slot);
+
+/* By the thread that copies: @leg has it all; @leg has failed a write. */
+void mirror_rebuilt(void *arg, unsigned int leg);
+void mirror_copy_failed(void *arg, unsigned int leg, int err);
+
+/*
  * Closes what was dropped, as soon as nobody uses it any more.  Returns the ms until it is to be
  * called again, or -1.  The main thread, with the lock held.
  */
@@ -138,6 +159,7 @@ struct mirror_view {
 	struct super_set set;
 	u64 differ, missed;	/* bytes */
 	bool whole;		/* every leg is in sync */
+	struct resync_progress resync;
 	const char *state;	/* "clean", "dirty", "resync" or "degraded" */
 };
 

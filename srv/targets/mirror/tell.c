@@ -18,6 +18,7 @@ static const char *const mirror_op_names[] = {
 	[STEP_ZERO]	= "write-zeroes",
 	[MIRROR_OP_RECORD] = "record",
 	[MIRROR_OP_SHRUNK] = "size",
+	[MIRROR_OP_COPY] = "resync",
 };
 
 void mirror_tell_drop(const struct leg *leg, const struct mirror_leg *ml)
@@ -25,6 +26,10 @@ void mirror_tell_drop(const struct leg *leg, const struct mirror_leg *ml)
 	switch (ml->dropped_op) {
 	case MIRROR_OP_RECORD:
 		log_warn("mirror: leg %s is dropped: its record cannot be written: %s", leg->absolute,
+			 strerror(-ml->dropped_err));
+		break;
+	case MIRROR_OP_COPY:
+		log_warn("mirror: leg %s is dropped: what was copied to it could not be written: %s", leg->absolute,
 			 strerror(-ml->dropped_err));
 		break;
 	case MIRROR_OP_SHRUNK:
@@ -86,6 +91,37 @@ const char *mirror_slot_state(const struct target *t, const struct super_set *s,
 	return leginfo_state_name(s->legs[slot].state);
 }
 
+static unsigned int mirror_percent(const struct resync_progress *p)
+{
+	return p->total ? p->done * 100 / p->total : 0;
+}
+
+/* null: nothing is copied or compared. */
+static void mirror_resync_json(const struct resync_progress *p, struct json *j)
+{
+	if (p->what == RESYNC_IDLE) {
+		json_raw(j, "resync", NULL);
+		return;
+	}
+	json_open(j, "resync", '{');
+	json_u64(j, "percent", mirror_percent(p));
+	json_u64(j, "kib_s", p->kib_s);
+	if (p->eta_s >= 0)
+		json_s64(j, "eta_s", p->eta_s);
+	else
+		json_raw(j, "eta_s", NULL);
+	json_close(j, '}');
+}
+
+static void mirror_resync_text(const struct resync_progress *p, FILE *out)
+{
+	if (p->what == RESYNC_IDLE)
+		return;
+	fprintf(out, "  %u %%, %" PRIu64 " KiB/s", mirror_percent(p), p->kib_s);
+	if (p->eta_s >= 0)
+		fprintf(out, ", %" PRId64 " s left", p->eta_s);
+}
+
 bool mirror_slot_is_told(const struct super_set *s, unsigned int slot)
 {
 	return s->legs[slot].state != FORMAT_EMPTY && s->legs[slot].state != FORMAT_REMOVED;
@@ -106,7 +142,7 @@ static const char *mirror_state(struct mirror *m, const struct mirror_view *v)
 {
 	if (!v->whole)
 		return "degraded";
-	if (v->differ)
+	if (v->differ || v->resync.what != RESYNC_IDLE)
 		return "resync";
 	return mirror_is_dirty(m->record) ? "dirty" : "clean";
 }
@@ -115,6 +151,7 @@ void mirror_look(struct mirror *m, struct mirror_view *v)
 {
 	record_tell(m->record, &v->set, &v->differ, &v->missed);
 	v->whole = super_slots(&v->set, FORMAT_IN_SYNC) == (1U << v->set.nr) - 1 - super_slots(&v->set, FORMAT_REMOVED);
+	resync_tell(&m->resync, &v->resync);
 	v->state = mirror_state(m, v);
 }
 
@@ -132,6 +169,8 @@ static void mirror_set_json(struct target *t, struct json *j)
 	json_bool(j, "degraded", !v.whole);
 	json_u64(j, "differ_bytes", v.differ);
 	json_u64(j, "missed_bytes", v.missed);
+	mirror_resync_json(&v.resync, j);
+	json_u64(j, "mismatches", v.resync.mismatches);
 	json_open(j, "legs", '[');
 	for (unsigned int i = 0; i < v.set.nr; i++) {
 		if (!mirror_slot_is_told(&v.set, i))
@@ -213,7 +252,9 @@ static void mirror_set_text(struct target *t, FILE *out)
 
 	mirror_look(m, &v);
 	uuid_text(v.set.uuid, uuid);
-	fprintf(out, "  set %s  %s  %s\n", v.set.name, uuid, v.state);
+	fprintf(out, "  set %s  %s  %s", v.set.name, uuid, v.state);
+	mirror_resync_text(&v.resync, out);
+	fputc('\n', out);
 	for (unsigned int i = 0; i < v.set.nr; i++) {
 		if (!mirror_slot_is_told(&v.set, i))
 			continue;

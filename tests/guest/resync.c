@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A mirror that keeps a record, after a crash: what may differ between its legs is copied while it
+ * is served.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "dev.h"
+#include "mode.h"
+#include "proc.h"
+#include "sh.h"
+#include "targets/mirror/format.h"
+#include "targets/mirror/leginfo.h"
+#include "tleg.h"
+#include "tmpfile.h"
+#include "ublkraw.h"
+#include "verify.h"
+
+#define ID	7
+#define MB	16			/* of data, and chunks */
+#define SIZE	((u64)MB << 20)
+#define AREA	FORMAT_AREA_BYTES	/* before the data */
+#define LEGS	"-l $LEG0 -l $LEG1"
+
+static u8 *buf, *other;
+
+static void setup(void)
+{
+	raw_need();
+	tlegs_sweep();
+	buf = page_alloc(SIZE);
+	other = page_alloc(SIZE);
+	setenv("ID", "7", 1);
+	unsetenv("REGBUF_RESYNC_HOLD");
+}
+
+static void teardown(void)
+{
+	cli_sweep();
+	tlegs_sweep();
+}
+
+TestSuite(resync, .init = setup, .fini = teardown, .timeout = 300);
+
+/* Legs 0 and 1; @below: disks of their own below them, so that they can be slow. */
+static void legs(bool below)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		char name[8];
+
+		tleg_null(below ? i + 2 : i, &(struct null_disk){ .mb = MB + 2 });
+		if (below)
+			tleg_over(i, tleg_path(i + 2));
+		snprintf(name, sizeof(name), "LEG%u", i);
+		setenv(name, tleg_path(i), 1);
+	}
+	must(!sh("$REGBUF mirror create set " LEGS " --size %dM --assume-clean --no-start > /dev/null", MB), "create");
+}
+
+static void assembled(const char *mode)
+{
+	must(!sh("$REGBUF mirror assemble -n $ID -m %s " LEGS " > /dev/null", mode), "assemble, %s", mode);
+}
+
+static void kill_server(void)
+{
+	proc_kill_other(cli_pid(ID));
+	if (raw_dev_state(ID) >= 0)
+		cli_del(ID);
+}
+
+static void leg_is(unsigned int leg, struct leginfo *l)
+{
+	leginfo_read(l, tleg_path(leg));
+	must(!l->err, "leg %u: %s", leg, l->why.text);
+}
+
+static bool has_source(unsigned int leg)
+{
+	struct leginfo l;
+
+	leg_is(leg, &l);
+	return l.super.set.source != FORMAT_NO_SOURCE;
+}
+
+static bool legs_have_no_source(void *arg)
+{
+	return !has_source(0) && !has_source(1);
+}
+
+static u64 bits_on(unsigned int leg)
+{
+	struct leginfo_bits bits;
+	struct leginfo l;
+
+	leg_is(leg, &l);
+	must(!leginfo_read_bits(&l, &bits) && !bits.damaged, "leg %u: bitmap", leg);
+	return bits.set;
+}
+
+static bool legs_have_no_bits(void *arg)
+{
+	return !bits_on(0) && !bits_on(1);
+}
+
+static void comes_to_agree(const char *what)
+{
+	must(wait_until(legs_have_no_source, NULL, 3 * SOON_MS), "%s: the source stays", what);
+}
+
+/* What is on the leg itself. */
+static void leg_write(unsigned int leg, u64 off, int byte)
+{
+	int fd = tleg_open(leg, O_RDWR | O_DIRECT);
+
+	memset(buf, byte, 4096);
+	file_write(fd, buf, 4096, AREA + off);
+	close(fd);
+}
+
+static void leg_read(unsigned int leg, u8 *to)
+{
+	int fd = tleg_open(leg, O_RDONLY | O_DIRECT);
+
+	file_read(fd, to, SIZE, AREA);
+	close(fd);
+}
+
+static void legs_are_equal(const char *what)
+{
+	leg_read(0, buf);
+	leg_read(1, other);
+	for (u64 i = 0; i < SIZE; i++)
+		must(buf[i] == other[i], "%s: byte %llu is %#x on leg 0, and %#x on leg 1", what,
+		     (unsigned long long)i, buf[i], other[i]);
+}
+
+static int open_dev(void)
+{
+	return dev_open(ID, "", O_RDWR | O_DIRECT);
+}
+
+static void write_block(int dev, u64 off, int byte)
+{
+	memset(buf, byte, 4096);
+	file_write(dev, buf, 4096, off);
+}
+
+static void block_is(int dev, u64 off, int byte, const char *what)
+{
+	file_read(dev, buf, 4096, off);
+	for (unsigned int i = 0; i < 4096; i++)
+		must(buf[i] == byte, "%s: byte %u is %#x, not %#x", what, i, buf[i], byte);
+}
+
+static void dirty(unsigned int chunks, const char *mode)
+{
+	int dev;
+
+	assembled(mode);
+	dev = open_dev();
+	for (unsigned int i = 0; i < chunks; i++)
+		write_block(dev, (u64)i << 20, 1 + i);
+	kill_server();
+	close(dev);
+	must(bits_on(0) == chunks && bits_on(1) == chunks, "%llu bits", (unsigned long long)bits_on(0));
+}
+
+/* M3 */
+static void differs(const char *mode)
+{
+	int dev, is;
+
+	legs(false);
+	dirty(5, mode);
+	leg_write(0, 3 << 20, 0xa0);
+	leg_write(1, 3 << 20, 0xa1);
+	leg_write(1, (4 << 20) + 65536, 0xa2);
+	assembled(mode);
+	dev = open_dev();
+	file_read(dev, buf, 4096, 3 << 20);
+	is = buf[0];
+	comes_to_agree(mode);
+	legs_are_equal(mode);
+	for (unsigned int i = 0; i < 20; i++)
+		block_is(dev, 3 << 20, is, mode);
+	must(wait_until(legs_have_no_bits, NULL, 3 * SOON_MS), "%s: bits stay", mode);
+	close(dev);
+	cli_del(ID);
+}
+
+Test(resync, after_a_kill_legs_are_made_equal_and_the_source_goes)
+{
+	for (unsigned int m = 0; m < cli_modes(); m++)
+		differs(mode_names[m]);
+	cli_nothing_left("a resync");
+}
+
+/* M4: every leg is slow, so that writes meet the copy. */
+static void under_writes(const char *mode, unsigned int run)
+{
+	struct disk_model *m = disk_model_alloc(SIZE);
+	struct verify *v;
+
+	legs(true);
+	assembled(mode);
+	v = verify_start(ID, m, run, VERIFY_END);
+	verify_runs(v, mode);
+	sleep_ms(300);
+	kill_server();
+	verify_stop(v, mode);
+	tleg_break(1, TLEG_SLOW);
+	assembled(mode);
+	v = verify_start(ID, m, run + 100, VERIFY_NO_ERROR);
+	sleep_ms(1500);
+	tleg_break(1, TLEG_GOOD);
+	comes_to_agree(mode);
+	verify_runs(v, mode);
+	must(verify_stop(v, mode), "%s: nothing was written", mode);
+	cli_del(ID);
+	legs_are_equal(mode);
+	assembled(mode);
+	disk_model_is(m, "/dev/ublkb7", mode);
+	cli_del(ID);
+}
+
+Test(resync, what_is_written_meanwhile_is_on_both_legs)
+{
+	for (unsigned int m = 0; m < cli_modes(); m++)
+		under_writes(mode_names[m], m);
+}
+
+/* M6 */
+Test(resync, a_stop_in_the_middle_leaves_a_set_that_is_assembled)
+{
+	unsigned int unfinished = 0;
+
+	legs(true);
+	dirty(MB, "register");
+	for (unsigned int i = 0; i < MB; i++)
+		leg_write(1, ((u64)i << 20) + 8192, 0xb0 + i);
+	for (unsigned int run = 0; run < 20; run++) {
+		tleg_break(1, TLEG_SLOW);
+		assembled(mode_names[run % cli_modes()]);
+		sleep_ms(run * 11 % 150);
+		tleg_break(1, TLEG_GOOD);
+		cli_del(ID);
+		unfinished += has_source(0);
+	}
+	must(unfinished, "no stop was in the middle");
+	assembled("register");
+	comes_to_agree("at last");
+	legs_are_equal("at last");
+	cli_del(ID);
+}
+
+/* M18 */
+Test(resync, after_a_kill_in_the_middle_the_source_is_the_same)
+{
+	struct leginfo l;
+	int dev, is, source = -1;
+
+	legs(true);
+	dirty(MB, "register");
+	/* in the last chunk, which is copied last */
+	leg_write(0, SIZE - 4096, 0xc0);
+	leg_write(1, SIZE - 4096, 0xc1);
+	for (unsigned int run = 0; run < 8; run++) {
+		tleg_break(1, TLEG_SLOW);
+		assembled("register");
+		leg_is(0, &l);
+		must(source < 0 || l.super.set.source == source || l.super.set.source == FORMAT_NO_SOURCE,
+		     "run %u: the source was %d, and is %u", run, source, l.super.set.source);
+		dev = open_dev();
+		file_read(dev, buf, 4096, SIZE - 4096);
+		if (source < 0) {
+			source = l.super.set.source;
+			is = buf[0];
+		}
+		for (unsigned int i = 0; i < 4; i++)
+			block_is(dev, SIZE - 4096, is, "after a kill");
+		close(dev);
+		tleg_break(1, TLEG_GOOD);
+		kill_server();
+	}
+	assembled("register");
+	comes_to_agree("at last");
+	dev = open_dev();
+	block_is(dev, SIZE - 4096, is, "at last");
+	close(dev);
+	legs_are_equal("at last");
+	cli_del(ID);
+}
+
+static bool leg_1_can_be_read(void *arg)
+{
+	int fd = tleg_open(1, O_RDONLY | O_DIRECT);
+	bool ok = pread(fd, buf, SIZE, AREA) == (ssize_t)SIZE;
+
+	close(fd);
+	return ok;
+}
+
+/* As disks do it, the sector is good once it is written. */
+Test(resync, what_one_leg_could_not_read_is_written_to_it_again)
+{
+	int dev;
+
+	legs(true);
+	assembled("register");
+	dev = open_dev();
+	write_block(dev, 5 << 20, 0xd0);
+	tleg_bad(1, (AREA + (5 << 20)) >> 9, ((AREA + (5 << 20)) >> 9) + 7);
+	must(!leg_1_can_be_read(NULL), "leg 1 has no bad sector");
+	/* balanced, so one of them comes to leg 1 */
+	for (unsigned int i = 0; i < 4; i++)
+		block_is(dev, 5 << 20, 0xd0, "a bad sector");
+	must(wait_until(leg_1_can_be_read, NULL, SOON_MS), "the sector is not written");
+	close(dev);
+	cli_del(ID);
+	legs_are_equal("a bad sector");
+}
+
+static bool list_has_no_resync(void *arg)
+{
+	static struct cli c;
+
+	cli_list(&c, ID);
+	return strstr(c.out, "\"resync\":null") && strstr(c.out, "\"state\":\"clean\"");
+}
+
+Test(resync, status_tells_how_far_it_is)
+{
+	static struct cli c;
+
+	legs(true);
+	dirty(MB, "register");
+	tleg_break(1, TLEG_SLOW);
+	assembled("register");
+	sleep_ms(50);
+	cli_list(&c, ID);
+	must(strstr(c.out, "\"state\":\"resync\"") && strstr(c.out, "\"percent\":"), "in it: %s", c.out);
+	tleg_break(1, TLEG_GOOD);
+	must(wait_until(list_has_no_resync, NULL, 3 * SOON_MS), "it does not end: %s", c.out);
+	cli_del(ID);
+}
