@@ -1,24 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * del: STOP ends what clients have in work, and asks nobody whether the device is mounted.
- * DEL then waits for the last who has it open, so it is the asynchronous one, and this
- * command waits for a while only: a device that somebody keeps open is stopped all the same.
- */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cmd.h"
-#include "control_sock.h"
 #include "ctrl.h"
 #include "ids.h"
 #include "json.h"
 #include "log.h"
 #include "opts.h"
-
-#define DEL_WAIT_US	3000000
+#include "remove.h"
 
 /* struct del_conf - the options' values, on the stack of cmd_del() */
 struct del_conf {
@@ -37,26 +29,6 @@ static const struct opt del_opts[] = {
 	{ 0 }
 };
 
-/*
- * Until the number is free, or has been given to another device than that of @flags.  DEL_DEV can
- * wait by itself, but for ever, when somebody has the block device open or
- * mounted.
- */
-static bool del_wait(struct ctrl *c, u32 id, u64 flags)
-{
-	struct ublksrv_ctrl_dev_info info;
-	unsigned int us = 500;
-
-	for (unsigned int waited = 0; waited < DEL_WAIT_US; waited += us) {
-		if (ctrl_get_info(c, id, &info) || info.ublksrv_flags != flags)
-			return true;
-		usleep(us);
-		if (us < 20000)
-			us *= 2;
-	}
-	return false;
-}
-
 static void del_json(struct json *j, u32 id, bool removed)
 {
 	char node[32];
@@ -72,28 +44,12 @@ static void del_json(struct json *j, u32 id, bool removed)
 /* @j: NULL, or an open array to tell of it in. */
 static int del_one(struct ctrl *c, u32 id, struct json *j)
 {
-	struct ublksrv_ctrl_dev_info info;
 	bool removed;
-	int ret = ctrl_get_info(c, id, &info);
+	int ret = remove_device(c, "del", id, &removed);
 
-	if (!ret)
-		ret = ctrl_stop_dev(c, id);
-	if (!ret)
-		ret = ctrl_del_dev_async(c, id);
-	if (ret == -ENODEV)
-		log_err("del: device %u: there is none; 'regbuf list' shows what there is", id);
-	else if (ret)
-		log_err("del: device %u: %s", id, strerror(-ret));
-	if (ret)
-		return ret;
-	removed = del_wait(c, id, info.ublksrv_flags);
-	if (removed)
-		control_forget(id);
-	else
-		log_warn("del: device %u is stopped; its number is free again when whoever has it open or mounted lets go", id);
-	if (j)
+	if (!ret && j)
 		del_json(j, id, removed);
-	return 0;
+	return ret;
 }
 
 static int del_all(struct ctrl *c, struct json *j)
