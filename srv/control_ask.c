@@ -253,8 +253,8 @@ int control_ask(u32 id, pid_t pid, const char *const *words, struct control_answ
 	*a = (struct control_answer){ 0 };
 	if (!ret)
 		ret = control_ask_in(path, id, pid, words, a, why);
-	/* An ordinary user's own servers come first. */
-	if (ret && geteuid())
+	/* An ordinary user's own servers come first.  One that is there, and fails, is the one. */
+	if ((ret == -ENOENT || ret == -ECONNREFUSED || ret == -EPERM) && geteuid())
 		ret = control_ask_in(RUNDIR_ROOT, id, pid, words, a, why);
 	return ret;
 }
