@@ -39,6 +39,7 @@ static void ops_leg_status(struct target *t, struct ops_texts *text, unsigned in
 		.uuid = text->legs[slot],
 		.state = mirror_slot_state(t, &text->view.set, slot),
 		.read_errors = ml->read_errors,
+		.oldest_ms = ml->oldest_ms,
 	};
 	if (!ml->dropped_err)
 		return;
