@@ -20,6 +20,15 @@ static const struct {
 } subcommands[] = {
 	{ "create",	"mirror create",	cmd_mirror_create,	"make a set of legs, with a record on each" },
 	{ "assemble",	"mirror assemble",	cmd_mirror_assemble,	"find the legs of a set, and serve it" },
+	{ "stop",	"mirror stop",		cmd_mirror_stop,	"end a set that is served, cleanly" },
+	{ "status",	"mirror status",	cmd_mirror_status,	"show a set, its legs and its health" },
+	{ "monitor",	"mirror monitor",	cmd_mirror_monitor,	"tell what happens to sets, as it happens" },
+	{ "fail",	"mirror fail",		cmd_mirror_ctl,		"take a leg for failed" },
+	{ "remove",	"mirror remove",	cmd_mirror_ctl,		"take a leg out of its set" },
+	{ "add",	"mirror add",		cmd_mirror_ctl,		"put a leg into a set, and copy to it" },
+	{ "replace",	"mirror replace",	cmd_mirror_ctl,		"copy to a new leg, and take the old one out then" },
+	{ "check",	"mirror check",		cmd_mirror_ctl,		"compare the legs" },
+	{ "repair",	"mirror repair",	cmd_mirror_ctl,		"the same, and make them equal" },
 	{ "examine",	"mirror examine",	cmd_mirror_examine,	"show the record on a leg" },
 };
 
@@ -64,6 +73,15 @@ bool mirror_name_is_good(const char *name)
 		if ((unsigned char)*name <= ' ' || *name == 0x7f || *name == '/')
 			return false;
 	return true;
+}
+
+const char *mirror_name_of(char **argv, unsigned int nr_words)
+{
+	if (nr_words == 1)
+		return argv[1];
+	log_err("%s: right is one NAME, that of a set, or its UUID%s", argv[0],
+		nr_words ? "; legs are given as --leg PATH" : "");
+	return NULL;
 }
 
 void mirror_json_uuid(struct json *j, const char *key, const u8 uuid[16])

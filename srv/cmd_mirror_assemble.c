@@ -64,14 +64,12 @@ static const char *assemble_reason_name(enum assemble_reason reason)
 	return names[reason];
 }
 
-/* A leg that is not here is missing if it is in sync; else what the record says is enough. */
-static const char *assemble_leg_state(const struct assembly *a, unsigned int slot)
+const char *mirror_leg_state(const struct assembly *a, unsigned int slot)
 {
 	return a->missing >> slot & 1 ? "missing" : leginfo_state_name(a->set.legs[slot].state);
 }
 
-static const char *assemble_leg_path(const struct candidate *c, const struct assembly *a,
-				     unsigned int slot)
+const char *mirror_leg_path(const struct candidate *c, const struct assembly *a, unsigned int slot)
 {
 	return a->leg[slot] < 0 ? NULL : c[a->leg[slot]].path;
 }
@@ -80,7 +78,7 @@ static void assemble_json_legs(struct json *j, const struct candidate *c, const 
 {
 	json_open(j, "legs", '[');
 	for (unsigned int i = 0; i < a->set.nr; i++) {
-		const char *path = assemble_leg_path(c, a, i);
+		const char *path = mirror_leg_path(c, a, i);
 
 		if (a->set.legs[i].state == FORMAT_EMPTY)
 			continue;
@@ -91,7 +89,7 @@ static void assemble_json_legs(struct json *j, const struct candidate *c, const 
 		else
 			json_raw(j, "path", NULL);
 		mirror_json_uuid(j, "uuid", a->set.legs[i].uuid);
-		json_str(j, "state", assemble_leg_state(a, i));
+		json_str(j, "state", mirror_leg_state(a, i));
 		json_bool(j, "serve", a->serve >> i & 1);
 		json_close(j, '}');
 	}
@@ -129,12 +127,12 @@ static void assemble_text(const struct candidate *c, const struct assembly *a)
 	printf("set %s, %s, %" PRIu64 " bytes in blocks of %u\n", a->set.name, uuid, a->set.size,
 	       1U << a->set.lbs_shift);
 	for (unsigned int i = 0; i < a->set.nr; i++) {
-		const char *path = assemble_leg_path(c, a, i);
+		const char *path = mirror_leg_path(c, a, i);
 
 		if (a->set.legs[i].state == FORMAT_EMPTY || a->set.legs[i].state == FORMAT_REMOVED)
 			continue;
 		uuid_text(a->set.legs[i].uuid, uuid);
-		printf("  slot %-2u  %-10s  %s  %s\n", i, assemble_leg_state(a, i), uuid, path ? path : "not here");
+		printf("  slot %-2u  %-10s  %s  %s\n", i, mirror_leg_state(a, i), uuid, path ? path : "not here");
 	}
 	if (a->verdict == ASSEMBLE_RESYNC)
 		printf("legs may differ: slot %u is read there\n", a->source);
@@ -155,8 +153,7 @@ static void assemble_tell_missing(const char *cmd, const struct assembly *a)
 	}
 }
 
-/* Is it the set that the user has named?  Its legs may have been given. */
-static bool assemble_is_named(const char *cmd, const struct assembly *a, const char *name)
+bool mirror_is_meant(const char *cmd, const struct assembly *a, const char *name)
 {
 	char text[UUID_TEXT];
 	u8 uuid[UUID_BYTES];
@@ -170,13 +167,15 @@ static bool assemble_is_named(const char *cmd, const struct assembly *a, const c
 	return false;
 }
 
-/* Notes that nothing follows end in a blank. */
-static void assemble_trim(char *text)
+void mirror_decide(const struct candidate *c, unsigned int nr, bool degraded, struct assembly *a)
 {
-	size_t len = strlen(text);
+	size_t len;
 
-	if (len && text[len - 1] == ' ')
-		text[len - 1] = '\0';
+	assemble(c, nr, degraded, a);
+	/* Notes that nothing follows end in a blank. */
+	len = strlen(a->text);
+	if (len && a->text[len - 1] == ' ')
+		a->text[len - 1] = '\0';
 }
 
 int mirror_assemble(const char *cmd, const struct candidate *c, unsigned int nr, const char *name,
@@ -184,9 +183,8 @@ int mirror_assemble(const char *cmd, const struct candidate *c, unsigned int nr,
 {
 	struct assembly a;
 
-	assemble(c, nr, s->degraded, &a);
-	assemble_trim(a.text);
-	if (a.set.nr && !assemble_is_named(cmd, &a, name))
+	mirror_decide(c, nr, s->degraded, &a);
+	if (a.set.nr && !mirror_is_meant(cmd, &a, name))
 		return 1;
 	if (s->dry_run && s->serving.launch.json)
 		assemble_json(c, &a);
@@ -241,22 +239,28 @@ static int assemble_found(const char *cmd, const struct scan *s, const char *nam
 	return nr;
 }
 
+int mirror_candidates(const char *cmd, const struct strlist *paths, const char *name, struct scan *s,
+		      struct candidate **c)
+{
+	int ret = paths->nr ? scan_named(s, paths) : scan_devices(s);
+
+	*c = NULL;
+	if (ret)
+		return ret;
+	*c = calloc(s->nr ? s->nr : 1, sizeof(**c));
+	if (!*c) {
+		log_err("%s: memory for %u legs: %s", cmd, s->nr, strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	return paths->nr ? assemble_named(cmd, s, *c) : assemble_found(cmd, s, name, *c);
+}
+
 static int assemble_run(const char *cmd, struct assemble_conf *conf, const char *name)
 {
-	bool given = conf->paths.nr;
-	struct candidate *c = NULL;
+	struct candidate *c;
 	struct scan s = { 0 };
-	int ret = given ? scan_named(&s, &conf->paths) : scan_devices(&s);
+	int ret = mirror_candidates(cmd, &conf->paths, name, &s, &c);
 
-	if (!ret) {
-		c = calloc(s.nr ? s.nr : 1, sizeof(*c));
-		if (!c) {
-			log_err("%s: memory for %u legs: %s", cmd, s.nr, strerror(ENOMEM));
-			ret = -ENOMEM;
-		}
-	}
-	if (!ret)
-		ret = given ? assemble_named(cmd, &s, c) : assemble_found(cmd, &s, name, c);
 	ret = ret < 0 ? 1 : mirror_assemble(cmd, c, ret, name, &conf->serving);
 	free(c);
 	scan_free(&s);

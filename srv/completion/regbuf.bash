@@ -88,7 +88,7 @@ _regbuf()
 		[ "$current" != '=' ] || current=
 		[ "$before" != '=' ] || before=${COMP_WORDS[COMP_CWORD - 2]}
 		case $before in
-		-l | --leg)
+		-l | --leg | -w | --with | -e | --exec)
 			_regbuf_files "$current"
 			return ;;
 		esac
