@@ -12,17 +12,6 @@
 #include "record_bits.h"
 #include "record_io.h"
 
-/* Bits that nothing keeps: they are cleared one day. */
-static bool record_age_due(const struct record *r)
-{
-	const struct bitmap *b = &r->bits;
-
-	for (u32 i = 0; i < b->nr_blocks * (b->block_bits / 8); i++)
-		if (b->wanted[i] & ~(b->differ[i] | b->missed[i]))
-			return true;
-	return false;
-}
-
 /* The next pass of ageing, if there is to be one.  Under the lock. */
 static void record_age_later(struct record *r)
 {

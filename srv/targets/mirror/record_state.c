@@ -184,9 +184,19 @@ void record_keep(struct record *r)
 	r->bits.keep = away;
 }
 
+bool record_age_due(const struct record *r)
+{
+	const struct bitmap *b = &r->bits;
+
+	for (u32 i = 0; i < b->nr_blocks * (b->block_bits / 8); i++)
+		if (b->wanted[i] & ~(b->differ[i] | b->missed[i]))
+			return true;
+	return false;
+}
+
 void record_age_soon(struct record *r)
 {
-	if (r->ageing)
+	if (r->ageing || !record_age_due(r))
 		return;
 	r->ageing = true;
 	r->age_at = clock_ms() + r->age_ms;

@@ -224,7 +224,8 @@ u32 record_first_lacking(const struct record *r, unsigned int slot);
 /* The set, or what is known of its legs, has changed: does somebody miss what is written? */
 void record_keep(struct record *r);
 
-/* There may be bits that nothing keeps any more. */
+/* Are there bits that nothing keeps?  They are cleared one day; if nobody cares yet, from now on. */
+bool record_age_due(const struct record *r);
 void record_age_soon(struct record *r);
 
 /*
