@@ -111,6 +111,14 @@ static void mirror_drop_legs(struct target *t, const struct io *io, u32 drop)
 	}
 }
 
+void mirror_blame_owner(struct mirror *m, unsigned int leg)
+{
+	pthread_mutex_lock(&m->lock);
+	if (!m->legs[leg].dropped_err)
+		mirror_blame(m, leg, MIRROR_OP_OWNER, 0, 0);
+	pthread_mutex_unlock(&m->lock);
+}
+
 bool mirror_drop_failed(struct target *t, struct io *io, int *err)
 {
 	struct mirror *m = t->priv;

@@ -25,6 +25,9 @@
 #include "ops.h"
 #include "state.h"
 
+/* So many more legs than at its start a set may have at once. */
+#define MIRROR_MORE_LEGS	2
+
 struct mirror_conf {
 	struct strlist legs;
 	u64 size;
@@ -114,7 +117,7 @@ static int mirror_open_slots(struct target *t, const struct mirror_set *set)
 
 	limits_init(&t->lim);
 	patience_init(&p, t->patience_ms);
-	for (unsigned int slot = 0; slot < s->nr; slot++)
+	for (unsigned int slot = 0; slot < FORMAT_LEGS; slot++)
 		t->legs[slot].fd = -1;
 	for (u32 left = set->assembly.serve; left && !ret; left &= left - 1)
 		ret = mirror_open_slot(t, set, __builtin_ctz(left), &p);
@@ -196,6 +199,9 @@ static int mirror_open(struct target *t)
 		return ret;
 	}
 	t->max_steps = t->nr_legs;
+	/* Room for legs that join while others are there. */
+	if (m->record)
+		t->max_steps = min_u64(t->nr_legs + MIRROR_MORE_LEGS, FORMAT_LEGS);
 	t->legs_leave = true;
 	t->priv = m;
 	m->read = m->sync = m->live;

@@ -47,6 +47,28 @@ static void ops_leg_status(struct target *t, struct ops_texts *text, unsigned in
 	l->error = text->errors[slot];
 }
 
+/* A leg that joins has something coming, before the thread that copies knows of it. */
+static void ops_work(const struct mirror *m, const struct ops_texts *text, struct mirror_status *s)
+{
+	static const char *const names[] = {
+		[RESYNC_COPY] = "resync", [RESYNC_CHECK] = "check", [RESYNC_REPAIR] = "repair",
+	};
+	const struct resync_progress *p = &text->view.resync;
+
+	s->work = names[p->what];
+	if (!s->work && m->resync.check)
+		s->work = m->resync.repair ? "repair" : "check";
+	if (!s->work && (text->view.differ || super_slots(&text->view.set, FORMAT_REBUILDING)))
+		s->work = "resync";
+	s->mismatches = p->mismatches;
+	if (p->what == RESYNC_IDLE)
+		return;
+	s->done = p->done;
+	s->total = p->total;
+	s->kib_s = p->kib_s;
+	s->eta_s = p->eta_s;
+}
+
 /* With the lock held. */
 static void ops_status(struct target *t, struct ops_texts *text, struct mirror_status *s)
 {
@@ -61,6 +83,7 @@ static void ops_status(struct target *t, struct ops_texts *text, struct mirror_s
 		.whole = text->view.whole,
 		.eta_s = -1,
 	};
+	ops_work(m, text, s);
 	for (unsigned int i = 0; i < text->view.set.nr; i++)
 		if (mirror_slot_is_told(&text->view.set, i))
 			ops_leg_status(t, text, i, &s->legs[s->nr_legs++]);
@@ -145,42 +168,71 @@ static int ops_on_slot(struct target *t, const char *word, FILE *out,
 	return ret < 0 ? ret : op(t, ret, out);
 }
 
-/* What is done: nothing yet. */
+/* Legs that go; join.c has those that come. */
 
-static int ops_not_yet(const char *what, FILE *out)
+static int ops_tell_change(int err, const char *what, FILE *out)
 {
-	fprintf(out, "%s: not yet", what);
-	return -ENOSYS;
+	switch (err) {
+	case 0:
+		break;
+	case -EBUSY:
+		fprintf(out, "it is the last leg in sync, and is not %s", what);
+		break;
+	case -EINVAL:
+		fprintf(out, "it is %s already", what);
+		break;
+	case -EIO:
+		fputs("no leg in sync takes the record", out);
+		break;
+	default:
+		fputs(strerror(-err), out);
+	}
+	return err;
 }
 
 int mirror_op_fail(struct target *t, unsigned int slot, FILE *out)
 {
-	return ops_not_yet("fail", out);
+	struct mirror *m = t->priv;
+
+	mirror_blame_owner(m, slot);
+	return ops_tell_change(record_drop_slot(m->record, slot, FORMAT_FAILED), "failed", out);
+}
+
+int mirror_take_out(struct target *t, unsigned int slot)
+{
+	struct mirror *m = t->priv;
+
+	mirror_blame_owner(m, slot);
+	return record_remove(m->record, slot);
 }
 
 int mirror_op_remove(struct target *t, unsigned int slot, FILE *out)
 {
-	return ops_not_yet("remove", out);
-}
-
-int mirror_op_add(struct target *t, const char *path, FILE *out)
-{
-	return ops_not_yet("add", out);
-}
-
-int mirror_op_replace(struct target *t, unsigned int slot, const char *path, FILE *out)
-{
-	return ops_not_yet("replace", out);
+	return ops_tell_change(mirror_take_out(t, slot), "removed", out);
 }
 
 int mirror_op_check(struct target *t, bool repair, FILE *out)
 {
-	return ops_not_yet(repair ? "repair" : "check", out);
+	struct mirror *m = t->priv;
+	int ret = resync_check(&m->resync, repair);
+
+	if (ret == -EBUSY)
+		fputs("a check or a repair is under way", out);
+	return ret;
 }
 
 int mirror_op_limits(struct target *t, u64 min_kib_s, u64 max_kib_s, FILE *out)
 {
-	return ops_not_yet("limits", out);
+	const struct resync_conf conf = { .min_kib_s = min_kib_s, .max_kib_s = max_kib_s };
+	struct mirror *m = t->priv;
+
+	if (max_kib_s && min_kib_s > max_kib_s) {
+		fprintf(out, "%" PRIu64 " and %" PRIu64 ": right is a least that is no more than the most", min_kib_s,
+			max_kib_s);
+		return -EINVAL;
+	}
+	resync_limits(&m->resync, &conf);
+	return 0;
 }
 
 /* The table. */

@@ -21,6 +21,8 @@ int mirror_op_remove(struct target *t, unsigned int slot, FILE *out);
 /* @path is absolute. */
 int mirror_op_add(struct target *t, const char *path, FILE *out);
 int mirror_op_replace(struct target *t, unsigned int slot, const char *path, FILE *out);
+/* As mirror_op_remove(), without words. */
+int mirror_take_out(struct target *t, unsigned int slot);
 /* Begins it: status tells how far it is. */
 int mirror_op_check(struct target *t, bool repair, FILE *out);
 /* Of resync; 0: none. */

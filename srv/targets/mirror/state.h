@@ -22,7 +22,7 @@
 #include "resync.h"
 
 /* Beside enum step_op: what a leg can fail at. */
-enum { MIRROR_OP_RECORD = STEP_DELAY + 1, MIRROR_OP_SHRUNK, MIRROR_OP_COPY };
+enum { MIRROR_OP_RECORD = STEP_DELAY + 1, MIRROR_OP_SHRUNK, MIRROR_OP_COPY, MIRROR_OP_OWNER };
 
 /*
  * struct mirror_leg - what happened to a leg
@@ -46,6 +46,15 @@ struct mirror_leg {
 	/* The main thread's, of a leg that was dropped; @left: queues that still have its file. */
 	struct inbox_leg *leaving;
 	_Atomic unsigned int left;
+
+	/*
+	 * The main thread's, of a leg that joins; @to_take: queues that have not its file yet.
+	 * @replaces: the slot of the leg that goes when this one is in sync, and 1 more; 0: none
+	 */
+	struct inbox_leg *arriving;
+	_Atomic unsigned int to_take;
+	bool joining;
+	unsigned int replaces;
 };
 
 /*
@@ -147,6 +156,18 @@ int mirror_let_go(struct target *t);
 
 /* A leg could not give what another one may. */
 void mirror_read_failed(struct target *t, const struct io *io, const struct step *s);
+
+/* The record is about to drop it because somebody wants that.  Without the lock. */
+void mirror_blame_owner(struct mirror *m, unsigned int leg);
+
+/* join.c */
+
+/*
+ * Legs that join get every write as soon as all queues have their file; those that they replace
+ * go when they are in sync.  Returns the ms until it is to be called again, or -1.  The main thread,
+ * without the lock.
+ */
+int mirror_join_on(struct target *t);
 
 /* tell.c: target_ops.tick, and the others. */
 

@@ -19,6 +19,7 @@ static const char *const mirror_op_names[] = {
 	[MIRROR_OP_RECORD] = "record",
 	[MIRROR_OP_SHRUNK] = "size",
 	[MIRROR_OP_COPY] = "resync",
+	[MIRROR_OP_OWNER] = "owner",
 };
 
 void mirror_tell_drop(const struct leg *leg, const struct mirror_leg *ml)
@@ -31,6 +32,9 @@ void mirror_tell_drop(const struct leg *leg, const struct mirror_leg *ml)
 	case MIRROR_OP_COPY:
 		log_warn("mirror: leg %s is dropped: what was copied to it could not be written: %s", leg->absolute,
 			 strerror(-ml->dropped_err));
+		break;
+	case MIRROR_OP_OWNER:
+		log_info("mirror: leg %s is dropped: its owner wants it", leg->absolute);
 		break;
 	case MIRROR_OP_SHRUNK:
 		log_warn("mirror: leg %s is dropped: somebody has made the file shorter", leg->absolute);
@@ -56,10 +60,12 @@ static int mirror_leg_tick(const struct leg *leg, struct mirror_leg *ml, u64 now
 int mirror_tick(struct target *t, u64 now)
 {
 	struct mirror *m = t->priv;
-	int next;
+	int next = now == UINT64_MAX || !m->record ? -1 : mirror_join_on(t), leaving;
 
 	pthread_mutex_lock(&m->lock);
-	next = mirror_let_go(t);
+	leaving = mirror_let_go(t);
+	if (leaving >= 0 && (next < 0 || leaving < next))
+		next = leaving;
 	for (unsigned int i = 0; i < t->nr_legs; i++) {
 		int ms = mirror_leg_tick(&t->legs[i], &m->legs[i], now);
 

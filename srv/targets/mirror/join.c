@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Legs that join a set while it is served: new ones, and those that were away.
+ *
+ *  1. mirror_op_add(): the leg is looked at and taken, and the record says that it is being rebuilt;
+ *  2. each queue takes up its file;
+ *  3. mirror_join_on(), by the main thread's tick, when all have: it gets every write from now on;
+ *  4. the thread that copies brings it up to date, and mirror_rebuilt() makes it a leg in sync.
+ *
+ * A leg is taken exclusively, and its old file holds that until the last I/O on it has ended: so no
+ * late write lands on a leg that is back.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../log.h"
+#include "../../uuid.h"
+#include "fresh.h"
+#include "leginfo.h"
+#include "occupied.h"
+#include "ops.h"
+#include "state.h"
+
+/* How often it is looked how far a leg has got. */
+#define MIRROR_JOIN_MS	20
+
+/*
+ * struct joiner - a leg that is to join
+ * On the stack of mirror_op_add().
+ * @slot: that it has, or FORMAT_LEGS: a new one
+ * @leg: open from joiner_open() on
+ */
+struct joiner {
+	struct super_set set;
+	unsigned int slot;
+	struct super_own own;
+	struct super_event holds;
+	bool full;
+	struct leg leg;
+};
+
+/* It has a record of the set: is it one of its legs, and is that away? */
+static int joiner_known(struct joiner *j, const struct leginfo *l, FILE *out)
+{
+	unsigned int slot = l->super.own.self;
+	const struct super_leg *leg = &j->set.legs[slot];
+
+	if (slot >= j->set.nr || memcmp(leg->uuid, l->super.set.legs[slot].uuid, sizeof(leg->uuid)) ||
+	    leg->state == FORMAT_REMOVED || leg->state == FORMAT_EMPTY) {
+		fprintf(out, "%s is of set %s no more: erase its record (wipefs -a, or zero its first and last MiB), then add it as a new leg",
+			l->path, j->set.name);
+		return -EINVAL;
+	}
+	if (leg->state == FORMAT_IN_SYNC || leg->state == FORMAT_REBUILDING) {
+		fprintf(out, "%s is leg %u of the set, and %s", l->path, slot, leginfo_state_name(leg->state));
+		return -EBUSY;
+	}
+	if (!super_knows(&j->set, slot, l->super.set.event)) {
+		fprintf(out, "%s was served without the others: what it has alone would be lost; if it may be, erase its record, then add it as a new leg",
+			l->path);
+		return -EINVAL;
+	}
+	j->slot = slot;
+	j->own = l->super.own;
+	j->holds = l->super.set.event;
+	j->full = leg->full;
+	return 0;
+}
+
+/* It has none. */
+static int joiner_new(struct joiner *j, const struct leginfo *l, FILE *out)
+{
+	if (fresh_room(l->bytes, false) < j->set.size) {
+		fprintf(out, "%s is too small: of its %" PRIu64 " bytes %" PRIu64 " can be data, the set has %" PRIu64,
+			l->path, l->bytes, fresh_room(l->bytes, false), j->set.size);
+		return -ENOSPC;
+	}
+	j->slot = FORMAT_LEGS;
+	j->full = true;
+	return 0;
+}
+
+static int joiner_look(const struct target *t, struct joiner *j, const char *path, FILE *out)
+{
+	struct leginfo l;
+
+	leginfo_read(&l, path);
+	if (l.err != -EIO && l.lbs > t->lim.lbs) {
+		fprintf(out, "%s has blocks of %u bytes, the set of %u: what is on it could not be read any more",
+			path, l.lbs, t->lim.lbs);
+		return -EINVAL;
+	}
+	if (l.err == -ENOENT)
+		return joiner_new(j, &l, out);
+	if (l.err) {
+		fprintf(out, "%s", l.why.text);
+		return l.err;
+	}
+	if (memcmp(l.super.set.uuid, j->set.uuid, sizeof(j->set.uuid))) {
+		fprintf(out, "%s is a leg of another set, %s: erase its record first if it may be lost", path,
+			l.super.set.name);
+		return -EEXIST;
+	}
+	return joiner_known(j, &l, out);
+}
+
+/* Can it do what clients were told that the device does? */
+static int joiner_fits(const struct target *t, const struct joiner *j, FILE *out)
+{
+	const struct limits *lim = &j->leg.lim;
+	u64 end = (j->slot == FORMAT_LEGS ? FORMAT_AREA_BYTES : j->own.data_offset) + j->set.size;
+
+	if (lim->size < end)
+		fprintf(out, "%s is too small: it has %" PRIu64 " bytes, the set needs %" PRIu64, j->leg.path,
+			lim->size, end);
+	else if (lim->volatile_cache && !t->lim.volatile_cache)
+		fprintf(out, "%s has a volatile write cache, and the device was made without one: nobody would flush it; stop the set, and assemble it with this leg",
+			j->leg.path);
+	else
+		return 0;
+	return -EINVAL;
+}
+
+/* Is there anything else on a new leg that somebody may keep? */
+static int joiner_is_empty(const struct joiner *j, FILE *out)
+{
+	const char *what;
+	int ret = occupied_by(j->leg.fd, j->leg.lim.size, true, &what);
+
+	if (ret)
+		fprintf(out, "%s cannot be read: %s", j->leg.path, strerror(-ret));
+	else if (what)
+		fprintf(out, "%s has %s: leave it out, or erase that first (wipefs -a)", j->leg.path, what);
+	return what ? -EEXIST : ret;
+}
+
+static int joiner_open(const struct target *t, struct joiner *j, const char *path, FILE *out)
+{
+	struct patience none;
+	int ret;
+
+	patience_init(&none, 0);
+	ret = leg_open(&j->leg, path, t->lim.lbs, &none);
+	if (ret) {
+		fprintf(out, ret == -EBUSY ?
+			"%s cannot be taken (%s): it is in use, or I/O of the time before it was dropped has not ended" :
+			"%s cannot be taken (%s): the server's log says why", path, strerror(-ret));
+		return ret;
+	}
+	/* The command's words are gone when it ends. */
+	j->leg.path = j->leg.absolute;
+	ret = joiner_fits(t, j, out);
+	if (!ret && j->slot == FORMAT_LEGS)
+		ret = joiner_is_empty(j, out);
+	if (ret)
+		leg_close(&j->leg);
+	return ret;
+}
+
+/* A new leg gets a name and a slot. */
+static int joiner_name(struct mirror *m, struct joiner *j)
+{
+	u8 uuid[UUID_BYTES];
+	int ret = uuid_make(uuid);
+
+	if (!ret)
+		ret = record_add(m->record, uuid, &j->slot);
+	if (ret)
+		return ret;
+	fresh_place(&j->set, j->slot, j->leg.lim.size, false, &j->own);
+	j->holds = j->set.event;
+	return 0;
+}
+
+static void joiner_tell(int err, FILE *out)
+{
+	switch (err) {
+	case -ENOSPC:
+		fprintf(out, "the set has %u legs; remove one", FORMAT_LEGS);
+		break;
+	case -EBUSY:
+		fputs("I/O of the leg that had its place before has not ended", out);
+		break;
+	case -EIO:
+		fputs("it does not take its record", out);
+		break;
+	default:
+		fputs(strerror(-err), out);
+	}
+}
+
+/* From now on the leg is the target's. */
+static int joiner_join(struct target *t, struct joiner *j, FILE *out)
+{
+	struct mirror *m = t->priv;
+	bool is_new = j->slot == FORMAT_LEGS;
+	int ret = is_new ? joiner_name(m, j) : 0;
+
+	if (!ret) {
+		ret = t->legs[j->slot].fd >= 0 ? -EBUSY :
+		      record_join(m->record, j->slot, j->leg.fd, &j->own, j->holds, j->full);
+		if (ret && is_new)
+			record_remove(m->record, j->slot);
+	}
+	if (ret)
+		joiner_tell(ret, out);
+	return ret;
+}
+
+/* All queues are to have its file. */
+static int joiner_send(struct target *t, struct joiner *j)
+{
+	struct mirror *m = t->priv;
+	struct mirror_leg *ml = &m->legs[j->slot];
+
+	ml->arriving = calloc(m->nr_queues, sizeof(*ml->arriving));
+	if (!ml->arriving)
+		return -ENOMEM;
+	ml->to_take = m->nr_queues;
+	for (unsigned int i = 0; i < m->nr_queues; i++) {
+		ml->arriving[i].leg = j->slot;
+		ml->arriving[i].fd = j->leg.fd;
+		ml->arriving[i].left = &ml->to_take;
+		inbox_post(m->queues[i].inbox, &ml->arriving[i].item);
+	}
+	return 0;
+}
+
+/* With the lock held: the leg is the target's from now on. */
+static void joiner_hand_over(struct target *t, struct joiner *j)
+{
+	struct mirror *m = t->priv;
+	struct mirror_leg *ml = &m->legs[j->slot];
+
+	free(t->legs[j->slot].absolute);
+	t->legs[j->slot] = j->leg;
+	m->at[j->slot] = j->own.data_offset;
+	*ml = (struct mirror_leg){ .joining = true };
+	if (j->slot < t->nr_legs)
+		return;
+	t->nr_legs = j->slot + 1;
+	/* Queues only look up to there for legs that are live, which this one is not yet. */
+	for (unsigned int i = 0; i < m->nr_queues; i++)
+		__atomic_store_n(&m->queues[i].reader.nr, t->nr_legs, __ATOMIC_RELAXED);
+}
+
+static int mirror_add_leg(struct target *t, const char *path, FILE *out, unsigned int *slot)
+{
+	struct mirror *m = t->priv;
+	struct joiner j = { 0 };
+	u64 differ, missed;
+	int ret;
+
+	if ((unsigned int)__builtin_popcount(m->live) >= t->max_steps) {
+		fprintf(out, "this server was started for %u legs at once; stop the set, and assemble it with all of them",
+			t->max_steps);
+		return -ENOSPC;
+	}
+	record_tell(m->record, &j.set, &differ, &missed);
+	ret = joiner_look(t, &j, path, out);
+	if (!ret)
+		ret = joiner_open(t, &j, path, out);
+	if (ret)
+		return ret;
+	ret = joiner_join(t, &j, out);
+	if (ret) {
+		leg_close(&j.leg);
+		return ret;
+	}
+	pthread_mutex_lock(&m->lock);
+	joiner_hand_over(t, &j);
+	ret = joiner_send(t, &j);
+	pthread_mutex_unlock(&m->lock);
+	*slot = j.slot;
+	/* It is tried again. */
+	return ret == -ENOMEM ? 0 : ret;
+}
+
+int mirror_op_add(struct target *t, const char *path, FILE *out)
+{
+	unsigned int slot;
+
+	return mirror_add_leg(t, path, out, &slot);
+}
+
+int mirror_op_replace(struct target *t, unsigned int old, const char *path, FILE *out)
+{
+	struct mirror *m = t->priv;
+	unsigned int slot;
+	int ret = mirror_add_leg(t, path, out, &slot);
+
+	if (!ret)
+		m->legs[slot].replaces = old + 1;
+	return ret;
+}
+
+/* All queues have its file: it gets what is written, and what it lacks is copied. */
+static void mirror_arrives(struct target *t, unsigned int slot)
+{
+	struct mirror *m = t->priv;
+	struct mirror_leg *ml = &m->legs[slot];
+	bool dropped;
+
+	free(ml->arriving);
+	ml->arriving = NULL;
+	ml->joining = false;
+	pthread_mutex_lock(&m->lock);
+	dropped = ml->dropped_err;
+	m->fds[slot] = t->legs[slot].fd;
+	if (!t->legs[slot].is_blk)
+		m->files |= 1U << slot;
+	pthread_mutex_unlock(&m->lock);
+	if (!dropped)
+		mirror_joined(t, slot);
+}
+
+/* @slot is in sync: the leg that it was made for goes. */
+static void mirror_replaces(struct target *t, unsigned int slot)
+{
+	struct mirror *m = t->priv;
+	unsigned int old = m->legs[slot].replaces - 1;
+	int ret;
+
+	m->legs[slot].replaces = 0;
+	ret = mirror_take_out(t, old);
+	if (ret && ret != -EINVAL)
+		log_warn("mirror: leg %s is replaced, and stays nevertheless: %s", t->legs[old].absolute,
+			 strerror(-ret));
+}
+
+int mirror_join_on(struct target *t)
+{
+	struct mirror *m = t->priv;
+	int ms = -1;
+
+	for (unsigned int i = 0; i < t->nr_legs; i++) {
+		struct mirror_leg *ml = &m->legs[i];
+
+		if (ml->joining && ml->arriving && !atomic_load_explicit(&ml->to_take, memory_order_acquire))
+			mirror_arrives(t, i);
+		if (ml->replaces && m->sync >> i & 1)
+			mirror_replaces(t, i);
+		if (ml->joining || ml->replaces)
+			ms = MIRROR_JOIN_MS;
+	}
+	return ms;
+}
