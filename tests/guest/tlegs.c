@@ -147,6 +147,11 @@ Test(tlegs, that_are_broken_fail_until_they_are_mended)
 	res_is(do_io(1, true), 4096, "a write of a leg that is mended");
 }
 
+static bool is_held(void *arg)
+{
+	return !sh("grep -q '^State:.D' /proc/%d/status", *(pid_t *)arg);
+}
+
 Test(tlegs, that_are_suspended_hold_what_comes)
 {
 	pid_t pid;
@@ -154,8 +159,10 @@ Test(tlegs, that_are_suspended_hold_what_comes)
 	tleg_over(1, disk(0));
 	tleg_suspend(1);
 	pid = sh_start("exec dd if=%s of=/dev/null bs=4k count=1 iflag=direct 2> /dev/null", tleg_path(1));
+	/* on a busy machine it takes its time to get there */
+	must(wait_until(is_held, &pid, SOON_MS), "the read was not held");
 	sleep_ms(NEVER_MS);
-	must(!kill(pid, 0) && !sh("grep -q '^State:.D' /proc/%d/status", pid), "the read was not held");
+	must(!kill(pid, 0) && is_held(&pid), "the read is held no more");
 	tleg_resume(1);
 	must(proc_gone(pid, SOON_MS), "the read does not end");
 }
