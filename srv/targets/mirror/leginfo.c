@@ -63,6 +63,8 @@ int leginfo_pread(int fd, void *buf, size_t len, u64 off)
 {
 	size_t done = 0;
 
+	/* There are disks that report a read and fill nothing: null_blk's would have the record of before. */
+	memset(buf, 0, len);
 	while (done < len) {
 		ssize_t n = pread(fd, (u8 *)buf + done, len - done, off + done);
 
@@ -75,7 +77,6 @@ int leginfo_pread(int fd, void *buf, size_t len, u64 off)
 		if (!n || n % FORMAT_ALIGN)
 			break;
 	}
-	memset((u8 *)buf + done, 0, len - done);
 	return 0;
 }
 
