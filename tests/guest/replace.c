@@ -169,3 +169,19 @@ Test(replace, a_leg_is_not_back_before_its_old_io_has_ended)
 	res_is(client_wait(c), 4096, "a write");
 	must(!sh("$REGBUF mirror stop home"), "stop");
 }
+
+/* Without a crash, and without a bit: rot, or somebody who wrote to one leg. */
+Test(replace, a_difference_that_nobody_knows_of_is_found_and_mended)
+{
+	serve("register");
+	verify_runs(load, "before");
+	verify_stop(load, "before");
+	must(!sh("$REGBUF mirror check home --wait > /dev/null"), "equal legs are said to differ");
+	must(!sh("dd if=/dev/urandom of=$LEG1 bs=4k seek=1000 count=2 oflag=direct 2> /dev/null"), "rot");
+	must(sh("$REGBUF mirror check home --wait > /dev/null") == 1, "a difference is not found");
+	must(!sh("$REGBUF mirror repair home --wait > /dev/null"), "repair");
+	must(!sh("$REGBUF mirror check home --wait > /dev/null"), "what was mended differs");
+	disk_model_is(model, "/dev/ublkb7", "mended");
+	must(!sh("$REGBUF mirror stop home"), "stop");
+	must(!sh("cmp -i 1M -n 8M $LEG0 $LEG1"), "the legs differ");
+}
