@@ -8,7 +8,7 @@
 static void mirror_fill_set(struct mirror_set *set, const struct candidate *c, const struct assembly *a)
 {
 	set->assembly = *a;
-	for (u32 left = a->serve; left; left &= left - 1) {
+	for (u32 left = mirror_set_uses(a); left; left &= left - 1) {
 		unsigned int slot = __builtin_ctz(left);
 
 		set->paths[slot] = c[a->leg[slot]].path;

@@ -185,3 +185,41 @@ Test(replace, a_difference_that_nobody_knows_of_is_found_and_mended)
 	must(!sh("$REGBUF mirror stop home"), "stop");
 	must(!sh("cmp -i 1M -n 8M $LEG0 $LEG1"), "the legs differ");
 }
+
+static bool is_whole(void *arg)
+{
+	return !sh("$REGBUF mirror status home > /dev/null");
+}
+
+static void serve_again(void)
+{
+	must(!sh("$REGBUF mirror assemble home -n 7 -m register -l $LEG0 -l $LEG1 -l $LEG2 > /dev/null"), "assemble");
+	load = verify_start(ID, model, 2, VERIFY_END);
+	verify_runs(load, "assembled again");
+}
+
+/* Neither a crash nor a stop takes the leg out: who serves next goes on. */
+Test(replace, a_leg_that_joins_goes_on_under_the_next_server)
+{
+	setenv("REGBUF_RESYNC_HOLD", "1", 1);
+	serve("register");
+	load->errors_are = VERIFY_END;
+	must(!sh("$REGBUF mirror add home --leg $LEG2"), "add");
+	verify_runs(load, "held");
+	status_is(1, "held");
+	proc_kill_other(cli_pid(ID));
+	verify_stop(load, "killed");
+	if (raw_dev_state(ID) >= 0)
+		cli_del(ID);
+	serve_again();
+	status_is(1, "held, after a kill");
+	verify_stop(load, "held, after a kill");
+	must(!sh("$REGBUF mirror stop home"), "stop");
+	unsetenv("REGBUF_RESYNC_HOLD");
+	serve_again();
+	must(wait_until(is_whole, NULL, 3 * SOON_MS), "%s", sh_out("$REGBUF mirror status home"));
+	verify_stop(load, "whole");
+	disk_model_is(model, "/dev/ublkb7", "whole");
+	must(!sh("$REGBUF mirror stop home"), "stop");
+	must(!sh("cmp -i 1M -n 8M $LEG0 $LEG2 && cmp -i 1M -n 8M $LEG0 $LEG1"), "the legs differ");
+}

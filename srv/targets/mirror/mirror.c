@@ -119,9 +119,9 @@ static int mirror_open_slots(struct target *t, const struct mirror_set *set)
 	patience_init(&p, t->patience_ms);
 	for (unsigned int slot = 0; slot < FORMAT_LEGS; slot++)
 		t->legs[slot].fd = -1;
-	for (u32 left = set->assembly.serve; left && !ret; left &= left - 1)
+	for (u32 left = mirror_set_uses(&set->assembly); left && !ret; left &= left - 1)
 		ret = mirror_open_slot(t, set, __builtin_ctz(left), &p);
-	for (u32 left = set->assembly.serve; left && !ret; left &= left - 1)
+	for (u32 left = mirror_set_uses(&set->assembly); left && !ret; left &= left - 1)
 		ret = mirror_read_again(t, set, __builtin_ctz(left));
 	if (!ret) {
 		t->lim.size = s->size;
@@ -146,7 +146,7 @@ static int mirror_init_record(struct target *t, struct mirror *m, const struct m
 	if (!m->record)
 		return -ENOMEM;
 	for (unsigned int slot = 0; slot < FORMAT_LEGS; slot++) {
-		fds[slot] = m->fds[slot] = set->assembly.serve >> slot & 1 ? t->legs[slot].fd : -1;
+		fds[slot] = m->fds[slot] = mirror_set_uses(&set->assembly) >> slot & 1 ? t->legs[slot].fd : -1;
 		m->at[slot] = set->own[slot].data_offset;
 	}
 	m->record->dropped = mirror_dropped;
@@ -166,7 +166,8 @@ static int mirror_open_set(struct target *t, struct mirror *m, const struct mirr
 	if (ret)
 		return ret;
 	t->nr_legs = set->assembly.set.nr;
-	m->live = set->assembly.serve;
+	m->live = mirror_set_uses(&set->assembly);
+	m->sync = set->assembly.serve;
 	ret = mirror_init_record(t, m, set);
 	if (ret)
 		legs_close(t->legs, t->nr_legs);
@@ -181,7 +182,7 @@ static int mirror_open_plain(struct target *t, struct mirror *m)
 	if (ret)
 		return ret;
 	t->nr_legs = conf->legs.nr;
-	m->live = (1U << t->nr_legs) - 1;
+	m->live = m->sync = (1U << t->nr_legs) - 1;
 	return 0;
 }
 
@@ -204,7 +205,7 @@ static int mirror_open(struct target *t)
 		t->max_steps = min_u64(t->nr_legs + MIRROR_MORE_LEGS, FORMAT_LEGS);
 	t->legs_leave = true;
 	t->priv = m;
-	m->read = m->sync = m->live;
+	m->read = m->sync;
 	for (unsigned int i = 0; i < t->nr_legs; i++)
 		if (m->live >> i & 1 && !t->legs[i].is_blk)
 			m->files |= 1U << i;

@@ -13,13 +13,19 @@
  * struct mirror_set - a set that is to be served
  * The caller's, for as long as the target.  All by slot.
  * @assembly: what assemble() has decided, not to refuse
- * @paths, @own: of the legs that it serves
+ * @paths, @own: of the legs that it uses, mirror_set_uses()
  */
 struct mirror_set {
 	struct assembly assembly;
 	const char *paths[FORMAT_LEGS];
 	struct super_own own[FORMAT_LEGS];
 };
+
+/* Slots: those that are served, and those that are being rebuilt, which goes on where it was. */
+static inline u32 mirror_set_uses(const struct assembly *a)
+{
+	return a->serve | a->rebuilding;
+}
 
 /* @t, a target mirror that is not open yet, is to serve @set; its options are not looked at. */
 void mirror_use_set(struct target *t, const struct mirror_set *set);
