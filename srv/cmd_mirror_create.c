@@ -68,7 +68,7 @@ static void create_help(void)
 {
 	printf("usage: regbuf mirror create NAME --leg PATH --leg PATH... [OPTIONS]\n"
 	       "       regbuf mirror create NAME --leg PATH --leg PATH... --from-raw --size SIZE\n\n"
-	       "Makes a set of legs, writes a record to each, and prints the set's UUID.\n"
+	       "Makes a set of legs, writes a record to each, serves it, and prints the device.\n"
 	       "1 MiB at the begin of each leg is for the record, and 1 MiB at its end stays unused.\n"
 	       "With --from-raw the record is in the last 1 MiB, and the data stays where it is.\n"
 	       "Where legs may differ, the first one counts.\n\n");
@@ -316,12 +316,17 @@ static int create_start(struct create *c)
 {
 	struct candidate cand[MAX_LEGS];
 	struct leginfo info;
+	int ret;
 
 	for (unsigned int i = 0; i < c->paths.nr; i++) {
 		leginfo_read(&info, c->paths.v[i]);
 		cand[i] = leginfo_candidate(&info);
 	}
-	return mirror_assemble(c->cmd, cand, c->paths.nr, NULL, &c->serving);
+	ret = mirror_assemble(c->cmd, cand, c->paths.nr, NULL, &c->serving);
+	if (ret)
+		log_err("%s: set %s is made, and not served: 'regbuf mirror assemble %s' serves it", c->cmd, c->set.name,
+			c->set.name);
+	return ret;
 }
 
 int cmd_mirror_create(int argc, char **argv)

@@ -59,7 +59,7 @@ static const struct ctl {
 	{ .name = "fail", .usage = "--leg PATH", .opts = ctl_leg_opts, .leg = true,
 	  .help = "Takes a leg for failed: it is not used any more, and is let go of." },
 	{ .name = "remove", .usage = "--leg PATH", .opts = ctl_leg_opts, .leg = true,
-	  .help = "Takes a leg out of the set for good.  One that is in use is to be failed first." },
+	  .help = "Takes a leg out of the set for good.  The last one in sync is refused." },
 	{ .name = "add", .usage = "--leg PATH [--wait]", .opts = ctl_add_opts, .leg = true,
 	  .help = "Puts a leg into the set, and copies to it.  To a leg that was away, only what it has missed." },
 	{ .name = "replace", .usage = "--leg PATH --with PATH [--wait]", .opts = ctl_replace_opts, .leg = true, .with = true,
@@ -157,10 +157,28 @@ static int ctl_send(const char *cmd, const struct ctl *ctl, const struct ctl_con
 	return a.err;
 }
 
+/* Is the leg in sync, for which it was waited? */
+static int ctl_check_leg(const char *cmd, const struct mirror_status *s, const char *path)
+{
+	for (unsigned int i = 0; i < s->nr_legs; i++) {
+		const struct mirror_leg_status *l = &s->legs[i];
+
+		if (!l->path || strcmp(l->path, path))
+			continue;
+		if (!strcmp(l->state, "in-sync"))
+			return 0;
+		log_err("%s: set %s: leg %s is %s%s%s", cmd, s->name, path, l->state, l->error ? ": " : "",
+			l->error ? l->error : "");
+		return -EIO;
+	}
+	log_err("%s: set %s: %s is no leg of it any more", cmd, s->name, path);
+	return -ENOENT;
+}
+
 /* What is to be told when it is done, or has begun. */
 static int ctl_end(const char *cmd, const struct ctl_conf *conf, const struct mirror_found *set)
 {
-	char why[CONTROL_WHY_MAX];
+	char why[CONTROL_WHY_MAX], path[PATH_MAX];
 	struct mirror_found f;
 	struct json j;
 	int ret = 0;
@@ -177,6 +195,8 @@ static int ctl_end(const char *cmd, const struct ctl_conf *conf, const struct mi
 		mirror_show_json(&j, NULL, &f.status);
 		putchar('\n');
 	}
+	if (conf->wait && conf->leg)
+		ret = ctl_check_leg(cmd, &f.status, ctl_path(conf->with ? conf->with : conf->leg, path));
 	if (conf->wait && f.status.mismatches && !strcmp(cmd, "mirror check")) {
 		log_err("%s: set %s: %" PRIu64 " mismatches: 'regbuf mirror repair %s' makes the legs equal", cmd,
 			f.status.name, f.status.mismatches, f.status.name);

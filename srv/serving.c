@@ -41,7 +41,7 @@ const struct opt serving_opts[] = {
 	  DEVICE_OPT(max_io), .help = "largest request [512K]" },
 	{ .name = "recovery", .letter = 'r', .type = OPT_FLAG,
 	  SERVING_OPT(recovery),
-	  .help = "the device outlives its server and waits for 'recover'" },
+	  .help = "the device outlives its server and waits for another one" },
 	{ .name = "reissue", .type = OPT_FLAG,
 	  SERVING_OPT(reissue),
 	  .help = "and what the server had in work is done again, not failed" },

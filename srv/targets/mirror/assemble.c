@@ -125,13 +125,13 @@ static bool assemble_is_known(const struct candidate *c, int speaker, int i, str
 		if (own == FORMAT_REBUILDING || own == FORMAT_SPARE)
 			return true;
 		return assemble_refuse(a, ASSEMBLE_STRANGER, i, speaker,
-			"leg %s calls itself a leg of set %s, and leg %s does not know it: leave it out, and add it again (regbuf mirror add)",
+			"leg %s calls itself a leg of set %s, and leg %s does not know it: leave it out; to have it back, zero its first MiB, and add it (regbuf mirror add)",
 			c[i].path, s->name, c[speaker].path);
 	}
 	if (!super_knows(s, slot, o->event))
 		return assemble_refuse(a, ASSEMBLE_SPLIT, i, speaker,
 			"legs %s (event %" PRIu64 ") and %s (event %" PRIu64 ") of set %s were each served without the other: "
-			"decide whose data is right, assemble with that leg alone and --degraded, and add the other one again",
+			"decide whose data is right, assemble with that leg alone and --degraded, zero the first MiB of the other one, and add it",
 			c[i].path, o->event.nr, c[speaker].path, s->event.nr, s->name);
 	if (super_event_same(o->event, s->event) && !assemble_same(o, s))
 		return assemble_refuse(a, ASSEMBLE_CONTRADICTION, i, speaker,

@@ -49,7 +49,7 @@ static int joiner_known(struct joiner *j, const struct leginfo *l, FILE *out)
 
 	if (slot >= j->set.nr || memcmp(leg->uuid, l->super.set.legs[slot].uuid, sizeof(leg->uuid)) ||
 	    leg->state == FORMAT_REMOVED || leg->state == FORMAT_EMPTY) {
-		fprintf(out, "%s is of set %s no more: erase its record (wipefs -a, or zero its first and last MiB), then add it as a new leg",
+		fprintf(out, "%s is of set %s no more: zero its first MiB, then add it as a new leg",
 			l->path, j->set.name);
 		return -EINVAL;
 	}
@@ -58,7 +58,7 @@ static int joiner_known(struct joiner *j, const struct leginfo *l, FILE *out)
 		return -EBUSY;
 	}
 	if (!super_knows(&j->set, slot, l->super.set.event)) {
-		fprintf(out, "%s was served without the others: what it has alone would be lost; if it may be, erase its record, then add it as a new leg",
+		fprintf(out, "%s was served without the others: what it has alone would be lost; if it may be, zero its first MiB, then add it as a new leg",
 			l->path);
 		return -EINVAL;
 	}
@@ -99,7 +99,7 @@ static int joiner_look(const struct target *t, struct joiner *j, const char *pat
 		return l.err;
 	}
 	if (memcmp(l.super.set.uuid, j->set.uuid, sizeof(j->set.uuid))) {
-		fprintf(out, "%s is a leg of another set, %s: erase its record first if it may be lost", path,
+		fprintf(out, "%s is a leg of another set, %s: zero its first MiB if that may be lost", path,
 			l.super.set.name);
 		return -EEXIST;
 	}
@@ -209,23 +209,22 @@ static int joiner_join(struct target *t, struct joiner *j, FILE *out)
 	return ret;
 }
 
-/* All queues are to have its file. */
-static int joiner_send(struct target *t, struct joiner *j)
+/* All queues are to have its file.  Without memory it is tried again, by mirror_join_on(). */
+static void mirror_send_leg(struct target *t, unsigned int slot)
 {
 	struct mirror *m = t->priv;
-	struct mirror_leg *ml = &m->legs[j->slot];
+	struct mirror_leg *ml = &m->legs[slot];
 
 	ml->arriving = calloc(m->nr_queues, sizeof(*ml->arriving));
 	if (!ml->arriving)
-		return -ENOMEM;
+		return;
 	ml->to_take = m->nr_queues;
 	for (unsigned int i = 0; i < m->nr_queues; i++) {
-		ml->arriving[i].leg = j->slot;
-		ml->arriving[i].fd = j->leg.fd;
+		ml->arriving[i].leg = slot;
+		ml->arriving[i].fd = t->legs[slot].fd;
 		ml->arriving[i].left = &ml->to_take;
 		inbox_post(m->queues[i].inbox, &ml->arriving[i].item);
 	}
-	return 0;
 }
 
 /* With the lock held: the leg is the target's from now on. */
@@ -271,11 +270,10 @@ static int mirror_add_leg(struct target *t, const char *path, FILE *out, unsigne
 	}
 	pthread_mutex_lock(&m->lock);
 	joiner_hand_over(t, &j);
-	ret = joiner_send(t, &j);
 	pthread_mutex_unlock(&m->lock);
+	mirror_send_leg(t, j.slot);
 	*slot = j.slot;
-	/* It is tried again. */
-	return ret == -ENOMEM ? 0 : ret;
+	return 0;
 }
 
 int mirror_op_add(struct target *t, const char *path, FILE *out)
@@ -338,7 +336,9 @@ int mirror_join_on(struct target *t)
 	for (unsigned int i = 0; i < t->nr_legs; i++) {
 		struct mirror_leg *ml = &m->legs[i];
 
-		if (ml->joining && ml->arriving && !atomic_load_explicit(&ml->to_take, memory_order_acquire))
+		if (ml->joining && !ml->arriving)
+			mirror_send_leg(t, i);
+		else if (ml->joining && !atomic_load_explicit(&ml->to_take, memory_order_acquire))
 			mirror_arrives(t, i);
 		if (ml->replaces && m->sync >> i & 1)
 			mirror_replaces(t, i);

@@ -176,7 +176,7 @@ static int ops_tell_change(int err, const char *what, FILE *out)
 	case 0:
 		break;
 	case -EBUSY:
-		fprintf(out, "it is the last leg in sync, and is not %s", what);
+		fprintf(out, "it is the last leg in sync, and is not %s: add another one first", what);
 		break;
 	case -EINVAL:
 		fprintf(out, "it is %s already", what);
@@ -214,8 +214,13 @@ int mirror_op_remove(struct target *t, unsigned int slot, FILE *out)
 int mirror_op_check(struct target *t, bool repair, FILE *out)
 {
 	struct mirror *m = t->priv;
-	int ret = resync_check(&m->resync, repair);
+	int ret;
 
+	if (!(m->sync & (m->sync - 1))) {
+		fputs("one leg only is in sync: there is nothing to compare it with", out);
+		return -EINVAL;
+	}
+	ret = resync_check(&m->resync, repair);
 	if (ret == -EBUSY)
 		fputs("a check or a repair is under way", out);
 	return ret;

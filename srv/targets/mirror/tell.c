@@ -148,7 +148,7 @@ static const char *mirror_state(struct mirror *m, const struct mirror_view *v)
 {
 	if (!v->whole)
 		return "degraded";
-	if (v->differ || v->resync.what != RESYNC_IDLE)
+	if (v->differ || v->resync.what == RESYNC_COPY || v->resync.what == RESYNC_REPAIR)
 		return "resync";
 	return mirror_is_dirty(m->record) ? "dirty" : "clean";
 }
