@@ -187,12 +187,29 @@ static void resync_spoilt(struct resync_chunk *c)
 	c->bad = c->ended = true;
 }
 
+/*
+ * Older writes have ended and the windows are locked: may what was decided before be done?  A leg that
+ * has failed one of these writes has the old data there, and is no source any more.
+ */
+static bool resync_still_right(struct resync *s)
+{
+	for (unsigned int i = 0; i < s->nr_windows; i++) {
+		struct resync_window *w = &s->windows[i];
+		u32 right = w->chunk < 0 ? record_readable(s->r, w->off, w->len) : record_in_sync(s->r);
+
+		if (!(right >> w->src & 1))
+			return false;
+		w->sources &= right;
+	}
+	return true;
+}
+
 /* Copies the windows.  @quiet: who fails stays.  false: it was given up. */
 static bool resync_round(struct resync *s, bool quiet)
 {
 	u32 epoch = record_epoch(s->r);
 	u64 began = clock_ms(), bytes = 0;
-	bool ok = record_sync(s->r, &s->stop, RESYNC_SYNC_MS), busy;
+	bool ok = record_sync(s->r, &s->stop, RESYNC_SYNC_MS) && resync_still_right(s), busy;
 
 	if (ok)
 		resync_io_copy(s, quiet);
@@ -421,8 +438,12 @@ static void resync_compare(struct resync *s, u64 off, u32 len)
 	if (!(slots & (slots - 1)) || !resync_unequal(s, slots, off, len, &src))
 		return;
 	lock = region_lock(s->g, off, len);
-	if (record_sync(s->r, &s->stop, RESYNC_SYNC_MS))
-		resync_compare_locked(s, slots, off, len);
+	if (record_sync(s->r, &s->stop, RESYNC_SYNC_MS)) {
+		/* Who has failed a write meanwhile is right no more. */
+		slots &= record_readable(s->r, off, len);
+		if (slots & (slots - 1))
+			resync_compare_locked(s, slots, off, len);
+	}
 	region_unlock(s->g, lock);
 }
 
