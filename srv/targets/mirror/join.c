@@ -191,24 +191,6 @@ static void joiner_tell(int err, FILE *out)
 	}
 }
 
-/* From now on the leg is the target's. */
-static int joiner_join(struct target *t, struct joiner *j, FILE *out)
-{
-	struct mirror *m = t->priv;
-	bool is_new = j->slot == FORMAT_LEGS;
-	int ret = is_new ? joiner_name(m, j) : 0;
-
-	if (!ret) {
-		ret = t->legs[j->slot].fd >= 0 ? -EBUSY :
-		      record_join(m->record, j->slot, j->leg.fd, &j->own, j->holds, j->full);
-		if (ret && is_new)
-			record_remove(m->record, j->slot);
-	}
-	if (ret)
-		joiner_tell(ret, out);
-	return ret;
-}
-
 /* All queues are to have its file.  Without memory it is tried again, by mirror_join_on(). */
 static void mirror_send_leg(struct target *t, unsigned int slot)
 {
@@ -245,6 +227,63 @@ static void joiner_hand_over(struct target *t, struct joiner *j)
 		__atomic_store_n(&m->queues[i].reader.nr, t->nr_legs, __ATOMIC_RELAXED);
 }
 
+/* How many legs get writes, or will. */
+static unsigned int mirror_nr_live(const struct target *t)
+{
+	const struct mirror *m = t->priv;
+	unsigned int nr = __builtin_popcount(m->live);
+
+	for (unsigned int i = 0; i < t->nr_legs; i++)
+		nr += m->legs[i].joining && !(m->live >> i & 1);
+	return nr;
+}
+
+/* It does not join: it is closed as any leg that was dropped, when the record has let go of it. */
+static void joiner_give_up(struct target *t, const struct joiner *j, bool is_new, int err)
+{
+	struct mirror *m = t->priv;
+	struct mirror_leg *ml = &m->legs[j->slot];
+
+	pthread_mutex_lock(&m->lock);
+	ml->joining = false;
+	if (!ml->dropped_err) {
+		ml->dropped_op = MIRROR_OP_RECORD;
+		ml->dropped_err = err;
+		ml->dropped_at = time(NULL);
+	}
+	pthread_mutex_unlock(&m->lock);
+	if (is_new)
+		record_remove(m->record, j->slot);
+}
+
+/* The leg is the target's before it is the record's: whatever drops it then is not forgotten. */
+static int joiner_join(struct target *t, struct joiner *j, FILE *out)
+{
+	struct mirror *m = t->priv;
+	bool is_new = j->slot == FORMAT_LEGS;
+	int ret = is_new ? joiner_name(m, j) : 0;
+
+	if (!ret && t->legs[j->slot].fd >= 0) {
+		ret = -EBUSY;
+		if (is_new)
+			record_remove(m->record, j->slot);
+	}
+	if (ret) {
+		leg_close(&j->leg);
+		joiner_tell(ret, out);
+		return ret;
+	}
+	pthread_mutex_lock(&m->lock);
+	joiner_hand_over(t, j);
+	pthread_mutex_unlock(&m->lock);
+	ret = record_join(m->record, j->slot, j->leg.fd, &j->own, j->holds, j->full);
+	if (ret) {
+		joiner_give_up(t, j, is_new, ret);
+		joiner_tell(ret, out);
+	}
+	return ret;
+}
+
 static int mirror_add_leg(struct target *t, const char *path, FILE *out, unsigned int *slot)
 {
 	struct mirror *m = t->priv;
@@ -252,7 +291,7 @@ static int mirror_add_leg(struct target *t, const char *path, FILE *out, unsigne
 	u64 differ, missed;
 	int ret;
 
-	if ((unsigned int)__builtin_popcount(m->live) >= t->max_steps) {
+	if (mirror_nr_live(t) >= t->max_steps) {
 		fprintf(out, "this server was started for %u legs at once; stop the set, and assemble it with all of them",
 			t->max_steps);
 		return -ENOSPC;
@@ -261,16 +300,10 @@ static int mirror_add_leg(struct target *t, const char *path, FILE *out, unsigne
 	ret = joiner_look(t, &j, path, out);
 	if (!ret)
 		ret = joiner_open(t, &j, path, out);
+	if (!ret)
+		ret = joiner_join(t, &j, out);
 	if (ret)
 		return ret;
-	ret = joiner_join(t, &j, out);
-	if (ret) {
-		leg_close(&j.leg);
-		return ret;
-	}
-	pthread_mutex_lock(&m->lock);
-	joiner_hand_over(t, &j);
-	pthread_mutex_unlock(&m->lock);
 	mirror_send_leg(t, j.slot);
 	*slot = j.slot;
 	return 0;
@@ -307,6 +340,7 @@ static void mirror_arrives(struct target *t, unsigned int slot)
 	pthread_mutex_lock(&m->lock);
 	dropped = ml->dropped_err;
 	m->fds[slot] = t->legs[slot].fd;
+	m->files &= ~(1U << slot);
 	if (!t->legs[slot].is_blk)
 		m->files |= 1U << slot;
 	pthread_mutex_unlock(&m->lock);
@@ -340,6 +374,8 @@ int mirror_join_on(struct target *t)
 			mirror_send_leg(t, i);
 		else if (ml->joining && !atomic_load_explicit(&ml->to_take, memory_order_acquire))
 			mirror_arrives(t, i);
+		if (ml->replaces && ml->dropped_err)
+			ml->replaces = 0;
 		if (ml->replaces && m->sync >> i & 1)
 			mirror_replaces(t, i);
 		if (ml->joining || ml->replaces)

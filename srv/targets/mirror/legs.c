@@ -15,8 +15,12 @@
 /* With the lock held, and another leg in sync. */
 static void mirror_leave_out(struct mirror *m, unsigned int leg)
 {
-	u32 live = m->live & ~(1U << leg), sync = m->sync & ~(1U << leg), read = m->read & sync;
+	u32 live = m->live & ~(1U << leg), sync = m->sync & ~(1U << leg), read;
 
+	/* One that is in sync since just now, and of which mirror_rebuilt() has not told yet. */
+	if (!sync && m->record)
+		sync = live & record_in_sync(m->record);
+	read = m->read & sync;
 	atomic_store_explicit(&m->read, read ? read : sync & -sync, memory_order_release);
 	atomic_store_explicit(&m->sync, sync, memory_order_release);
 	atomic_store_explicit(&m->live, live, memory_order_release);
@@ -148,12 +152,15 @@ bool mirror_drop_failed(struct target *t, struct io *io, int *err)
 void mirror_joined(struct target *t, unsigned int slot)
 {
 	struct mirror *m = t->priv;
+	bool dropped;
 
 	pthread_mutex_lock(&m->lock);
-	m->legs[slot].blamed = false;
-	m->legs[slot].dropped_err = 0;
-	atomic_store_explicit(&m->live, m->live | 1U << slot, memory_order_release);
+	dropped = m->legs[slot].dropped_err;
+	if (!dropped)
+		atomic_store_explicit(&m->live, m->live | 1U << slot, memory_order_release);
 	pthread_mutex_unlock(&m->lock);
+	if (dropped)
+		return;
 	record_joined(m->record, slot);
 	resync_kick(&m->resync);
 }
