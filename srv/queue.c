@@ -164,6 +164,28 @@ static void queue_inbox_arm(struct queue *q)
 	sqe->user_data = udata(UD_INBOX, 0, 0);
 }
 
+/*
+ * The read that waits for posts is ended before the ring is: up to 6.12 a kernel with lockdep takes its
+ * completion for a fault, when the ring goes and this thread does not yet.
+ */
+static void queue_inbox_end(struct queue *q)
+{
+	static const u64 one = 1;
+	bool ended = write(q->inbox.fd, &one, sizeof(one)) != sizeof(one);
+	struct io_uring_cqe *cqe;
+
+	while (!ended) {
+		int ret = io_uring_submit_and_wait(&q->ring, 1);
+
+		if (ret < 0 && ret != -EINTR)
+			return;
+		while (!io_uring_peek_cqe(&q->ring, &cqe)) {
+			ended |= udata_kind(cqe->user_data) == UD_INBOX;
+			io_uring_cqe_seen(&q->ring, cqe);
+		}
+	}
+}
+
 static void queue_leg(struct queue *q, const struct inbox_leg *l)
 {
 	int ret = io_uring_register_files_update(&q->ring, FILE_LEG(l->leg), &l->fd, 1);
@@ -456,6 +478,8 @@ static void *queue_main(void *arg)
 		ret = queue_fetch_all(q);
 		queue_tell(q, ret ? QUEUE_FAILED : QUEUE_READY);
 		queue_loop(q);
+		if (q->target->ops->resume && !q->fetched)
+			queue_inbox_end(q);
 		io_uring_queue_exit(&q->ring);
 		queue_tell(q, QUEUE_ENDED);
 	} else {
