@@ -210,12 +210,8 @@ static int ctl_run(const char *cmd, const struct ctl *ctl, const struct ctl_conf
 {
 	const struct mirror_found *f;
 	struct mirror_sets s = { 0 };
-	int ret = mirror_sets_ask(&s, cmd);
+	int ret = mirror_sets_served(&s, cmd, name, &f);
 
-	if (!ret)
-		ret = mirror_sets_find(&s, cmd, name, &f);
-	if (ret == -ENOENT)
-		log_err("%s: set %s is not served by a server of this user", cmd, name);
 	if (!ret)
 		ret = ctl_send(cmd, ctl, conf, f);
 	if (!ret)

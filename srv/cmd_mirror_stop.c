@@ -116,12 +116,8 @@ static int stop_run(const char *cmd, const char *name, bool json)
 {
 	const struct mirror_found *f;
 	struct mirror_sets s = { 0 };
-	int ret = mirror_sets_ask(&s, cmd);
+	int ret = mirror_sets_served(&s, cmd, name, &f);
 
-	if (!ret)
-		ret = mirror_sets_find(&s, cmd, name, &f);
-	if (ret == -ENOENT)
-		log_err("%s: set %s is not served by a server of this user", cmd, name);
 	if (!ret)
 		ret = stop_found(cmd, f, json);
 	mirror_sets_free(&s);

@@ -117,3 +117,15 @@ int mirror_sets_find(const struct mirror_sets *s, const char *cmd, const char *n
 	log_err("%s: the server of device %u does not answer: it may be the one of set %s", cmd, silent->id, name);
 	return -EAGAIN;
 }
+
+int mirror_sets_served(struct mirror_sets *s, const char *cmd, const char *name,
+		       const struct mirror_found **found)
+{
+	int ret = mirror_sets_ask(s, cmd);
+
+	if (!ret)
+		ret = mirror_sets_find(s, cmd, name, found);
+	if (ret == -ENOENT)
+		log_err("%s: set %s is not served by a server of this user", cmd, name);
+	return ret;
+}

@@ -42,6 +42,10 @@ void mirror_sets_free(struct mirror_sets *s);
 int mirror_sets_find(const struct mirror_sets *s, const char *cmd, const char *name,
 		     const struct mirror_found **found);
 
+/* Both, for what is done with a set that is served: 0, or -errno after a message. */
+int mirror_sets_served(struct mirror_sets *s, const char *cmd, const char *name,
+		       const struct mirror_found **found);
+
 /* Asks the server of device @id only: 0, and *f to be freed; or -errno with nothing in it. */
 int mirror_ask(struct mirror_found *f, u32 id, char *why);
 void mirror_found_free(struct mirror_found *f);
