@@ -133,30 +133,12 @@ static bool ops_is_path(const struct leg *leg, const char *path)
 	return leg->is_blk ? a.st_rdev == b.st_rdev : a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-int mirror_find_slot(const struct target *t, const struct super_set *set, const char *word, FILE *out)
-{
-	u8 uuid[UUID_BYTES];
-	bool is_uuid = uuid_parse(word, uuid);
-
-	for (unsigned int i = 0; i < set->nr; i++) {
-		char slot[12];
-
-		snprintf(slot, sizeof(slot), "%u", i);
-		if (mirror_slot_is_told(set, i) &&
-		    (ops_is_path(&t->legs[i], word) || !strcmp(slot, word) ||
-		     (is_uuid && !memcmp(uuid, set->legs[i].uuid, UUID_BYTES))))
-			return i;
-	}
-	fprintf(out, "%s is no leg of set %s; right is a path, or the UUID of a leg, that status shows",
-		word, set->name);
-	return -ENOENT;
-}
-
-/* A command that is about one leg: it is found first. */
-static int ops_on_slot(struct target *t, const char *word, FILE *out,
-		       int (*op)(struct target *t, unsigned int slot, FILE *out))
+/* The leg that @word means: its path, a link to it, its UUID, its slot.  Or -errno after a message. */
+static int ops_find_slot(const struct target *t, const char *word, FILE *out)
 {
 	struct mirror *m = t->priv;
+	u8 uuid[UUID_BYTES];
+	bool is_uuid = uuid_parse(word, uuid);
 	struct super_set set;
 	u64 differ, missed;
 	int ret = ops_need_record(t, out);
@@ -164,11 +146,21 @@ static int ops_on_slot(struct target *t, const char *word, FILE *out,
 	if (ret)
 		return ret;
 	record_tell(m->record, &set, &differ, &missed);
-	ret = mirror_find_slot(t, &set, word, out);
-	return ret < 0 ? ret : op(t, ret, out);
+	for (unsigned int i = 0; i < set.nr; i++) {
+		char slot[12];
+
+		snprintf(slot, sizeof(slot), "%u", i);
+		if (mirror_slot_is_told(&set, i) &&
+		    (ops_is_path(&t->legs[i], word) || !strcmp(slot, word) ||
+		     (is_uuid && !memcmp(uuid, set.legs[i].uuid, UUID_BYTES))))
+			return i;
+	}
+	fprintf(out, "%s is no leg of set %s; right is a path, or the UUID of a leg, that status shows",
+		word, set.name);
+	return -ENOENT;
 }
 
-/* Legs that go; join.c has those that come. */
+/* Legs that go; join.c has how legs come. */
 
 static int ops_tell_change(int err, const char *what, FILE *out)
 {
@@ -190,10 +182,14 @@ static int ops_tell_change(int err, const char *what, FILE *out)
 	return err;
 }
 
-int mirror_op_fail(struct target *t, unsigned int slot, FILE *out)
+static int ops_cmd_fail(void *arg, int argc, char **argv, FILE *out)
 {
+	struct target *t = arg;
 	struct mirror *m = t->priv;
+	int slot = ops_find_slot(t, argv[1], out);
 
+	if (slot < 0)
+		return slot;
 	mirror_blame_owner(m, slot);
 	return ops_tell_change(record_drop_slot(m->record, slot, FORMAT_FAILED), "failed", out);
 }
@@ -206,50 +202,11 @@ int mirror_take_out(struct target *t, unsigned int slot)
 	return record_remove(m->record, slot);
 }
 
-int mirror_op_remove(struct target *t, unsigned int slot, FILE *out)
-{
-	return ops_tell_change(mirror_take_out(t, slot), "removed", out);
-}
-
-int mirror_op_check(struct target *t, bool repair, FILE *out)
-{
-	struct mirror *m = t->priv;
-	int ret;
-
-	if (!(m->sync & (m->sync - 1))) {
-		fputs("one leg only is in sync: there is nothing to compare it with", out);
-		return -EINVAL;
-	}
-	ret = resync_check(&m->resync, repair);
-	if (ret == -EBUSY)
-		fputs("a check or a repair is under way", out);
-	return ret;
-}
-
-int mirror_op_limits(struct target *t, u64 min_kib_s, u64 max_kib_s, FILE *out)
-{
-	const struct resync_conf conf = { .min_kib_s = min_kib_s, .max_kib_s = max_kib_s };
-	struct mirror *m = t->priv;
-
-	if (max_kib_s && min_kib_s > max_kib_s) {
-		fprintf(out, "%" PRIu64 " and %" PRIu64 ": right is a least that is no more than the most", min_kib_s,
-			max_kib_s);
-		return -EINVAL;
-	}
-	resync_limits(&m->resync, &conf);
-	return 0;
-}
-
-/* The table. */
-
-static int ops_cmd_fail(void *arg, int argc, char **argv, FILE *out)
-{
-	return ops_on_slot(arg, argv[1], out, mirror_op_fail);
-}
-
 static int ops_cmd_remove(void *arg, int argc, char **argv, FILE *out)
 {
-	return ops_on_slot(arg, argv[1], out, mirror_op_remove);
+	int slot = ops_find_slot(arg, argv[1], out);
+
+	return slot < 0 ? slot : ops_tell_change(mirror_take_out(arg, slot), "removed", out);
 }
 
 static int ops_cmd_add(void *arg, int argc, char **argv, FILE *out)
@@ -261,29 +218,36 @@ static int ops_cmd_add(void *arg, int argc, char **argv, FILE *out)
 
 static int ops_cmd_replace(void *arg, int argc, char **argv, FILE *out)
 {
+	int slot = ops_find_slot(arg, argv[1], out);
+
+	return slot < 0 ? slot : mirror_op_replace(arg, slot, argv[2], out);
+}
+
+/* What goes over the legs. */
+
+static int ops_cmd_check(void *arg, int argc, char **argv, FILE *out)
+{
 	struct target *t = arg;
 	struct mirror *m = t->priv;
-	struct super_set set;
-	u64 differ, missed;
 	int ret = ops_need_record(t, out);
 
 	if (ret)
 		return ret;
-	record_tell(m->record, &set, &differ, &missed);
-	ret = mirror_find_slot(t, &set, argv[1], out);
-	return ret < 0 ? ret : mirror_op_replace(t, ret, argv[2], out);
-}
-
-static int ops_cmd_check(void *arg, int argc, char **argv, FILE *out)
-{
-	int ret = ops_need_record(arg, out);
-
-	return ret ? ret : mirror_op_check(arg, !strcmp(argv[0], "repair"), out);
+	if (!(m->sync & (m->sync - 1))) {
+		fputs("one leg only is in sync: there is nothing to compare it with", out);
+		return -EINVAL;
+	}
+	ret = resync_check(&m->resync, !strcmp(argv[0], "repair"));
+	if (ret == -EBUSY)
+		fputs("a check or a repair is under way", out);
+	return ret;
 }
 
 static int ops_cmd_limits(void *arg, int argc, char **argv, FILE *out)
 {
-	int ret = ops_need_record(arg, out);
+	struct target *t = arg;
+	struct mirror *m = t->priv;
+	int ret = ops_need_record(t, out);
 	u64 kib_s[2];
 	char *end;
 
@@ -294,7 +258,15 @@ static int ops_cmd_limits(void *arg, int argc, char **argv, FILE *out)
 		fprintf(out, "%s: right is a number of KiB a second", argv[i + 1]);
 		ret = -EINVAL;
 	}
-	return ret ? ret : mirror_op_limits(arg, kib_s[0], kib_s[1], out);
+	if (ret)
+		return ret;
+	if (kib_s[1] && kib_s[0] > kib_s[1]) {
+		fprintf(out, "%" PRIu64 " and %" PRIu64 ": right is a least that is no more than the most", kib_s[0],
+			kib_s[1]);
+		return -EINVAL;
+	}
+	resync_limits(&m->resync, &(struct resync_conf){ .min_kib_s = kib_s[0], .max_kib_s = kib_s[1] });
+	return 0;
 }
 
 const struct control_cmd mirror_cmds[] = {
