@@ -3,10 +3,10 @@
 
 #include "identity.h"
 #include "target.h"
+#include "uuid.h"
 
 #define IDENTITY_MAGIC		0x7262ULL
 #define IDENTITY_MAGIC_SHIFT	48
-#define IDENTITY_UUID		16
 #define IDENTITY_PART_BITS	24
 #define IDENTITY_PART		((1ULL << IDENTITY_PART_BITS) - 1)
 
@@ -41,7 +41,7 @@ u64 identity_make(const struct target *t, u64 launch)
 	while (t->inner)
 		t = t->inner;
 	uuid = t->ops->uuid ? t->ops->uuid(t) : NULL;
-	made_of = uuid ? identity_hash(uuid, IDENTITY_UUID) : identity_of_legs(t->ops->name, t->legs, t->nr_legs);
+	made_of = uuid ? identity_hash(uuid, UUID_BYTES) : identity_of_legs(t->ops->name, t->legs, t->nr_legs);
 	if (t->ops->arrangement)
 		made_of += t->ops->arrangement(t);
 	return IDENTITY_MAGIC << IDENTITY_MAGIC_SHIFT |

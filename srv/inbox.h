@@ -41,8 +41,8 @@ struct inbox_leg {
 
 /*
  * struct inbox - of one queue
- * In struct queue, from before its thread starts until it has ended.  The list is
- * under the lock; @fd is read-only.
+ * In struct queue, from before its thread starts until target_ops.stop has returned, which may
+ * still post: what is in it then is forgotten.  The list is under the lock; @fd is read-only.
  */
 struct inbox {
 	pthread_mutex_t lock;

@@ -248,7 +248,6 @@ static enum verdict fault_plan_inner(struct target *t, struct fault_queue *fq, s
 {
 	const struct fault_conf *conf = t->conf;
 	struct fault *f = t->priv;
-
 	enum verdict verdict = t->inner->ops->plan(t->inner, fq->inner, io);
 
 	/* An inner target without legs has nothing else that could fail. */

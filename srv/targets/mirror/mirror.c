@@ -226,6 +226,11 @@ static void mirror_close(struct target *t)
 		record_deinit(m->record);
 	free(m->record);
 	legs_close(t->legs, t->nr_legs);
+	/* Queues have ended: what they had not taken up yet nobody takes. */
+	for (unsigned int i = 0; i < t->nr_legs; i++) {
+		free(m->legs[i].leaving);
+		free(m->legs[i].arriving);
+	}
 	free(m->queues);
 	free(m);
 }

@@ -4,6 +4,7 @@
  *
  *   mirror.c	opening and serving; where requests go
  *   legs.c	which legs are live, and why the others are not
+ *   join.c	legs that come
  *   tell.c	what status tells, and the log
  *   ops.c	what it can be told (ops.h)
  */
@@ -43,12 +44,16 @@ struct mirror_leg {
 	time_t dropped_at;
 	u64 oldest_ms;		/* of what is under way on it; the main thread's */
 
-	/* The main thread's, of a leg that was dropped; @left: queues that still have its file. */
+	/*
+	 * The main thread's, of a leg that was dropped; @left: queues that still have its file.
+	 * @leaving: an item for each queue, in their inboxes until @left is 0.  Freed then, or, when
+	 *	queues end before, by mirror_close().
+	 */
 	struct inbox_leg *leaving;
 	_Atomic unsigned int left;
 
 	/*
-	 * The main thread's, of a leg that joins; @to_take: queues that have not its file yet.
+	 * The same of a leg that joins; @to_take: queues that have not its file yet.
 	 * @replaces: the slot of the leg that goes when this one is in sync, and 1 more; 0: none
 	 */
 	struct inbox_leg *arriving;
@@ -93,7 +98,7 @@ struct mirror {
 
 /*
  * struct mirror_queue - of one queue; its thread's
- * @record, @inbox: NULL without a record
+ * @record: NULL without one
  * @looked: at the files' sizes, in this batch
  */
 struct mirror_queue {
