@@ -95,7 +95,7 @@ void mirror_json_uuid(struct json *j, const char *key, const u8 uuid[16])
 void mirror_json_source(struct json *j, u8 source)
 {
 	if (source == FORMAT_NO_SOURCE)
-		json_raw(j, "source", NULL);
+		json_null(j, "source");
 	else
 		json_u64(j, "source", source);
 }

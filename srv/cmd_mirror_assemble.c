@@ -78,16 +78,11 @@ static void assemble_json_legs(struct json *j, const struct candidate *c, const 
 {
 	json_open(j, "legs", '[');
 	for (unsigned int i = 0; i < a->set.nr; i++) {
-		const char *path = mirror_leg_path(c, a, i);
-
 		if (a->set.legs[i].state == FORMAT_EMPTY)
 			continue;
 		json_open(j, NULL, '{');
 		json_u64(j, "slot", i);
-		if (path)
-			json_name(j, "path", path);
-		else
-			json_raw(j, "path", NULL);
+		json_name(j, "path", mirror_leg_path(c, a, i));
 		mirror_json_uuid(j, "uuid", a->set.legs[i].uuid);
 		json_str(j, "state", mirror_leg_state(a, i));
 		json_bool(j, "serve", a->serve >> i & 1);

@@ -115,7 +115,7 @@ static void examine_json_bits(struct json *j, const struct leginfo *l)
 	struct leginfo_bits b;
 
 	if (leginfo_read_bits(l, &b)) {
-		json_raw(j, "bitmap", NULL);
+		json_null(j, "bitmap");
 		return;
 	}
 	json_open(j, "bitmap", '{');

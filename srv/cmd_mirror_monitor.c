@@ -85,10 +85,7 @@ static void monitor_json(const struct mirror_event *e)
 	json_str(&j, "state", e->set->state);
 	if (e->leg) {
 		json_open(&j, "leg", '{');
-		if (e->leg->path)
-			json_name(&j, "path", e->leg->path);
-		else
-			json_raw(&j, "path", NULL);
+		json_name(&j, "path", e->leg->path);
 		json_str(&j, "uuid", e->leg->uuid);
 		json_str(&j, "state", e->leg->state);
 		json_close(&j, '}');

@@ -106,8 +106,18 @@ void json_close(struct json *j, char bracket)
 	j->first = false;
 }
 
+void json_null(struct json *j, const char *key)
+{
+	json_key(j, key);
+	fputs("null", j->out);
+}
+
 void json_str(struct json *j, const char *key, const char *value)
 {
+	if (!value) {
+		json_null(j, key);
+		return;
+	}
 	json_key(j, key);
 	json_quote(j->out, value);
 }
@@ -117,7 +127,7 @@ void json_name(struct json *j, const char *key, const char *value)
 	char hex_key[64];
 
 	json_str(j, key, value);
-	if (json_is_utf8(value))
+	if (!value || json_is_utf8(value))
 		return;
 	snprintf(hex_key, sizeof(hex_key), "%s_hex", key);
 	json_key(j, hex_key);

@@ -28,6 +28,8 @@ struct json {
 void json_init(struct json *j, FILE *out);
 void json_open(struct json *j, const char *key, char bracket);	/* '{' or '[' */
 void json_close(struct json *j, char bracket);			/* '}' or ']' */
+void json_null(struct json *j, const char *key);
+/* NULL: null, here and in json_name(). */
 void json_str(struct json *j, const char *key, const char *value);
 /*
  * The name of something that can have any bytes, a file.  Where it is no UTF-8 a

@@ -12,10 +12,7 @@ static void show_json_leg(struct json *j, const struct mirror_leg_status *l)
 {
 	json_open(j, NULL, '{');
 	json_u64(j, "slot", l->slot);
-	if (l->path)
-		json_name(j, "path", l->path);
-	else
-		json_raw(j, "path", NULL);
+	json_name(j, "path", l->path);
 	json_str(j, "uuid", l->uuid);
 	json_str(j, "state", l->state);
 	json_u64(j, "read_errors", l->read_errors);
@@ -28,7 +25,7 @@ static void show_json_leg(struct json *j, const struct mirror_leg_status *l)
 static void show_json_work(struct json *j, const struct mirror_status *s)
 {
 	if (!s->work) {
-		json_raw(j, "resync", NULL);
+		json_null(j, "resync");
 		return;
 	}
 	json_open(j, "resync", '{');
@@ -36,7 +33,7 @@ static void show_json_work(struct json *j, const struct mirror_status *s)
 	json_u64(j, "percent", show_percent(s));
 	json_u64(j, "kib_s", s->kib_s);
 	if (s->eta_s < 0)
-		json_raw(j, "eta_s", NULL);
+		json_null(j, "eta_s");
 	else
 		json_s64(j, "eta_s", s->eta_s);
 	json_close(j, '}');
@@ -47,10 +44,7 @@ void mirror_show_json(struct json *j, const char *key, const struct mirror_statu
 	json_open(j, key, '{');
 	json_str(j, "name", s->name);
 	json_str(j, "uuid", s->uuid);
-	if (s->device)
-		json_str(j, "device", s->device);
-	else
-		json_raw(j, "device", NULL);
+	json_str(j, "device", s->device);
 	json_str(j, "state", s->state);
 	json_open(j, "legs", '[');
 	for (unsigned int i = 0; i < s->nr_legs; i++)

@@ -50,9 +50,13 @@ Test(json, nesting_and_commas)
 	json_close(&j, '}');
 	json_close(&j, ']');
 	json_raw(&j, "raw", NULL);
+	json_str(&j, "str", NULL);
+	json_name(&j, "name", NULL);
+	json_null(&j, "nothing");
 	json_close(&j, '}');
 	fclose(f);
-	cr_assert_str_eq(text, "{\"n\": 18446744073709551615, \"list\": [-1, true, {}], \"raw\": null}");
+	cr_assert_str_eq(text, "{\"n\": 18446744073709551615, \"list\": [-1, true, {}], \"raw\": null, "
+			 "\"str\": null, \"name\": null, \"nothing\": null}");
 	free(text);
 }
 

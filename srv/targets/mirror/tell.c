@@ -106,7 +106,7 @@ static unsigned int mirror_percent(const struct resync_progress *p)
 static void mirror_resync_json(const struct resync_progress *p, struct json *j)
 {
 	if (p->what == RESYNC_IDLE) {
-		json_raw(j, "resync", NULL);
+		json_null(j, "resync");
 		return;
 	}
 	json_open(j, "resync", '{');
@@ -115,7 +115,7 @@ static void mirror_resync_json(const struct resync_progress *p, struct json *j)
 	if (p->eta_s >= 0)
 		json_s64(j, "eta_s", p->eta_s);
 	else
-		json_raw(j, "eta_s", NULL);
+		json_null(j, "eta_s");
 	json_close(j, '}');
 }
 
