@@ -124,7 +124,7 @@ static void assemble_text(const struct candidate *c, const struct assembly *a)
 	for (unsigned int i = 0; i < a->set.nr; i++) {
 		const char *path = mirror_leg_path(c, a, i);
 
-		if (a->set.legs[i].state == FORMAT_EMPTY || a->set.legs[i].state == FORMAT_REMOVED)
+		if (!super_is_leg(&a->set, i))
 			continue;
 		uuid_text(a->set.legs[i].uuid, uuid);
 		printf("  slot %-2u  %-10s  %s  %s\n", i, mirror_leg_state(a, i), uuid, path ? path : "not here");

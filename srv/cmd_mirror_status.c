@@ -54,7 +54,7 @@ static void status_show_stopped(const struct status_conf *conf, const struct can
 
 	uuid_text(a->set.uuid, uuid);
 	for (unsigned int i = 0; i < a->set.nr; i++) {
-		if (a->set.legs[i].state == FORMAT_EMPTY || a->set.legs[i].state == FORMAT_REMOVED)
+		if (!super_is_leg(&a->set, i))
 			continue;
 		uuid_text(a->set.legs[i].uuid, legs[i]);
 		s.legs[s.nr_legs++] = (struct mirror_leg_status){

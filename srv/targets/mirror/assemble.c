@@ -170,7 +170,7 @@ static void assemble_sort(const struct candidate *c, unsigned int nr, struct ass
 		if (c[i].err)
 			assemble_note(a, "leg %s: %s: it is left out. ", c[i].path,
 				      c[i].err == -EIO ? "its record cannot be read" : "its record is damaged");
-		else if (slot < 0 || a->set.legs[slot].state == FORMAT_REMOVED)
+		else if (slot < 0 || !super_is_leg(&a->set, slot))
 			assemble_note(a, "leg %s is of the set no more: it is left out. ", c[i].path);
 		else if (assemble_fits(&c[i], a)) {
 			a->set.legs[slot].held = c[i].super.set.event;

@@ -48,7 +48,7 @@ static int joiner_known(struct joiner *j, const struct leginfo *l, FILE *out)
 	const struct super_leg *leg = &j->set.legs[slot];
 
 	if (slot >= j->set.nr || memcmp(leg->uuid, l->super.set.legs[slot].uuid, sizeof(leg->uuid)) ||
-	    leg->state == FORMAT_REMOVED || leg->state == FORMAT_EMPTY) {
+	    !super_is_leg(&j->set, slot)) {
 		fprintf(out, "%s is of set %s no more: zero its first MiB, then add it as a new leg",
 			l->path, j->set.name);
 		return -EINVAL;

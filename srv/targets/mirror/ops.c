@@ -85,7 +85,7 @@ static void ops_status(struct target *t, struct ops_texts *text, struct mirror_s
 	};
 	ops_work(m, text, s);
 	for (unsigned int i = 0; i < text->view.set.nr; i++)
-		if (mirror_slot_is_told(&text->view.set, i))
+		if (super_is_leg(&text->view.set, i))
 			ops_leg_status(t, text, i, &s->legs[s->nr_legs++]);
 }
 
@@ -150,7 +150,7 @@ static int ops_find_slot(const struct target *t, const char *word, FILE *out)
 		char slot[12];
 
 		snprintf(slot, sizeof(slot), "%u", i);
-		if (mirror_slot_is_told(&set, i) &&
+		if (super_is_leg(&set, i) &&
 		    (ops_is_path(&t->legs[i], word) || !strcmp(slot, word) ||
 		     (is_uuid && !memcmp(uuid, set.legs[i].uuid, UUID_BYTES))))
 			return i;

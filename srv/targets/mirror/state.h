@@ -195,9 +195,6 @@ void mirror_look(struct mirror *m, struct mirror_view *v);
 /* As the record calls it, but for a leg that is not here. */
 const char *mirror_slot_state(const struct target *t, const struct super_set *s, unsigned int slot);
 
-/* Is there a leg in the slot, that is of the set still? */
-bool mirror_slot_is_told(const struct super_set *s, unsigned int slot);
-
 /* Of a leg that was dropped, with the lock held: by what, and when. */
 void mirror_leg_error(const struct mirror_leg *ml, char *text, size_t len);
 

@@ -30,6 +30,13 @@ u32 super_slots(const struct super_set *s, enum format_state state)
 	return slots;
 }
 
+bool super_is_leg(const struct super_set *s, unsigned int slot)
+{
+	enum format_state state = s->legs[slot].state;
+
+	return state != FORMAT_EMPTY && state != FORMAT_REMOVED;
+}
+
 u8 super_first(const struct super_set *s, u32 slots)
 {
 	for (u32 rest = slots; rest; rest &= rest - 1)

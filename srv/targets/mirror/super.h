@@ -109,6 +109,9 @@ bool super_knows(const struct super_set *s, unsigned int slot, struct super_even
 /* Legs of @s in state @state, by slot. */
 u32 super_slots(const struct super_set *s, enum format_state state);
 
+/* Is there a leg in the slot, below FORMAT_LEGS, that is of the set still? */
+bool super_is_leg(const struct super_set *s, unsigned int slot);
+
 /* The first leg of @slots, better one that is meant to be read.  There is one. */
 u8 super_first(const struct super_set *s, u32 slots);
 

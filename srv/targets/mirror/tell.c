@@ -128,11 +128,6 @@ static void mirror_resync_text(const struct resync_progress *p, FILE *out)
 		fprintf(out, ", %" PRId64 " s left", p->eta_s);
 }
 
-bool mirror_slot_is_told(const struct super_set *s, unsigned int slot)
-{
-	return s->legs[slot].state != FORMAT_EMPTY && s->legs[slot].state != FORMAT_REMOVED;
-}
-
 /* Are there bits that will be cleared, of writes under way or not long ago? */
 static bool mirror_is_dirty(struct record *r)
 {
@@ -179,7 +174,7 @@ static void mirror_set_json(struct target *t, struct json *j)
 	json_u64(j, "mismatches", v.resync.mismatches);
 	json_open(j, "legs", '[');
 	for (unsigned int i = 0; i < v.set.nr; i++) {
-		if (!mirror_slot_is_told(&v.set, i))
+		if (!super_is_leg(&v.set, i))
 			continue;
 		json_open(j, NULL, '{');
 		if (t->legs[i].absolute)
@@ -262,7 +257,7 @@ static void mirror_set_text(struct target *t, FILE *out)
 	mirror_resync_text(&v.resync, out);
 	fputc('\n', out);
 	for (unsigned int i = 0; i < v.set.nr; i++) {
-		if (!mirror_slot_is_told(&v.set, i))
+		if (!super_is_leg(&v.set, i))
 			continue;
 		fprintf(out, "  leg %u  %s  ", i, t->legs[i].absolute ? t->legs[i].absolute : "-");
 		mirror_leg_text(&t->legs[i], &m->legs[i], mirror_slot_state(t, &v.set, i), out);
