@@ -95,7 +95,6 @@ static int fresh_write_bitmap(const struct fresh *f, unsigned int slot)
 /* Both copies, each durable before the next. */
 static int fresh_write_record(const struct fresh *f, unsigned int slot)
 {
-	static const u64 where[2] = { FORMAT_COPY0, FORMAT_COPY1 };
 	struct super_own own;
 	int ret = 0;
 
@@ -106,7 +105,7 @@ static int fresh_write_record(const struct fresh *f, unsigned int slot)
 		super_next(&own, f->set->created);
 		super_encode(f->set, &own, f->mem);
 		ret = fresh_pwrite(&f->legs[slot], f->mem, FORMAT_COPY_BYTES,
-				   own.area_offset + where[own.copy]);
+				   super_copy_offset(own.area_offset, own.copy));
 		if (!ret)
 			ret = fresh_sync(&f->legs[slot]);
 	}

@@ -111,7 +111,6 @@ static bool leginfo_measure(struct leginfo *l, int fd)
 /* The copies at one place.  -errno of reading them; what they say is in *p. */
 static int leginfo_read_place(const struct leginfo *l, int fd, bool at_end, struct leginfo_place *p)
 {
-	static const u64 where[2] = { FORMAT_COPY0, FORMAT_COPY1 };
 	struct super_place place = { .leg = l->path };
 
 	if (super_area(l->bytes, at_end, &p->area_offset)) {
@@ -124,7 +123,7 @@ static int leginfo_read_place(const struct leginfo *l, int fd, bool at_end, stru
 	}
 	place.area_offset = p->area_offset;
 	for (unsigned int i = 0; i < 2; i++) {
-		int ret = leginfo_pread(fd, p->bufs[i], FORMAT_COPY_BYTES, p->area_offset + where[i]);
+		int ret = leginfo_pread(fd, p->bufs[i], FORMAT_COPY_BYTES, super_copy_offset(p->area_offset, i));
 
 		if (ret)
 			return ret;

@@ -13,15 +13,11 @@
 /* user_data of the read of kick_fd; of others it is below this */
 #define RECORD_KICK	(RECORD_OPS * FORMAT_LEGS)
 
-static u64 record_io_copy_offset(const struct super_own *own)
-{
-	return own->area_offset + (own->copy ? FORMAT_COPY1 : FORMAT_COPY0);
-}
-
 static void record_io_queue(struct record *r, unsigned int nr, unsigned int slot)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&r->ring);
 	const struct record_leg *leg = &r->legs[slot];
+	const struct super_own *next = &r->next_own[slot];
 	struct record_op *op = &r->ops[nr];
 
 	/* The buffers live until record_deinit(). */
@@ -29,7 +25,7 @@ static void record_io_queue(struct record *r, unsigned int nr, unsigned int slot
 		io_uring_prep_fsync(sqe, leg->fd, IORING_FSYNC_DATASYNC);
 	else if (nr == RECORD_EVENT)
 		io_uring_prep_write(sqe, leg->fd, op->buf + slot * FORMAT_COPY_BYTES, op->len,
-				    record_io_copy_offset(&r->next_own[slot]));
+				    super_copy_offset(next->area_offset, next->copy));
 	else
 		io_uring_prep_write(sqe, leg->fd, op->buf, op->len,
 				    leg->own.bitmap_offset + (u64)op->block * r->bits.block_bytes);

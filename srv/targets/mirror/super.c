@@ -79,6 +79,11 @@ int super_area(u64 bytes, bool at_end, u64 *area_offset)
 	return 0;
 }
 
+u64 super_copy_offset(u64 area_offset, unsigned int copy)
+{
+	return area_offset + (copy ? FORMAT_COPY1 : FORMAT_COPY0);
+}
+
 void super_next(struct super_own *own, u64 now)
 {
 	own->seq++;

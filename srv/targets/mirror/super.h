@@ -130,6 +130,9 @@ int super_area(u64 bytes, bool at_end, u64 *area_offset);
  */
 void super_encode(const struct super_set *set, const struct super_own *own, void *buf);
 
+/* Where copy 0 or 1 of the record is on the leg, bytes. */
+u64 super_copy_offset(u64 area_offset, unsigned int copy);
+
 /* The copy to write next is the other one, with the next number. */
 void super_next(struct super_own *own, u64 now);
 
