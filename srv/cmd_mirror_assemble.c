@@ -151,10 +151,8 @@ static void assemble_tell_missing(const char *cmd, const struct assembly *a)
 bool mirror_is_meant(const char *cmd, const struct assembly *a, const char *name)
 {
 	char text[UUID_TEXT];
-	u8 uuid[UUID_BYTES];
 
-	if (!name || !strcmp(name, a->set.name) ||
-	    (uuid_parse(name, uuid) && !memcmp(uuid, a->set.uuid, UUID_BYTES)))
+	if (!name || !strcmp(name, a->set.name) || uuid_is(name, a->set.uuid))
 		return true;
 	uuid_text(a->set.uuid, text);
 	log_err("%s: the legs are of set %s (%s), not of %s: give the legs of that one, or the right name",

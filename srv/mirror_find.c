@@ -82,10 +82,9 @@ void mirror_sets_free(struct mirror_sets *s)
 
 bool mirror_is_called(const struct mirror_status *s, const char *name)
 {
-	u8 a[UUID_BYTES], b[UUID_BYTES];
+	u8 uuid[UUID_BYTES];
 
-	return !strcmp(s->name, name) ||
-	       (uuid_parse(name, a) && uuid_parse(s->uuid, b) && !memcmp(a, b, UUID_BYTES));
+	return !strcmp(s->name, name) || (uuid_parse(s->uuid, uuid) && uuid_is(name, uuid));
 }
 
 int mirror_sets_find(const struct mirror_sets *s, const char *cmd, const char *name,

@@ -184,13 +184,9 @@ static bool scan_same_set(const struct leginfo *a, const struct leginfo *b)
 
 static bool scan_is_named(const struct leginfo *l, const char *name)
 {
-	u8 uuid[UUID_BYTES];
+	const struct super_set *set = &l->super.set;
 
-	if (l->err)
-		return false;
-	if (!name || !strcmp(l->super.set.name, name))
-		return true;
-	return uuid_parse(name, uuid) && !memcmp(l->super.set.uuid, uuid, UUID_BYTES);
+	return !l->err && (!name || !strcmp(set->name, name) || uuid_is(name, set->uuid));
 }
 
 static __attribute__((format(printf, 2, 3)))

@@ -62,3 +62,10 @@ bool uuid_parse(const char *text, u8 uuid[UUID_BYTES])
 	}
 	return true;
 }
+
+bool uuid_is(const char *text, const u8 uuid[UUID_BYTES])
+{
+	u8 parsed[UUID_BYTES];
+
+	return uuid_parse(text, parsed) && !memcmp(parsed, uuid, UUID_BYTES);
+}

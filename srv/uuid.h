@@ -20,4 +20,7 @@ void uuid_text(const u8 uuid[UUID_BYTES], char text[UUID_TEXT]);
 /* The reverse: digits of any case, dashes where they belong.  false: it is none. */
 bool uuid_parse(const char *text, u8 uuid[UUID_BYTES]);
 
+/* Is it this one's text, in whatever case? */
+bool uuid_is(const char *text, const u8 uuid[UUID_BYTES]);
+
 #endif

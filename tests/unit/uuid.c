@@ -28,6 +28,18 @@ Test(uuid, text_is_read_in_any_case)
 	cr_assert(!memcmp(uuid, example, sizeof(uuid)));
 }
 
+Test(uuid, a_text_is_one_uuid_s_and_no_other_s)
+{
+	u8 other[UUID_BYTES];
+
+	memcpy(other, example, sizeof(other));
+	other[UUID_BYTES - 1] ^= 1;
+	cr_assert(uuid_is(example_text, example));
+	cr_assert(uuid_is("6BA7B810-9DAD-41D1-80B4-00C04FD430C8", example));
+	cr_assert(!uuid_is(example_text, other));
+	cr_assert(!uuid_is("home", example));
+}
+
 Test(uuid, what_is_none_is_refused)
 {
 	static const char *const bad[] = {

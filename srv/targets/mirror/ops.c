@@ -137,8 +137,6 @@ static bool ops_is_path(const struct leg *leg, const char *path)
 static int ops_find_slot(const struct target *t, const char *word, FILE *out)
 {
 	struct mirror *m = t->priv;
-	u8 uuid[UUID_BYTES];
-	bool is_uuid = uuid_parse(word, uuid);
 	struct super_set set;
 	u64 differ, missed;
 	int ret = ops_need_record(t, out);
@@ -151,8 +149,7 @@ static int ops_find_slot(const struct target *t, const char *word, FILE *out)
 
 		snprintf(slot, sizeof(slot), "%u", i);
 		if (super_is_leg(&set, i) &&
-		    (ops_is_path(&t->legs[i], word) || !strcmp(slot, word) ||
-		     (is_uuid && !memcmp(uuid, set.legs[i].uuid, UUID_BYTES))))
+		    (ops_is_path(&t->legs[i], word) || !strcmp(slot, word) || uuid_is(word, set.legs[i].uuid)))
 			return i;
 	}
 	fprintf(out, "%s is no leg of set %s; right is a path, or the UUID of a leg, that status shows",
