@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "cmd.h"
@@ -226,15 +225,10 @@ static int create_chunk(struct create *c)
 static int create_set(struct create *c, const char *name)
 {
 	struct super_set *s = &c->set;
-	u64 tag = 0;
 	int ret = uuid_make(s->uuid);
 
-	if (!ret && getrandom(&tag, sizeof(tag), 0) != sizeof(tag)) {
-		log_err("getrandom: %s", strerror(errno));
-		ret = -EIO;
-	}
 	snprintf(s->name, sizeof(s->name), "%s", name);
-	s->event = (struct super_event){ .nr = 1, .tag = tag };
+	s->event = (struct super_event){ .nr = 1, .tag = super_tag() };
 	s->created = time(NULL);
 	s->lbs_shift = ilog2_u64(c->lim.lbs);
 	s->clean = c->assume_clean;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The changes of a set: how its record becomes the next one.  No I/O.  Each change is one
- * event, with a tag from the caller, who takes it from getrandom().
+ * event, with a tag from the caller, who takes it from super_tag().
  *
  * How a change is made, for there is one way only:
  *  1. change a copy of the record, *next;

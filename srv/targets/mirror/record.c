@@ -269,7 +269,7 @@ static int record_open(struct record *r)
 	struct super_set next = r->set;
 	int ret;
 
-	change_start(&next, record_tag(), missing, absent, r->start_source);
+	change_start(&next, super_tag(), missing, absent, r->start_source);
 	record_event_make(r, &next);
 	record_settle(r);
 	if (!r->broken) {
@@ -325,7 +325,7 @@ static void record_close(struct record *r)
 	/* Again, when a leg is dropped for not taking it: each time there is one less. */
 	while (!r->set.clean) {
 		next = r->set;
-		change_stop(&next, record_tag());
+		change_stop(&next, super_tag());
 		record_event_make(r, &next);
 		record_settle(r);
 		if (r->broken)

@@ -21,7 +21,7 @@ static int record_change_agree(struct record *r, struct super_set *next)
 	if (next->source == FORMAT_NO_SOURCE)
 		return 0;
 	r->agreeing = true;
-	change_agree(next, record_tag());
+	change_agree(next, super_tag());
 	return 1;
 }
 
@@ -46,7 +46,7 @@ static int record_change_join(struct record *r, struct super_set *next, const st
 	r->stale &= ~bit;
 	r->letting &= ~bit;
 	r->sent &= ~bit;
-	change_rebuild(next, record_tag(), c->slot, c->holds, c->full);
+	change_rebuild(next, super_tag(), c->slot, c->holds, c->full);
 	return 1;
 }
 
@@ -61,7 +61,7 @@ static int record_change_rebuilt(struct record *r, struct super_set *next, unsig
 		return -EINVAL;
 	if (!record_lacks_nothing(r, slot))
 		return -EAGAIN;
-	change_rebuilt(next, record_tag(), slot);
+	change_rebuilt(next, super_tag(), slot);
 	return 1;
 }
 
@@ -78,13 +78,13 @@ static int record_change_progress(struct record *r, struct super_set *next)
 		}
 	}
 	if (any)
-		change_progress(next, record_tag());
+		change_progress(next, super_tag());
 	return any;
 }
 
 static int record_change_add(struct record *r, struct super_set *next, struct record_change *c)
 {
-	int slot = change_add(next, record_tag(), c->uuid);
+	int slot = change_add(next, super_tag(), c->uuid);
 
 	if (slot < 0)
 		return slot;
@@ -113,7 +113,7 @@ static int record_change_next(struct record *r, struct super_set *next, struct r
 	case RECORD_ADD:
 		return record_change_add(r, next, c);
 	case RECORD_REMOVE:
-		ret = change_remove(next, record_tag(), c->slot);
+		ret = change_remove(next, super_tag(), c->slot);
 		return ret ? ret : 1;
 	case RECORD_DROPPED:
 		break;

@@ -61,7 +61,7 @@ static void record_event_retry(struct record *r, const struct record_op *op)
 	pthread_mutex_unlock(&r->lock);
 	/* Also those that a queue has dropped meanwhile. */
 	gone = change_writers(&r->next) & r->here & ~record_usable(r);
-	if (stay || change_retry(&r->set, &r->next, record_tag(), gone))
+	if (stay || change_retry(&r->set, &r->next, super_tag(), gone))
 		record_event_give_up(r, op->err[__builtin_ctz(op->failed)]);
 	else
 		record_event_write(r);
@@ -148,7 +148,7 @@ void record_event_make(struct record *r, const struct super_set *next)
 
 static void record_event_drop(const struct record *r, struct super_set *next, u32 slots)
 {
-	change_drop(next, record_tag(), slots, FORMAT_FAILED);
+	change_drop(next, super_tag(), slots, FORMAT_FAILED);
 	for (slots &= r->stale; slots; slots &= slots - 1)
 		next->legs[__builtin_ctz(slots)].state = FORMAT_STALE;
 }
@@ -168,7 +168,7 @@ void record_event_start(struct record *r)
 	if (drop)
 		record_event_drop(r, &next, drop);
 	else if (due)
-		change_differ(&next, record_tag(), record_source_slot(r));
+		change_differ(&next, super_tag(), record_source_slot(r));
 	else
 		due = record_change_take(r, &next);
 	pthread_mutex_unlock(&r->lock);

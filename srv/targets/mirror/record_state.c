@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "../../clock.h"
@@ -234,14 +233,4 @@ void record_list_wake(struct record_wait *w)
 		w->wake(w);
 		w = next;
 	}
-}
-
-u64 record_tag(void)
-{
-	u64 tag;
-
-	/* So few bytes always come whole. */
-	while (getrandom(&tag, sizeof(tag), 0) != sizeof(tag))
-		;
-	return tag;
 }

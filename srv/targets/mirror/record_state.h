@@ -247,7 +247,4 @@ void record_list_init(struct record_list *l);
 void record_list_add(struct record_list *l, struct record_wait *w);
 struct record_wait *record_list_take(struct record_list *l);
 
-/* The random tag of an event. */
-u64 record_tag(void);
-
 #endif

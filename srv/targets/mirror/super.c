@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "crc32c.h"
 #include "super.h"
@@ -13,6 +14,16 @@
 #define SUPER_CHUNK_LEAST	20
 
 static const u8 super_zeroes[2816];
+
+u64 super_tag(void)
+{
+	u64 tag;
+
+	/* So few bytes always come whole. */
+	while (getrandom(&tag, sizeof(tag), 0) != sizeof(tag))
+		;
+	return tag;
+}
 
 bool super_knows(const struct super_set *s, unsigned int slot, struct super_event event)
 {

@@ -21,6 +21,9 @@ struct super_event {
 	u64 tag;
 };
 
+/* The tag of a new event. */
+u64 super_tag(void);
+
 static inline bool super_event_same(struct super_event a, struct super_event b)
 {
 	return a.nr == b.nr && a.tag == b.tag;
