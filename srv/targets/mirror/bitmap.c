@@ -11,21 +11,6 @@
 #define BITMAP_URGENT	(1U << 1)	/* bits to set, which writes wait for */
 #define BITMAP_FLYING	(1U << 2)	/* is being written */
 
-static bool bitmap_test(const u8 *bits, u32 i)
-{
-	return bits[i / 8] >> (i % 8) & 1;
-}
-
-static void bitmap_set(u8 *bits, u32 i)
-{
-	bits[i / 8] |= 1U << (i % 8);
-}
-
-static void bitmap_clear(u8 *bits, u32 i)
-{
-	bits[i / 8] &= ~(1U << (i % 8));
-}
-
 /* Room for whole sectors, so that these are copied without a look at the end. */
 static u8 *bitmap_bits(const struct bitmap *b)
 {

@@ -76,6 +76,22 @@ struct bitmap {
 	bool keep;
 };
 
+/* Bit arrays: those above, and others by chunk. */
+static inline bool bitmap_test(const u8 *bits, u64 i)
+{
+	return bits[i / 8] >> i % 8 & 1;
+}
+
+static inline void bitmap_set(u8 *bits, u64 i)
+{
+	bits[i / 8] |= 1U << i % 8;
+}
+
+static inline void bitmap_clear(u8 *bits, u64 i)
+{
+	bits[i / 8] &= ~(1U << i % 8);
+}
+
 /*
  * A queue takes up the present epoch, before a batch of requests, and puts it down before it
  * waits for the next one: so an idle queue holds up nothing.  Writes may be under way meanwhile.

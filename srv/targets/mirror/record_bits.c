@@ -163,7 +163,7 @@ static bool record_age_is_one(const struct record *r)
 		u32 stamp = atomic_load_explicit(&b->stamps[i], memory_order_relaxed);
 
 		if (stamp != BITMAP_UNSTAMPED && stamp <= r->done &&
-		    !((b->differ[i / 8] | b->missed[i / 8]) >> i % 8 & 1))
+		    !bitmap_test(b->differ, i) && !bitmap_test(b->missed, i))
 			return true;
 	}
 	return false;

@@ -109,7 +109,7 @@ static u32 record_lacking(const struct record *r, u32 slots, u32 chunk)
 	for (; slots; slots &= slots - 1) {
 		unsigned int slot = __builtin_ctz(slots);
 
-		if (r->lacks[slot] && record_bit(r->lacks[slot], chunk))
+		if (r->lacks[slot] && bitmap_test(r->lacks[slot], chunk))
 			lacking |= 1U << slot;
 	}
 	return lacking;
@@ -121,7 +121,7 @@ static bool record_wants_copy(const struct record *r, u32 chunk, u32 *dst)
 	u32 rebuilding = record_rebuilding(r);
 
 	*dst = record_lacking(r, rebuilding, chunk);
-	if (!record_bit(r->bits.differ, chunk))
+	if (!bitmap_test(r->bits.differ, chunk))
 		return *dst;
 	/* A write that failed everywhere may have left any of them with a part of it. */
 	*dst = (record_in_sync_locked(r) | rebuilding) & ~(1U << record_source_slot(r));
@@ -176,7 +176,7 @@ void record_copied(struct record *r, const struct record_work *w)
 	pthread_mutex_lock(&r->lock);
 	for (u32 rest = w->dst; rest; rest &= rest - 1)
 		if (r->lacks[__builtin_ctz(rest)])
-			r->lacks[__builtin_ctz(rest)][w->chunk / 8] &= ~(1U << w->chunk % 8);
+			bitmap_clear(r->lacks[__builtin_ctz(rest)], w->chunk);
 	others = (record_in_sync_locked(r) | record_rebuilding(r)) & ~(1U << w->src) & ~w->dst;
 	/* If another write has failed everywhere meanwhile, it may have been in this chunk. */
 	if (!others && w->differed == r->differed)

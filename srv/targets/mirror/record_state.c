@@ -128,7 +128,7 @@ void record_break(struct record *r, int err)
 bool record_may_differ(const struct bitmap *b, u64 off, u64 len)
 {
 	for (u64 chunk = off >> b->shift; chunk <= (off + len - 1) >> b->shift; chunk++)
-		if (record_bit(b->differ, chunk))
+		if (bitmap_test(b->differ, chunk))
 			return true;
 	return false;
 }
@@ -141,8 +141,8 @@ int record_find_lacks(struct record *r, unsigned int slot)
 	if (!lacks)
 		return -ENOMEM;
 	for (u32 i = 0; i < r->bits.nr; i++)
-		if (record_bit(r->bits.missed, i) || (l->full && ((u64)i + 1) << r->bits.shift > l->rebuilt))
-			lacks[i / 8] |= 1U << i % 8;
+		if (bitmap_test(r->bits.missed, i) || (l->full && ((u64)i + 1) << r->bits.shift > l->rebuilt))
+			bitmap_set(lacks, i);
 	free(r->lacks[slot]);
 	r->lacks[slot] = lacks;
 	return 0;
@@ -152,7 +152,7 @@ u32 record_first_lacking(const struct record *r, unsigned int slot)
 {
 	u32 i = 0;
 
-	while (i < r->bits.nr && !record_bit(r->lacks[slot], i))
+	while (i < r->bits.nr && !bitmap_test(r->lacks[slot], i))
 		i++;
 	return i;
 }

@@ -208,11 +208,6 @@ void record_unlock_kick(struct record *r);
 /* Legs in sync that are here and not dropped. */
 u32 record_in_sync_locked(const struct record *r);
 
-static inline bool record_bit(const u8 *bits, u64 i)
-{
-	return bits[i / 8] >> i % 8 & 1;
-}
-
 bool record_may_differ(const struct bitmap *b, u64 off, u64 len);
 
 /* Finds what a leg that is being rebuilt lacks: what is missed, and what a full rebuild has left. */
