@@ -53,7 +53,7 @@ static u32 now(const struct bitmap *b)
 /* An epoch passes, with no write under way. */
 static void pass(struct bitmap *b)
 {
-	cr_assert(bitmap_advance(b, NULL, 0));
+	cr_assert(bitmap_advance(b, bitmap_done(b, NULL, 0)));
 }
 
 Test(mirror_bitmap, a_write_waits_until_its_bit_is_durable)
@@ -233,7 +233,7 @@ Test(mirror_bitmap, a_write_under_way_keeps_its_bit)
 	write_all(&b, false);
 	bitmap_queue_leave(&q);
 	for (unsigned int i = 0; i < 10; i++) {
-		bitmap_advance(&b, &q, 1);
+		bitmap_advance(&b, bitmap_done(&b, &q, 1));
 		cr_assert_eq(bitmap_age(&b, bitmap_done(&b, &q, 1)), 0);
 	}
 	bitmap_queue_end(&q, epoch);
@@ -250,7 +250,7 @@ Test(mirror_bitmap, a_queue_that_compares_with_an_epoch_keeps_it)
 	bitmap_queue_enter(&b, &q[1]);
 	bitmap_want(&b, epoch, 0, 512);
 	write_all(&b, false);
-	bitmap_advance(&b, q, 2);
+	bitmap_advance(&b, bitmap_done(&b, q, 2));
 	bitmap_queue_leave(&q[0]);
 	cr_assert_eq(bitmap_done(&b, q, 2), epoch - 1, "queue 1 is still there");
 	bitmap_queue_enter(&b, &q[1]);
@@ -266,7 +266,7 @@ Test(mirror_bitmap, an_idle_queue_holds_up_nothing)
 	bitmap_queue_enter(&b, &q);
 	bitmap_queue_leave(&q);
 	for (unsigned int i = 0; i < 10; i++) {
-		cr_assert(bitmap_advance(&b, &q, 1));
+		cr_assert(bitmap_advance(&b, bitmap_done(&b, &q, 1)));
 		cr_assert_eq(bitmap_done(&b, &q, 1), now(&b) - 1);
 	}
 	bitmap_deinit(&b);
@@ -281,12 +281,12 @@ Test(mirror_bitmap, epochs_wait_for_a_write_that_takes_too_long)
 
 	bitmap_queue_begin(&q, epoch);
 	bitmap_queue_leave(&q);
-	while (bitmap_advance(&b, &q, 1))
+	while (bitmap_advance(&b, bitmap_done(&b, &q, 1)))
 		cr_assert_lt(++steps, BITMAP_EPOCHS);
 	cr_assert_eq(steps, BITMAP_EPOCHS - 1);
 	cr_assert_eq(bitmap_done(&b, &q, 1), epoch - 1);
 	bitmap_queue_end(&q, epoch);
-	cr_assert(bitmap_advance(&b, &q, 1));
+	cr_assert(bitmap_advance(&b, bitmap_done(&b, &q, 1)));
 	bitmap_deinit(&b);
 }
 
@@ -554,7 +554,7 @@ Test(mirror_bitmap, no_crash_finds_a_write_without_its_bit)
 			random_queue(&m);
 			break;
 		case 7:
-			bitmap_advance(&m.b, m.queues, 2);
+			bitmap_advance(&m.b, bitmap_done(&m.b, m.queues, 2));
 			m.cleared += bitmap_age(&m.b, bitmap_done(&m.b, m.queues, 2));
 		}
 		crash_now(&m);
@@ -617,7 +617,7 @@ static void *one_clearer(void *arg)
 {
 	while (!atomic_load(&over)) {
 		pthread_mutex_lock(&record);
-		bitmap_advance(&shared, shared_queues, 2);
+		bitmap_advance(&shared, bitmap_done(&shared, shared_queues, 2));
 		atomic_fetch_add(&cleared, bitmap_age(&shared, bitmap_done(&shared, shared_queues, 2)));
 		write_all(&shared, true);
 		for (u32 c = 0; c < MANY; c++)

@@ -219,12 +219,12 @@ u32 bitmap_done(const struct bitmap *b, const struct bitmap_queue *queues, unsig
 	return epoch - 1;
 }
 
-bool bitmap_advance(struct bitmap *b, const struct bitmap_queue *queues, unsigned int nr)
+bool bitmap_advance(struct bitmap *b, u32 done)
 {
 	u32 epoch = atomic_load_explicit(&b->epoch, memory_order_relaxed);
 
 	/* The next one takes the count of the one that is BITMAP_EPOCHS before. */
-	if (epoch + 1 > BITMAP_EPOCHS && bitmap_done(b, queues, nr) < epoch + 1 - BITMAP_EPOCHS)
+	if (epoch + 1 > BITMAP_EPOCHS && done < epoch + 1 - BITMAP_EPOCHS)
 		return false;
 	atomic_store_explicit(&b->epoch, epoch + 1, memory_order_release);
 	return true;

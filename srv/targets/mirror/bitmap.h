@@ -191,8 +191,8 @@ void bitmap_loaded(struct bitmap *b, bool differ, bool missed);
  */
 u32 bitmap_done(const struct bitmap *b, const struct bitmap_queue *queues, unsigned int nr);
 
-/* The next epoch.  false: writes under way are too old for it. */
-bool bitmap_advance(struct bitmap *b, const struct bitmap_queue *queues, unsigned int nr);
+/* The next epoch, when @done is bitmap_done() of all queues.  false: writes under way are too old for it. */
+bool bitmap_advance(struct bitmap *b, u32 done);
 
 /*
  * Clear the bits of chunks that were written in @done or before, and that nothing else keeps.

@@ -134,15 +134,6 @@ u32 record_bits_done(const struct record *r)
 	return done;
 }
 
-/* bitmap_advance(), which knows queues in one piece only. */
-void record_bits_advance(struct record *r)
-{
-	u32 next = atomic_load_explicit(&r->bits.epoch, memory_order_relaxed) + 1;
-
-	if (next <= BITMAP_EPOCHS || record_bits_done(r) >= next - BITMAP_EPOCHS)
-		bitmap_advance(&r->bits, NULL, 0);
-}
-
 bool record_bits_quiet(const struct record *r)
 {
 	for (unsigned int i = 0; i < r->nr_queues * BITMAP_EPOCHS; i++) {
@@ -174,7 +165,7 @@ static void record_age_pass(struct record *r, bool flushed)
 {
 	if (flushed && bitmap_age(&r->bits, r->done))
 		r->lazy = true;
-	record_bits_advance(r);
+	bitmap_advance(&r->bits, record_bits_done(r));
 	record_age_later(r);
 }
 

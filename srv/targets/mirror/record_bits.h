@@ -17,9 +17,8 @@ void record_bits_start(struct record *r);
 /* Ageing, if it is time and none is under way. */
 void record_bits_age(struct record *r);
 
-/* Under the lock: the latest epoch whose writes have ended in every queue; the next epoch, if it can begin. */
+/* Under the lock: the latest epoch whose writes have ended in every queue. */
 u32 record_bits_done(const struct record *r);
-void record_bits_advance(struct record *r);
 
 /* No write of any queue is under way. */
 bool record_bits_quiet(const struct record *r);

@@ -29,7 +29,7 @@ bool record_sync(struct record *r, const _Atomic bool *stop, unsigned int ms)
 	for (;;) {
 		pthread_mutex_lock(&r->lock);
 		if (atomic_load_explicit(&r->bits.epoch, memory_order_relaxed) == began)
-			record_bits_advance(r);
+			bitmap_advance(&r->bits, record_bits_done(r));
 		done = record_bits_done(r) >= began;
 		pthread_mutex_unlock(&r->lock);
 		if (done)
