@@ -277,6 +277,30 @@ Test(mirror_record_copy, a_full_rebuild_goes_on_where_it_had_got_to, .timeout = 
 	rig_end(&after);
 }
 
+Test(mirror_record_copy, a_full_rebuild_does_not_forget_what_was_written_behind_it, .timeout = 60)
+{
+	struct record_work w;
+	struct rig g, after;
+	u32 epoch;
+
+	rig_serve(&g, 2);
+	cr_assert_eq(record_drop_slot(&g.r, 1, FORMAT_FAILED), 0);
+	let_leg_go(&g, 1);
+	cr_assert_eq(join(&g, 1, true), 0);
+	cr_assert_eq(take_up(&g, 1), 0);
+	for (u32 i = 0; i < 40; i++) {
+		cr_assert(record_next(&g.r, 0, &w) && w.chunk == i);
+		record_copied(&g.r, &w);
+	}
+	cr_assert_eq(rig_write(&g, 5, &epoch), 0);
+	cr_assert_eq(record_progress(&g.r), 0);
+	rig_kill(&after, &g);
+	rig_begin(&after, A | B);
+	for (u32 i = 0; i < RIG_CHUNKS; i++)
+		cr_assert_eq(bitmap_test(after.r.lacks[1], i), i == 5 || i >= 40, "chunk %u", i);
+	rig_end(&after);
+}
+
 Test(mirror_record_copy, a_leg_that_does_not_take_the_event_does_not_join, .timeout = 60)
 {
 	struct super s;

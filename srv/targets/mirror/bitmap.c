@@ -271,22 +271,6 @@ void bitmap_differ(struct bitmap *b, u64 off, u32 len)
 		bitmap_set(b->differ, chunk);
 }
 
-s64 bitmap_next_differ(const struct bitmap *b, u32 from)
-{
-	for (u32 chunk = from; chunk < b->nr; chunk++)
-		if (bitmap_test(b->differ, chunk))
-			return chunk;
-	return -1;
-}
-
-s64 bitmap_next_missed(const struct bitmap *b, u32 from, u64 full_from)
-{
-	for (u32 chunk = from; chunk < b->nr; chunk++)
-		if (bitmap_test(b->missed, chunk) || (u64)chunk << b->shift >= full_from)
-			return chunk;
-	return -1;
-}
-
 void bitmap_agreed(struct bitmap *b, u32 chunk)
 {
 	bitmap_clear(b->differ, chunk);

@@ -207,13 +207,6 @@ u32 bitmap_age_all(struct bitmap *b);
 /* A write has failed on every leg: they may differ there.  Its bits are durable. */
 void bitmap_differ(struct bitmap *b, u64 off, u32 len);
 
-/*
- * The next chunk to copy, from @from on: one that differs or, for a leg being rebuilt, that it
- * missed, or that begins at byte @full_from or behind.  -1: none is left.
- */
-s64 bitmap_next_differ(const struct bitmap *b, u32 from);
-s64 bitmap_next_missed(const struct bitmap *b, u32 from, u64 full_from);
-
 /* A chunk has been copied, and the leg flushed: legs in sync agree there; nobody lacks it. */
 void bitmap_agreed(struct bitmap *b, u32 chunk);
 void bitmap_caught_up(struct bitmap *b, u32 chunk);
