@@ -230,15 +230,37 @@ bool bitmap_advance(struct bitmap *b, u32 done)
 	return true;
 }
 
+/* Has it a stamp, @done or older?  In *stamp. */
+static bool bitmap_is_old(const struct bitmap *b, u32 chunk, u32 done, u32 *stamp)
+{
+	*stamp = atomic_load_explicit(&b->stamps[chunk], memory_order_relaxed);
+	return *stamp != BITMAP_UNSTAMPED && *stamp <= done;
+}
+
+static bool bitmap_is_kept(const struct bitmap *b, u32 chunk)
+{
+	return bitmap_test(b->differ, chunk) || bitmap_test(b->missed, chunk);
+}
+
+bool bitmap_can_age(const struct bitmap *b, u32 done)
+{
+	u32 stamp;
+
+	for (u32 chunk = 0; !b->keep && chunk < b->nr; chunk++)
+		if (bitmap_is_old(b, chunk, done, &stamp) && !bitmap_is_kept(b, chunk))
+			return true;
+	return false;
+}
+
 static bool bitmap_age_chunk(struct bitmap *b, u32 chunk, u32 done)
 {
-	u32 stamp = atomic_load_explicit(&b->stamps[chunk], memory_order_relaxed);
+	u32 stamp;
 
-	if (stamp == BITMAP_UNSTAMPED || stamp > done)
+	if (!bitmap_is_old(b, chunk, done, &stamp))
 		return false;
 	if (b->keep)
 		bitmap_set(b->missed, chunk);
-	if (bitmap_test(b->differ, chunk) || bitmap_test(b->missed, chunk))
+	if (bitmap_is_kept(b, chunk))
 		return false;
 	/* A queue that stamps it just now has it: it stays. */
 	if (!atomic_compare_exchange_strong_explicit(&b->stamps[chunk], &stamp, BITMAP_UNSTAMPED,

@@ -201,7 +201,10 @@ bool bitmap_advance(struct bitmap *b, u32 done);
  */
 u32 bitmap_age(struct bitmap *b, u32 done);
 
-/* The same for a clean stop: no write is under way, none will come, and every leg is flushed. */
+/* Would it clear any?  If not, no leg need be flushed. */
+bool bitmap_can_age(const struct bitmap *b, u32 done);
+
+/* bitmap_age() for a clean stop: no write is under way, none will come, and every leg is flushed. */
 u32 bitmap_age_all(struct bitmap *b);
 
 /* A write has failed on every leg: they may differ there.  Its bits are durable. */

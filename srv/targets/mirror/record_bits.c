@@ -145,21 +145,6 @@ bool record_bits_quiet(const struct record *r)
 	return true;
 }
 
-/* Is there one that can be cleared once the legs are flushed? */
-static bool record_age_is_one(const struct record *r)
-{
-	const struct bitmap *b = &r->bits;
-
-	for (u32 i = 0; !b->keep && i < b->nr; i++) {
-		u32 stamp = atomic_load_explicit(&b->stamps[i], memory_order_relaxed);
-
-		if (stamp != BITMAP_UNSTAMPED && stamp <= r->done &&
-		    !bitmap_test(b->differ, i) && !bitmap_test(b->missed, i))
-			return true;
-	}
-	return false;
-}
-
 /* The end of a pass.  Under the lock.  @flushed: every leg was, or nothing will be cleared. */
 static void record_age_pass(struct record *r, bool flushed)
 {
@@ -187,7 +172,7 @@ void record_bits_age(struct record *r)
 	pthread_mutex_lock(&r->lock);
 	if (r->ageing && clock_ms() >= r->age_at) {
 		r->done = record_bits_done(r);
-		flush = record_age_is_one(r);
+		flush = bitmap_can_age(&r->bits, r->done);
 		if (!flush)
 			record_age_pass(r, true);
 	}
