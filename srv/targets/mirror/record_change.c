@@ -50,11 +50,6 @@ static int record_change_join(struct record *r, struct super_set *next, const st
 	return 1;
 }
 
-static bool record_lacks_nothing(const struct record *r, unsigned int slot)
-{
-	return r->lacks[slot] && record_first_lacking(r, slot) == r->bits.nr;
-}
-
 static int record_change_rebuilt(struct record *r, struct super_set *next, unsigned int slot)
 {
 	if (next->legs[slot].state != FORMAT_REBUILDING || r->gone >> slot & 1)

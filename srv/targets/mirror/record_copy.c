@@ -62,10 +62,16 @@ void record_joined(struct record *r, unsigned int slot)
 	pthread_mutex_unlock(&r->lock);
 }
 
-/* Those that get writes, and of which it is not known yet what they lack.  Under the lock. */
+/* Those that get writes.  Under the lock. */
+static u32 record_rebuilding(const struct record *r)
+{
+	return super_slots(&r->set, FORMAT_REBUILDING) & r->sent & r->here & ~r->gone;
+}
+
+/* Of these, those of which it is not known yet what they lack. */
 static u32 record_taken_up_next(const struct record *r)
 {
-	u32 slots = super_slots(&r->set, FORMAT_REBUILDING) & r->sent & r->here & ~r->gone;
+	u32 slots = record_rebuilding(r);
 
 	for (u32 rest = slots; rest; rest &= rest - 1)
 		if (r->lacks[__builtin_ctz(rest)])
@@ -96,11 +102,6 @@ int record_take_up(struct record *r, const _Atomic bool *stop, unsigned int ms)
 }
 
 /* What is to be copied. */
-
-static u32 record_rebuilding(const struct record *r)
-{
-	return super_slots(&r->set, FORMAT_REBUILDING) & r->sent & r->here & ~r->gone;
-}
 
 static u32 record_lacking(const struct record *r, u32 slots, u32 chunk)
 {
@@ -192,12 +193,9 @@ u32 record_complete(struct record *r)
 	u32 slots = 0;
 
 	pthread_mutex_lock(&r->lock);
-	for (u32 rest = record_rebuilding(r); rest; rest &= rest - 1) {
-		unsigned int slot = __builtin_ctz(rest);
-
-		if (r->lacks[slot] && record_first_lacking(r, slot) == r->bits.nr)
-			slots |= 1U << slot;
-	}
+	for (u32 rest = record_rebuilding(r); rest; rest &= rest - 1)
+		if (record_lacks_nothing(r, __builtin_ctz(rest)))
+			slots |= rest & -rest;
 	pthread_mutex_unlock(&r->lock);
 	return slots;
 }

@@ -157,6 +157,11 @@ u32 record_first_lacking(const struct record *r, unsigned int slot)
 	return i;
 }
 
+bool record_lacks_nothing(const struct record *r, unsigned int slot)
+{
+	return r->lacks[slot] && record_first_lacking(r, slot) == r->bits.nr;
+}
+
 /* A leg that is being rebuilt no more, in whichever way that ended. */
 static void record_forget_lacks(struct record *r)
 {

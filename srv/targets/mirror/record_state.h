@@ -216,6 +216,9 @@ int record_find_lacks(struct record *r, unsigned int slot);
 /* The first chunk that it lacks; r->bits.nr: none. */
 u32 record_first_lacking(const struct record *r, unsigned int slot);
 
+/* It is known what it lacks, and that is nothing. */
+bool record_lacks_nothing(const struct record *r, unsigned int slot);
+
 /* The set, or what is known of its legs, has changed: does somebody miss what is written? */
 void record_keep(struct record *r);
 
