@@ -449,7 +449,8 @@ static void resync_compare(struct resync *s, u64 off, u32 len)
 
 static void resync_compare_all(struct resync *s)
 {
-	s->progress.mismatches = 0;
+	u64 mismatches;
+
 	resync_begin(s, s->repair ? RESYNC_REPAIR : RESYNC_CHECK, s->legs.size);
 	for (u64 off = 0; off < s->legs.size && !s->stop; off += RESYNC_COMPARE) {
 		u64 began = clock_ms(), len = min_u64(s->legs.size - off, RESYNC_COMPARE);
@@ -462,8 +463,9 @@ static void resync_compare_all(struct resync *s)
 	}
 	pthread_mutex_lock(&s->lock);
 	s->check = false;
+	mismatches = s->progress.mismatches;
 	pthread_mutex_unlock(&s->lock);
-	log_info("set %s: compared: %" PRIu64 " blocks of 4096 bytes differed", s->r->set.name, s->progress.mismatches);
+	log_info("set %s: compared: %" PRIu64 " blocks of 4096 bytes differed", s->r->set.name, mismatches);
 	resync_idle(s);
 }
 
