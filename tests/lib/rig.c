@@ -195,19 +195,36 @@ void rig_prepare(struct rig *g, u32 present)
 	g->r.retry_ms = 50;
 }
 
+static void begin_prepared(struct rig *g)
+{
+	int ret = record_begin(&g->r, 2);
+
+	must(!ret, "%s", strerror(-ret));
+}
+
 void rig_begin(struct rig *g, u32 present)
 {
-	int ret;
-
 	rig_prepare(g, present);
-	ret = record_begin(&g->r, 2);
-	must(!ret, "%s", strerror(-ret));
+	begin_prepared(g);
+}
+
+void rig_begin_ageing(struct rig *g, u32 present, unsigned int age_ms)
+{
+	rig_prepare(g, present);
+	g->r.age_ms = age_ms;
+	begin_prepared(g);
 }
 
 void rig_serve(struct rig *g, unsigned int nr)
 {
 	rig_create(g, nr, RIG_CHUNKS);
 	rig_begin(g, (1U << nr) - 1);
+}
+
+void rig_serve_ageing(struct rig *g, unsigned int nr, unsigned int age_ms)
+{
+	rig_create(g, nr, RIG_CHUNKS);
+	rig_begin_ageing(g, (1U << nr) - 1, age_ms);
 }
 
 void rig_end(struct rig *g)

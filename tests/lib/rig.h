@@ -54,6 +54,10 @@ void rig_prepare(struct rig *g, u32 present);
 void rig_begin(struct rig *g, u32 present);
 void rig_serve(struct rig *g, unsigned int nr);
 
+/* As the two before, and a pass of ageing is due after @age_ms. */
+void rig_begin_ageing(struct rig *g, u32 present, unsigned int age_ms);
+void rig_serve_ageing(struct rig *g, unsigned int nr, unsigned int age_ms);
+
 /* The files stay. */
 void rig_end(struct rig *g);
 

@@ -84,9 +84,7 @@ Test(mirror_record, legs_that_are_not_here_are_stale_and_miss_what_is_written, .
 
 	rig_create(&g, 2, RIG_CHUNKS);
 	g.degraded = true;
-	rig_prepare(&g, A);
-	g.r.age_ms = 20;
-	cr_assert_eq(record_begin(&g.r, 2), 0);
+	rig_begin_ageing(&g, A, 20);
 	cr_assert_eq(rig_says(&g, 0, 1), FORMAT_STALE);
 	cr_assert_eq(rig_write(&g, 5, &epoch), 0);
 	rig_wrote(&g, epoch);
@@ -196,10 +194,7 @@ Test(mirror_record, bits_age_and_are_cleared, .timeout = 60)
 	struct rig g;
 	u32 epoch;
 
-	rig_create(&g, 2, RIG_CHUNKS);
-	rig_prepare(&g, A | B);
-	g.r.age_ms = 20;
-	cr_assert_eq(record_begin(&g.r, 2), 0);
+	rig_serve_ageing(&g, 2, 20);
 	for (u32 chunk = 0; chunk < RIG_CHUNKS; chunk += 7) {
 		cr_assert_eq(rig_write(&g, chunk, &epoch), 0);
 		rig_wrote(&g, epoch);
@@ -221,9 +216,7 @@ Test(mirror_record, bits_that_were_damaged_on_every_leg_are_cleared_by_and_by, .
 	rig_create(&g, 2, RIG_CHUNKS);
 	for (unsigned int i = 0; i < 2; i++)
 		file_write(g.files[i], zeroes, sizeof(zeroes), FORMAT_BITMAP);
-	rig_prepare(&g, A | B);
-	g.r.age_ms = 20;
-	cr_assert_eq(record_begin(&g.r, 2), 0);
+	rig_begin_ageing(&g, A | B, 20);
 	cr_assert_not(g.r.differs, "the set was clean");
 	cr_assert(wait_until(rig_all_aged, &g, SOON_MS));
 	rig_end(&g);
@@ -262,10 +255,7 @@ Test(mirror_record, nobody_wakes_up_when_nothing_is_to_be_cleared, .timeout = 60
 	struct rig g;
 	u32 epoch;
 
-	rig_create(&g, 2, RIG_CHUNKS);
-	rig_prepare(&g, A | B);
-	g.r.age_ms = 5;
-	cr_assert_eq(record_begin(&g.r, 2), 0);
+	rig_serve_ageing(&g, 2, 5);
 	cr_assert_eq(rig_write(&g, 5, &epoch), 0);
 	before = sleeps();
 	cr_assert_gt(before, 0);
@@ -285,10 +275,7 @@ Test(mirror_record, a_write_that_does_not_end_keeps_its_bit, .timeout = 60)
 	struct rig g;
 	u32 epoch;
 
-	rig_create(&g, 2, RIG_CHUNKS);
-	rig_prepare(&g, A | B);
-	g.r.age_ms = 5;
-	cr_assert_eq(record_begin(&g.r, 2), 0);
+	rig_serve_ageing(&g, 2, 5);
 	cr_assert_eq(rig_write(&g, 5, &epoch), 0);
 	sleep_ms(NEVER_MS);
 	cr_assert(rig_bit_on(&g, A | B, 5));
@@ -438,10 +425,7 @@ Test(mirror_record, bits_are_durable_while_writes_are_under_way, .timeout = 60)
 	pthread_t threads[2];
 	struct rig g;
 
-	rig_create(&g, 2, RIG_CHUNKS);
-	rig_prepare(&g, A | B);
-	g.r.age_ms = 2;
-	cr_assert_eq(record_begin(&g.r, 2), 0);
+	rig_serve_ageing(&g, 2, 2);
 	for (unsigned int i = 0; i < 2; i++) {
 		h[i] = (struct hammer){ .g = &g, .nr = i, .until = now_ms() + 2000 };
 		cr_assert_eq(pthread_create(&threads[i], NULL, hammer, &h[i]), 0);

@@ -68,9 +68,7 @@ static void begin_after_kill(struct rig *g, struct rig *before)
 	rig_serve(before, 2);
 	cr_assert_eq(rig_write(before, 5, &epoch), 0);
 	rig_kill(g, before);
-	rig_prepare(g, A | B);
-	g->r.age_ms = 20;
-	cr_assert_eq(record_begin(&g->r, 2), 0);
+	rig_begin_ageing(g, A | B, 20);
 }
 
 Test(mirror_record_copy, when_all_is_copied_the_source_goes, .timeout = 60)
@@ -188,10 +186,7 @@ Test(mirror_record_copy, a_leg_comes_back_and_lacks_what_was_written, .timeout =
 	struct rig g;
 	u32 epoch, during;
 
-	rig_create(&g, 2, RIG_CHUNKS);
-	rig_prepare(&g, A | B);
-	g.r.age_ms = 20;
-	cr_assert_eq(record_begin(&g.r, 2), 0);
+	rig_serve_ageing(&g, 2, 20);
 	cr_assert_eq(record_drop_slot(&g.r, 1, FORMAT_STALE), 0);
 	cr_assert_eq(g.dropped, B);
 	cr_assert_eq(rig_says(&g, 0, 1), FORMAT_STALE);

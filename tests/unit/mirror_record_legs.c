@@ -294,9 +294,7 @@ Test(mirror_record_legs, bits_are_cleared_behind_a_flush_of_every_leg, .timeout 
 
 	rig_create(&g, 2, RIG_CHUNKS);
 	g.at_drop = see_bit_5;
-	rig_prepare(&g, A | B);
-	g.r.age_ms = 20;
-	cr_assert_eq(record_begin(&g.r, 2), 0);
+	rig_begin_ageing(&g, A | B, 20);
 	cr_assert_eq(rig_write(&g, 5, &epoch), 0);
 	rig_fail_flush(&g, 1);
 	rig_wrote(&g, epoch);
@@ -317,10 +315,7 @@ Test(mirror_record_legs, the_last_leg_whose_flush_fails_stays_with_its_bits, .ti
 	struct rig g;
 	u32 epoch;
 
-	rig_create(&g, 1, RIG_CHUNKS);
-	rig_prepare(&g, A);
-	g.r.age_ms = 5;
-	cr_assert_eq(record_begin(&g.r, 2), 0);
+	rig_serve_ageing(&g, 1, 5);
 	cr_assert_eq(rig_write(&g, 5, &epoch), 0);
 	rig_fail_flush(&g, 0);
 	rig_wrote(&g, epoch);
@@ -398,10 +393,7 @@ Test(mirror_record_legs, a_write_that_failed_everywhere_has_a_source_from_then_o
 	struct rig_waiter wt;
 	u32 epoch;
 
-	rig_create(&g, 2, RIG_CHUNKS);
-	rig_prepare(&g, A | B);
-	g.r.age_ms = 5;
-	cr_assert_eq(record_begin(&g.r, 2), 0);
+	rig_serve_ageing(&g, 2, 5);
 	cr_assert_eq(rig_write(&g, 5, &epoch), 0);
 	rig_hold(&g);
 	rig_waiter(&wt, &g, both_name_a_source);
