@@ -20,8 +20,8 @@
 #include "control.h"
 #include "dev.h"
 #include "proc.h"
+#include "set.h"
 #include "sh.h"
-#include "targets/mirror/leginfo.h"
 #include "tleg.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
@@ -112,8 +112,8 @@ Test(mirror_ctl, stop_records_a_clean_set)
 	write_block();
 	tells("$REGBUF mirror stop home --json", 0, "\"device\": \"/dev/ublkb7\", \"removed\": true}");
 	raw_is_gone(ID, SOON_MS);
-	leginfo_read(&l, tleg_path(0));
-	must(!l.err && l.super.set.clean, "the set is not clean: %s", l.err ? l.why.text : "");
+	set_leg(0, &l);
+	must(l.super.set.clean, "the set is not clean");
 	tells("$REGBUF mirror stop home", 1, "set home is not served");
 }
 

@@ -21,9 +21,9 @@
 #include "pattern.h"
 #include "proc.h"
 #include "rwdisk.h"
+#include "set.h"
 #include "sh.h"
 #include "targets/mirror/format.h"
-#include "targets/mirror/leginfo.h"
 #include "tleg.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
@@ -103,18 +103,9 @@ static void refuses(const char *args, const char *text)
 	must(raw_dev_state(ID) < 0, "assemble %s: there is a device", args);
 }
 
-static void kill_server(void)
-{
-	proc_kill_other(cli_pid(ID));
-	/* a device without server is removed by the user, or is gone by itself */
-	if (raw_dev_state(ID) >= 0)
-		cli_del(ID);
-}
-
 static const struct super_leg *slot_on(unsigned int leg, unsigned int slot, struct leginfo *l)
 {
-	leginfo_read(l, tleg_path(leg));
-	must(!l->err, "leg %u: %s", leg, l->why.text);
+	set_leg(leg, l);
 	return &l->super.set.legs[slot];
 }
 
@@ -128,22 +119,11 @@ static void calls(unsigned int leg, unsigned int slot, enum format_state state, 
 	     leginfo_state_name(state));
 }
 
-static u64 bits_on(unsigned int leg)
-{
-	struct leginfo_bits bits;
-	struct leginfo l;
-
-	slot_on(leg, 0, &l);
-	must(!leginfo_read_bits(&l, &bits), "leg %u: bitmap", leg);
-	must(!bits.damaged, "leg %u: %u sectors of the bitmap are damaged", leg, bits.damaged);
-	return bits.set;
-}
-
 static bool is_clean(unsigned int leg)
 {
 	struct leginfo l;
 
-	slot_on(leg, 0, &l);
+	set_leg(leg, &l);
 	return l.super.set.clean;
 }
 
@@ -152,19 +132,6 @@ static bool is_clean(unsigned int leg)
 static int open_dev(void)
 {
 	return dev_open(ID, "", O_RDWR | O_DIRECT);
-}
-
-static void write_block(int dev, u64 off, int byte)
-{
-	memset(buf, byte, 4096);
-	file_write(dev, buf, 4096, off);
-}
-
-static void block_is(int dev, u64 off, int byte, const char *what)
-{
-	file_read(dev, buf, 4096, off);
-	for (unsigned int i = 0; i < 4096; i++)
-		must(buf[i] == byte, "%s: byte %u is %#x, not %#x", what, i, buf[i], byte);
 }
 
 static void data_is(unsigned int leg, const char *what)
@@ -199,14 +166,14 @@ static void serves(const char *mode, unsigned int nr)
 	rwdisk_write(&disk, dev, 60);
 	rwdisk_read(&disk, dev, 40, mode);
 	must(!fsync(dev), "%s: fsync: %s", mode, strerror(errno));
-	must(bits_on(0) == bits_on(1), "%s: legs have other bits", mode);
+	must(set_bits(0) == set_bits(1), "%s: legs have other bits", mode);
 	list_has("\"state\":\"in-sync\"", mode);
 	close(dev);
 	cli_del(ID);
 	for (unsigned int i = 0; i < nr; i++) {
 		data_is(i, mode);
 		must(is_clean(i), "%s: leg %u: the set was stopped, and is not clean", mode, i);
-		must(!bits_on(i), "%s: leg %u has bits", mode, i);
+		must(!set_bits(i), "%s: leg %u has bits", mode, i);
 	}
 }
 
@@ -221,7 +188,7 @@ Test(record, a_set_is_served_in_every_mode_and_stopped_clean)
 
 static bool no_bits(void *arg)
 {
-	return !bits_on(0) && !bits_on(1);
+	return !set_bits(0) && !set_bits(1);
 }
 
 /* M2, and that bits are durable before the data: they are there when the write has ended. */
@@ -233,10 +200,10 @@ Test(record, bits_are_set_before_a_write_and_cleared_long_after)
 	create(LEGS2);
 	assembled(LEGS2);
 	dev = open_dev();
-	write_block(dev, 1 << 20, 1);
-	write_block(dev, 5 << 20, 2);
-	must(bits_on(0) == 2 && bits_on(1) == 2, "%llu and %llu bits", (unsigned long long)bits_on(0),
-	     (unsigned long long)bits_on(1));
+	file_write_block(dev, 1 << 20, 1);
+	file_write_block(dev, 5 << 20, 2);
+	must(set_bits(0) == 2 && set_bits(1) == 2, "%llu and %llu bits", (unsigned long long)set_bits(0),
+	     (unsigned long long)set_bits(1));
 	must(wait_until(no_bits, NULL, 4 * SOON_MS), "bits stay");
 	close(dev);
 	cli_del(ID);
@@ -249,8 +216,7 @@ static void lost_on(unsigned int leg, u64 off, int byte)
 {
 	int fd = tleg_open(leg, O_RDWR | O_DIRECT);
 
-	memset(buf, byte, 4096);
-	file_write(fd, buf, 4096, AREA + off);
+	file_write_block(fd, AREA + off, byte);
 	close(fd);
 }
 
@@ -259,7 +225,7 @@ static void always_reads(u64 off, int byte, const char *what)
 	int dev = open_dev();
 
 	for (unsigned int i = 0; i < 50; i++)
-		block_is(dev, off, byte, what);
+		file_block_is(dev, off, byte, what);
 	close(dev);
 }
 
@@ -275,27 +241,27 @@ Test(record, reads_agree_after_a_kill_and_after_another_one)
 	create(LEGS2);
 	assembled(LEGS2);
 	dev = open_dev();
-	write_block(dev, 3 << 20, 1);
-	kill_server();
+	file_write_block(dev, 3 << 20, 1);
+	set_kill_server(ID);
 	close(dev);
-	must(!is_clean(0) && bits_on(0) == 1 && bits_on(1) == 1, "the record knows nothing of the write");
+	must(!is_clean(0) && set_bits(0) == 1 && set_bits(1) == 1, "the record knows nothing of the write");
 	lost_on(1, 3 << 20, 2);
 	assembled(LEGS2);
-	slot_on(0, 0, &l);
+	set_leg(0, &l);
 	must(l.super.set.source < 2, "there is no source");
 	is = l.super.set.source == 0 ? 1 : 2;
 	always_reads(3 << 20, is, "after a kill");
 	/* what it writes meanwhile both have */
 	dev = open_dev();
-	write_block(dev, (3 << 20) + 8192, 3);
+	file_write_block(dev, (3 << 20) + 8192, 3);
 	close(dev);
-	kill_server();
+	set_kill_server(ID);
 	/* in another order */
 	assembled("-l $LEG1 -l $LEG0");
 	always_reads(3 << 20, is, "after another kill");
 	always_reads((3 << 20) + 8192, 3, "after another kill");
 	cli_del(ID);
-	must(bits_on(0) && bits_on(1), "the legs differ, and no bit says so");
+	must(set_bits(0) && set_bits(1), "the legs differ, and no bit says so");
 }
 
 /* Legs that fail. */
@@ -317,13 +283,13 @@ static void missed(const char *mode, unsigned int nr)
 	create(legs);
 	must(!sh("$REGBUF mirror assemble -n $ID -m %s %s > /dev/null", mode, legs), "%s", mode);
 	dev = open_dev();
-	write_block(dev, 0, 1);
+	file_write_block(dev, 0, 1);
 	calls(0, 1, FORMAT_IN_SYNC, mode);
-	write_block(dev, BAD_BYTE, 2);
+	file_write_block(dev, BAD_BYTE, 2);
 	calls(0, 1, FORMAT_FAILED, mode);
 	if (nr == 3)
 		calls(2, 1, FORMAT_FAILED, mode);
-	kill_server();
+	set_kill_server(ID);
 	close(dev);
 	calls(1, 1, FORMAT_IN_SYNC, mode);
 	/* the leg is back, and knows nothing */
@@ -357,14 +323,14 @@ Test(record, a_write_takes_as_long_as_the_event)
 	assembled(LEGS2);
 	dev = open_dev();
 	/* the bit is there before the leg is slow */
-	write_block(dev, BAD_BYTE + 65536, 1);
+	file_write_block(dev, BAD_BYTE + 65536, 1);
 	tleg_break(2, TLEG_SLOW);
 	begin = now_ms();
-	write_block(dev, BAD_BYTE + 131072, 1);
+	file_write_block(dev, BAD_BYTE + 131072, 1);
 	begin = now_ms() - begin;
 	must(begin >= TLEG_SLOW_MS && begin < 2 * TLEG_SLOW_MS, "a write of slow data took %llu ms", (unsigned long long)begin);
 	begin = now_ms();
-	write_block(dev, BAD_BYTE, 2);
+	file_write_block(dev, BAD_BYTE, 2);
 	begin = now_ms() - begin;
 	must(begin >= 2 * TLEG_SLOW_MS, "a write that a leg missed took %llu ms, less than data and event",
 	     (unsigned long long)begin);
@@ -383,19 +349,19 @@ Test(record, the_last_leg_stays_whatever_it_fails)
 	create(LEGS2);
 	assembled(LEGS2);
 	dev = open_dev();
-	write_block(dev, BAD_BYTE, 1);
+	file_write_block(dev, BAD_BYTE, 1);
 	calls(1, 0, FORMAT_FAILED, "one leg fails");
 	memset(buf, 3, 4096);
 	cr_assert_eq(pwrite(dev, buf, 4096, (8192ULL << 9) - AREA), -1, "a write that no leg has");
 	cr_assert_eq(errno, EIO);
 	list_has("\"state\":\"in-sync\"", "the last leg");
 	calls(1, 1, FORMAT_IN_SYNC, "the last leg");
-	write_block(dev, 65536, 4);
-	block_is(dev, 65536, 4, "the last leg");
-	must(bits_on(1), "what the other leg missed has no bit");
+	file_write_block(dev, 65536, 4);
+	file_block_is(dev, 65536, 4, "the last leg");
+	must(set_bits(1), "what the other leg missed has no bit");
 	close(dev);
 	cli_del(ID);
-	must(bits_on(1), "what the other leg missed has no bit after a clean stop");
+	must(set_bits(1), "what the other leg missed has no bit after a clean stop");
 }
 
 /* M10 */
@@ -426,8 +392,8 @@ Test(record, a_full_file_system_drops_nobody)
 	}
 	/* with room it goes on */
 	must(!unlink(MNT "/rest"), "rest");
-	write_block(dev, 7 << 20, 9);
-	block_is(dev, 7 << 20, 9, "with room");
+	file_write_block(dev, 7 << 20, 9);
+	file_block_is(dev, 7 << 20, 9, "with room");
 	close(dev);
 	cli_del(ID);
 }
@@ -437,12 +403,12 @@ static void shrinks(const char *state)
 {
 	int dev = open_dev();
 
-	write_block(dev, 1 << 20, 1);
+	file_write_block(dev, 1 << 20, 1);
 	must(!truncate(tleg_path(1), 0), "truncate: %s", strerror(errno));
-	write_block(dev, SIZE - 4096, 2);
+	file_write_block(dev, SIZE - 4096, 2);
 	for (unsigned int i = 0; i < 20; i++) {
-		block_is(dev, 1 << 20, 1, "behind a cut");
-		block_is(dev, SIZE - 4096, 2, "behind a cut");
+		file_block_is(dev, 1 << 20, 1, "behind a cut");
+		file_block_is(dev, SIZE - 4096, 2, "behind a cut");
 	}
 	list_has(state, "behind a cut");
 	close(dev);
@@ -486,7 +452,7 @@ Test(record, how_long_a_leg_has_hung_is_told)
 	create(LEGS2);
 	assembled(LEGS2);
 	dev = open_dev();
-	write_block(dev, 0, 1);
+	file_write_block(dev, 0, 1);
 	close(dev);
 	must(!old_step(NULL), "an idle leg has an old step");
 	tleg_suspend(2);
@@ -516,14 +482,14 @@ Test(record, a_leg_that_was_dropped_is_let_go_of)
 	create(LEGS2);
 	assembled(LEGS2);
 	dev = open_dev();
-	write_block(dev, 65536, 1);
+	file_write_block(dev, 65536, 1);
 	must(!dm_goes((void *)top), "a leg that is used can be removed");
 	tleg_break(2, TLEG_ERROR);
-	write_block(dev, 65536, 2);
+	file_write_block(dev, 65536, 2);
 	list_has("\"state\":\"failed\"", "broken");
 	must(wait_until(dm_goes, (void *)top, SOON_MS), "it is still in use");
-	write_block(dev, 65536, 3);
-	block_is(dev, 65536, 3, "one leg");
+	file_write_block(dev, 65536, 3);
+	file_block_is(dev, 65536, 3, "one leg");
 	close(dev);
 	cli_del(ID);
 }
@@ -539,7 +505,7 @@ Test(record, a_stale_leg_alone_is_not_served)
 	create(LEGS2);
 	assembled("-l $LEG0 --degraded");
 	dev = open_dev();
-	write_block(dev, 0, 1);
+	file_write_block(dev, 0, 1);
 	close(dev);
 	cli_del(ID);
 	/* it believes to be in sync */
@@ -633,7 +599,7 @@ Test(record, acknowledged_writes_survive_kills)
 		v = verify_start(ID, m, run, VERIFY_END);
 		verify_runs(v, "before the kill");
 		sleep_ms(100 + run * 300);
-		kill_server();
+		set_kill_server(ID);
 		verify_stop(v, "killed");
 	}
 	assembled(LEGS2);

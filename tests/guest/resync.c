@@ -15,9 +15,9 @@
 #include "dev.h"
 #include "mode.h"
 #include "proc.h"
+#include "set.h"
 #include "sh.h"
 #include "targets/mirror/format.h"
-#include "targets/mirror/leginfo.h"
 #include "tleg.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
@@ -69,24 +69,11 @@ static void assembled(const char *mode)
 	must(!sh("$REGBUF mirror assemble -n $ID -m %s " LEGS " > /dev/null", mode), "assemble, %s", mode);
 }
 
-static void kill_server(void)
-{
-	proc_kill_other(cli_pid(ID));
-	if (raw_dev_state(ID) >= 0)
-		cli_del(ID);
-}
-
-static void leg_is(unsigned int leg, struct leginfo *l)
-{
-	leginfo_read(l, tleg_path(leg));
-	must(!l->err, "leg %u: %s", leg, l->why.text);
-}
-
 static bool has_source(unsigned int leg)
 {
 	struct leginfo l;
 
-	leg_is(leg, &l);
+	set_leg(leg, &l);
 	return l.super.set.source != FORMAT_NO_SOURCE;
 }
 
@@ -95,19 +82,9 @@ static bool legs_have_no_source(void *arg)
 	return !has_source(0) && !has_source(1);
 }
 
-static u64 bits_on(unsigned int leg)
-{
-	struct leginfo_bits bits;
-	struct leginfo l;
-
-	leg_is(leg, &l);
-	must(!leginfo_read_bits(&l, &bits) && !bits.damaged, "leg %u: bitmap", leg);
-	return bits.set;
-}
-
 static bool legs_have_no_bits(void *arg)
 {
-	return !bits_on(0) && !bits_on(1);
+	return !set_bits(0) && !set_bits(1);
 }
 
 static void comes_to_agree(const char *what)
@@ -120,8 +97,7 @@ static void leg_write(unsigned int leg, u64 off, int byte)
 {
 	int fd = tleg_open(leg, O_RDWR | O_DIRECT);
 
-	memset(buf, byte, 4096);
-	file_write(fd, buf, 4096, AREA + off);
+	file_write_block(fd, AREA + off, byte);
 	close(fd);
 }
 
@@ -147,19 +123,6 @@ static int open_dev(void)
 	return dev_open(ID, "", O_RDWR | O_DIRECT);
 }
 
-static void write_block(int dev, u64 off, int byte)
-{
-	memset(buf, byte, 4096);
-	file_write(dev, buf, 4096, off);
-}
-
-static void block_is(int dev, u64 off, int byte, const char *what)
-{
-	file_read(dev, buf, 4096, off);
-	for (unsigned int i = 0; i < 4096; i++)
-		must(buf[i] == byte, "%s: byte %u is %#x, not %#x", what, i, buf[i], byte);
-}
-
 static void dirty(unsigned int chunks, const char *mode)
 {
 	int dev;
@@ -167,10 +130,10 @@ static void dirty(unsigned int chunks, const char *mode)
 	assembled(mode);
 	dev = open_dev();
 	for (unsigned int i = 0; i < chunks; i++)
-		write_block(dev, (u64)i << 20, 1 + i);
-	kill_server();
+		file_write_block(dev, (u64)i << 20, 1 + i);
+	set_kill_server(ID);
 	close(dev);
-	must(bits_on(0) == chunks && bits_on(1) == chunks, "%llu bits", (unsigned long long)bits_on(0));
+	must(set_bits(0) == chunks && set_bits(1) == chunks, "%llu bits", (unsigned long long)set_bits(0));
 }
 
 /* M3 */
@@ -190,7 +153,7 @@ static void differs(const char *mode)
 	comes_to_agree(mode);
 	legs_are_equal(mode);
 	for (unsigned int i = 0; i < 20; i++)
-		block_is(dev, 3 << 20, is, mode);
+		file_block_is(dev, 3 << 20, is, mode);
 	must(wait_until(legs_have_no_bits, NULL, 3 * SOON_MS), "%s: bits stay", mode);
 	close(dev);
 	cli_del(ID);
@@ -214,7 +177,7 @@ static void under_writes(const char *mode, unsigned int run)
 	v = verify_start(ID, m, run, VERIFY_END);
 	verify_runs(v, mode);
 	sleep_ms(300);
-	kill_server();
+	set_kill_server(ID);
 	verify_stop(v, mode);
 	tleg_break(1, TLEG_SLOW);
 	assembled(mode);
@@ -279,7 +242,7 @@ Test(resync, after_a_kill_in_the_middle_the_source_is_the_same)
 	for (unsigned int run = 0; run < 8; run++) {
 		tleg_break(1, TLEG_SLOW);
 		assembled("register");
-		leg_is(0, &l);
+		set_leg(0, &l);
 		must(source < 0 || l.super.set.source == source || l.super.set.source == FORMAT_NO_SOURCE,
 		     "run %u: the source was %d, and is %u", run, source, l.super.set.source);
 		dev = open_dev();
@@ -289,15 +252,15 @@ Test(resync, after_a_kill_in_the_middle_the_source_is_the_same)
 			is = buf[0];
 		}
 		for (unsigned int i = 0; i < 4; i++)
-			block_is(dev, SIZE - 4096, is, "after a kill");
+			file_block_is(dev, SIZE - 4096, is, "after a kill");
 		close(dev);
 		tleg_break(1, TLEG_GOOD);
-		kill_server();
+		set_kill_server(ID);
 	}
 	assembled("register");
 	comes_to_agree("at last");
 	dev = open_dev();
-	block_is(dev, SIZE - 4096, is, "at last");
+	file_block_is(dev, SIZE - 4096, is, "at last");
 	close(dev);
 	legs_are_equal("at last");
 	cli_del(ID);
@@ -320,12 +283,12 @@ Test(resync, what_one_leg_could_not_read_is_written_to_it_again)
 	legs(true);
 	assembled("register");
 	dev = open_dev();
-	write_block(dev, 5 << 20, 0xd0);
+	file_write_block(dev, 5 << 20, 0xd0);
 	tleg_bad(1, (AREA + (5 << 20)) >> 9, ((AREA + (5 << 20)) >> 9) + 7);
 	must(!leg_1_can_be_read(NULL), "leg 1 has no bad sector");
 	/* balanced, so one of them comes to leg 1 */
 	for (unsigned int i = 0; i < 4; i++)
-		block_is(dev, 5 << 20, 0xd0, "a bad sector");
+		file_block_is(dev, 5 << 20, 0xd0, "a bad sector");
 	must(wait_until(leg_1_can_be_read, NULL, SOON_MS), "the sector is not written");
 	close(dev);
 	cli_del(ID);

@@ -242,6 +242,22 @@ void file_write(int fd, const void *buf, size_t len, u64 pos)
 	     (unsigned long long)pos, ret, ret < 0 ? strerror(errno) : "short");
 }
 
+/* Aligned for any disk. */
+static _Alignas(4096) u8 block[4096];
+
+void file_write_block(int fd, u64 pos, u8 byte)
+{
+	memset(block, byte, sizeof(block));
+	file_write(fd, block, sizeof(block), pos);
+}
+
+void file_block_is(int fd, u64 pos, u8 byte, const char *what)
+{
+	file_read(fd, block, sizeof(block), pos);
+	for (unsigned int i = 0; i < sizeof(block); i++)
+		must(block[i] == byte, "%s: byte %u is %#x, not %#x", what, i, block[i], byte);
+}
+
 void *page_alloc(size_t size)
 {
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

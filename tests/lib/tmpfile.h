@@ -62,6 +62,9 @@ int file_open(const char *path, int flags);
 /* All of it, or the test ends. */
 void file_read(int fd, void *buf, size_t len, u64 pos);
 void file_write(int fd, const void *buf, size_t len, u64 pos);
+/* 4096 bytes that are all @byte; O_DIRECT or not. */
+void file_write_block(int fd, u64 pos, u8 byte);
+void file_block_is(int fd, u64 pos, u8 byte, const char *what);
 
 /* @size bytes, aligned for direct I/O, zeroed. */
 void *page_alloc(size_t size);
