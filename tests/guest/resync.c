@@ -201,7 +201,18 @@ Test(resync, what_is_written_meanwhile_is_on_both_legs)
 		under_writes(mode_names[m], m);
 }
 
-/* M6: in slices, of what is to be done a hundred times. */
+/* Leg 1 differs in all chunks, and all are marked. */
+static void legs_differ(void)
+{
+	dirty(MB, "register");
+	for (unsigned int i = 0; i < MB; i++)
+		leg_write(1, ((u64)i << 20) + 8192, 0xb0 + i);
+}
+
+/*
+ * M6: in slices, of what is to be done a hundred times.  Each other stop meets a copy that is
+ * fast, and may come too late for it on one machine or another; the rest do not.
+ */
 #define STOPS	8
 
 Test(resync, a_stop_in_the_middle_leaves_a_set_that_is_assembled)
@@ -209,19 +220,19 @@ Test(resync, a_stop_in_the_middle_leaves_a_set_that_is_assembled)
 	unsigned int unfinished = 0;
 
 	legs(true);
-	dirty(MB, "register");
-	for (unsigned int i = 0; i < MB; i++)
-		leg_write(1, ((u64)i << 20) + 8192, 0xb0 + i);
-	/* On a busy machine a stop may often come too late. */
-	for (unsigned int run = 0; run < STOPS || (!unfinished && run < 6 * STOPS); run++) {
+	for (unsigned int run = 0; run < STOPS; run++) {
+		if (!has_source(0))
+			legs_differ();
 		tleg_break(1, TLEG_SLOW);
 		assembled(mode_names[run % cli_modes()]);
 		sleep_ms(run * 11 % 150);
-		tleg_break(1, TLEG_GOOD);
+		if (run & 1)
+			tleg_break(1, TLEG_GOOD);
 		cli_del(ID);
 		unfinished += has_source(0);
+		tleg_break(1, TLEG_GOOD);
 	}
-	must(unfinished, "no stop was in the middle");
+	must(unfinished >= STOPS / 2, "only %u of %u stops were in the middle", unfinished, STOPS);
 	assembled("register");
 	comes_to_agree("at last");
 	legs_are_equal("at last");
