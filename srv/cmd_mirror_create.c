@@ -68,7 +68,7 @@ static void create_help(void)
 	printf("usage: regbuf mirror create NAME --leg PATH --leg PATH... [OPTIONS]\n"
 	       "       regbuf mirror create NAME --leg PATH --leg PATH... --from-raw --size SIZE\n\n"
 	       "Makes a set of legs, writes a record to each, serves it, and prints the device.\n"
-	       "1 MiB at the begin of each leg is for the record, and 1 MiB at its end stays unused.\n"
+	       "1 MiB at the start of each leg is for the record, and 1 MiB at its end stays unused.\n"
 	       "With --from-raw the record is in the last 1 MiB, and the data stays where it is.\n"
 	       "Where legs may differ, the first one counts.\n\n");
 	opts_help(stdout, create_opts);

@@ -405,7 +405,7 @@ static void queue_deinit(struct queue *q)
 /*
  * FETCH waits for the next request, maybe for ever.  Up to 6.12 registered files that were taken out
  * are let go of in order, and not before operations that began earlier: so where legs may leave,
- * FETCH has no registered file.  It costs some 50 instructions.
+ * FETCH has no registered file.
  */
 static void queue_fetch_init(struct queue *q)
 {

@@ -5,7 +5,7 @@
 
 /*
  * struct signature - one of them, in a static table
- * @at: byte, from the begin; at the end a function tells
+ * @at: byte, from the start; at the end a function tells
  */
 struct signature {
 	const char *what;

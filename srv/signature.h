@@ -11,11 +11,11 @@
 
 #include "types.h"
 
-/* So many bytes at the begin, and at the end, are looked at. */
+/* So many bytes at the start, and at the end, are looked at. */
 #define SIGNATURE_SPAN	(132U << 10)
 
 /*
- * The name of the first one at the begin, or at the end, of a disk of @bytes; NULL: none.
+ * The name of the first one at the start, or at the end, of a disk of @bytes; NULL: none.
  * @data: @len bytes from byte @at of the disk on.
  */
 const char *signature_at_begin(const void *data, size_t len);

@@ -17,7 +17,7 @@
 #define FORMAT_VERSION		1
 #define FORMAT_FEATURES		0ULL		/* those that this program knows */
 
-/* Where things are, in bytes from the begin of the area. */
+/* Where things are, in bytes from the start of the area. */
 #define FORMAT_AREA_BYTES	(1ULL << 20)
 #define FORMAT_COPY_BYTES	4096U
 #define FORMAT_COPY0		4096ULL
@@ -67,7 +67,7 @@ struct format_leg {
 	__le64	held_tag;
 	__le64	sent_event;	/* the last one that was sent to it */
 	__le64	sent_tag;
-	__le64	rebuilt;	/* bytes from the begin of the data that have been copied */
+	__le64	rebuilt;	/* bytes from the start of the data that have been copied */
 };
 
 /* struct format_copy - one copy of a leg's record */

@@ -57,7 +57,7 @@ static int fresh_sync(const struct leg *leg)
 	return fsync(leg->fd) ? -errno : 0;
 }
 
-/* What was there: the area, and with it at the begin also the end, where records may be. */
+/* What was there: the area, and with it at the start also the end, where records may be. */
 static int fresh_clear(const struct fresh *f, unsigned int slot)
 {
 	const struct leg *leg = &f->legs[slot];

@@ -115,7 +115,7 @@ static int leginfo_read_place(const struct leginfo *l, int fd, bool at_end, stru
 
 	if (super_area(l->bytes, at_end, &p->area_offset)) {
 		p->area_offset = 0;
-		/* Too short for a leg now; at the begin may be what it was. */
+		/* Too short for a leg now; at the start may be what it was. */
 		if (at_end) {
 			p->err = p->errs[0] = p->errs[1] = -ENOENT;
 			return 0;
@@ -155,7 +155,7 @@ static void leginfo_take(struct leginfo *l, const struct leginfo_place *p)
 	}
 }
 
-/* Can a client of the set at the begin have written what is at the end? */
+/* Can a client of the set at the start have written what is at the end? */
 static bool leginfo_is_data(const struct leginfo_place *begin, const struct leginfo_place *end)
 {
 	const struct super *s = &begin->super;
@@ -174,7 +174,7 @@ static void leginfo_choose(struct leginfo *l, const struct leginfo_place *begin,
 	if (!end->err && leginfo_is_data(begin, end)) {
 		l->err = -EUCLEAN;
 		snprintf(l->why.text, sizeof(l->why.text),
-			 "leg %s: one record at its begin, of set %s, and one at its end, of set %s, each in the other's data: erase the one that is wrong",
+			 "leg %s: one record at its start, of set %s, and one at its end, of set %s, each in the other's data: erase the one that is wrong",
 			 l->path, begin->super.set.name, end->super.set.name);
 	}
 }

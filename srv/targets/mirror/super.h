@@ -34,7 +34,7 @@ static inline bool super_event_same(struct super_event a, struct super_event b)
  * @full: a rebuild copies everything from @rebuilt on, not only what the bitmap names
  * @held: the last event that it is known to have kept
  * @sent: the last one that was sent to it, and that it may have kept or not
- * @rebuilt: bytes from the begin that a full rebuild has copied
+ * @rebuilt: bytes from the start that a full rebuild has copied
  */
 struct super_leg {
 	u8 uuid[16];
@@ -125,7 +125,7 @@ u64 super_bitmap_bytes(const struct super_set *s);
 /* The chunk of a set of @size bytes for which nobody asked: 32768 bits at most, 1 MiB at least. */
 u8 super_chunk_shift(u64 size);
 
-/* Where the area of a leg of @bytes is, at its begin or at its end; -ENOSPC: no room. */
+/* Where the area of a leg of @bytes is, at its start or at its end; -ENOSPC: no room. */
 int super_area(u64 bytes, bool at_end, u64 *area_offset);
 
 /*
