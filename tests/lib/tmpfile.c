@@ -200,6 +200,8 @@ int disk_null(const char *name, const struct null_disk *opt, int flags)
 		attr_set(name, "hw_queue_depth", opt->depth);
 	if (opt->poll_queues)
 		attr_set(name, "poll_queues", opt->poll_queues);
+	if (opt->discard)
+		attr_set(name, "discard", 1);
 	if (opt->virt_boundary)
 		attr_set(name, "virt_boundary", 1);
 	if (opt->delay_us) {

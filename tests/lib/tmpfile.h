@@ -26,6 +26,7 @@ struct null_disk {
 	unsigned int block;		/* bytes [512] */
 	unsigned int cache_mb;		/* of a volatile write cache */
 	unsigned int poll_queues;
+	bool discard;
 	bool virt_boundary;		/* segments begin and end at pages */
 	unsigned int delay_us;		/* until a request completes */
 	const char *badblocks;		/* "+first-last" */
@@ -53,6 +54,7 @@ u64 disk_attr(const char *path, const char *attr);
 enum disk_stat {
 	DISK_WRITES = 4,
 	DISK_SECTORS_WRITTEN = 6,
+	DISK_DISCARDS = 11,
 	DISK_FLUSHES = 15,
 };
 u64 disk_stat(const char *path, enum disk_stat nr);

@@ -199,6 +199,8 @@ static int mirror_open(struct target *t)
 		free(m);
 		return ret;
 	}
+	/* Done as zeroes, mirror_op(): where these are not offered, neither are discards. */
+	t->lim.discard_max = min_u64(t->lim.discard_max, t->lim.zeroes_max);
 	t->max_steps = t->nr_legs;
 	/* Room for legs that join while others are there. */
 	if (m->record)
@@ -408,12 +410,23 @@ static enum verdict mirror_plan_recorded(struct mirror *m, struct mirror_queue *
 	return VERDICT_DONE;
 }
 
+/*
+ * What a disk returns after a discard is its own affair, and legs would differ.  Zeroes may free the
+ * room as well, and are the same on every leg.
+ */
+static int mirror_op(const struct io *io)
+{
+	int op = io_step_op(io->op);
+
+	return op == STEP_DISCARD ? STEP_ZERO : op;
+}
+
 static enum verdict mirror_plan(struct target *t, void *tq, struct io *io)
 {
 	struct mirror *m = t->priv;
 	struct mirror_io *mio = io->tio;
 	struct mirror_queue *mq = tq;
-	int op = io_step_op(io->op);
+	int op = mirror_op(io);
 
 	if (op == STEP_READ) {
 		mio->tried = mio->faulty = 0;
