@@ -29,6 +29,7 @@ static const struct {
 	{ "replace",	"mirror replace",	cmd_mirror_ctl,		"copy to a new leg, and take the old one out then" },
 	{ "check",	"mirror check",		cmd_mirror_ctl,		"compare the legs" },
 	{ "repair",	"mirror repair",	cmd_mirror_ctl,		"the same, and make them equal" },
+	{ "limits",	"mirror limits",	cmd_mirror_ctl,		"change how fast legs are copied, and when one is failed" },
 	{ "examine",	"mirror examine",	cmd_mirror_examine,	"show the record on a leg" },
 };
 
@@ -82,6 +83,15 @@ const char *mirror_name_of(char **argv, unsigned int nr_words)
 	log_err("%s: right is one NAME, that of a set, or its UUID%s", argv[0],
 		nr_words ? "; legs are given as --leg PATH" : "");
 	return NULL;
+}
+
+bool mirror_limits_are_right(const char *cmd, const struct mirror_limits *l)
+{
+	const char *why = mirror_limits_check(l);
+
+	if (why)
+		log_err("%s: %s", cmd, why);
+	return !why;
 }
 
 void mirror_json_uuid(struct json *j, const char *key, const u8 uuid[16])

@@ -9,6 +9,7 @@
 #include "json.h"
 #include "scan.h"
 #include "serving.h"
+#include "targets/mirror/limit.h"
 
 int cmd_mirror_create(int argc, char **argv);
 int cmd_mirror_examine(int argc, char **argv);
@@ -16,7 +17,7 @@ int cmd_mirror_assemble(int argc, char **argv);
 int cmd_mirror_stop(int argc, char **argv);
 int cmd_mirror_status(int argc, char **argv);
 int cmd_mirror_monitor(int argc, char **argv);
-/* fail, remove, add, replace, check and repair */
+/* fail, remove, add, replace, check, repair and limits */
 int cmd_mirror_ctl(int argc, char **argv);
 
 /* struct mirror_serving - how a set is to be served; on the stack of the command */
@@ -24,7 +25,10 @@ struct mirror_serving {
 	struct serving serving;
 	bool degraded;		/* legs may be missing */
 	bool dry_run;		/* tell only what would be served */
+	struct mirror_limits limits;
 };
+
+#define MIRROR_SERVING_DEFAULTS	{ .serving = SERVING_DEFAULTS, .limits = MIRROR_LIMITS_DEFAULTS }
 
 /*
  * The legs at @paths, or if there are none, those of set @name among all block devices; in *s and *c,
@@ -61,6 +65,9 @@ int mirror_serve(const char *cmd, const struct candidate *c, const struct assemb
 
 /* A set's name: 1 to 63 bytes that can stand in a path, and that are no UUID. */
 bool mirror_name_is_good(const char *name);
+
+/* False after a message. */
+bool mirror_limits_are_right(const char *cmd, const struct mirror_limits *l);
 
 /* The one word of a command that needs a set's name, or NULL after a message. */
 const char *mirror_name_of(char **argv, unsigned int nr_words);

@@ -266,15 +266,17 @@ static void assemble_help(void)
 	       "Finds the legs of a set and serves it.  NAME is the set's name or UUID; it may be left\n"
 	       "out where there is one set only.  Of devices that are stacked the topmost is looked at.\n\n");
 	opts_help(stdout, assemble_opts);
+	opts_help(stdout, mirror_limit_opts);
 	opts_help(stdout, serving_opts);
 	serving_help_modes();
 }
 
 int cmd_mirror_assemble(int argc, char **argv)
 {
-	struct assemble_conf conf = { .serving.serving = SERVING_DEFAULTS };
+	struct assemble_conf conf = { .serving = MIRROR_SERVING_DEFAULTS };
 	const struct opt_group groups[] = {
-		{ assemble_opts, &conf }, { serving_opts, &conf.serving.serving }
+		{ assemble_opts, &conf }, { mirror_limit_opts, &conf.serving.limits },
+		{ serving_opts, &conf.serving.serving },
 	};
 	unsigned int nr_words;
 	int ret = opts_parse_words(argc, argv, groups, ARRAY_SIZE(groups), &nr_words);
@@ -291,5 +293,7 @@ int cmd_mirror_assemble(int argc, char **argv)
 		log_err("%s: --recover: -n ID is missing", argv[0]);
 		ret = -EINVAL;
 	}
+	if (!ret && !mirror_limits_are_right(argv[0], &conf.serving.limits))
+		ret = -EINVAL;
 	return ret ? EXIT_USAGE : assemble_run(argv[0], &conf, nr_words ? argv[1] : NULL);
 }

@@ -72,6 +72,7 @@ static void create_help(void)
 	       "With --from-raw the record is in the last 1 MiB, and the data stays where it is.\n"
 	       "Where legs may differ, the first one counts.\n\n");
 	opts_help(stdout, create_opts);
+	opts_help(stdout, mirror_limit_opts);
 	opts_help(stdout, serving_opts);
 	serving_help_modes();
 }
@@ -325,9 +326,10 @@ static int create_start(struct create *c)
 
 int cmd_mirror_create(int argc, char **argv)
 {
-	struct create c = { .cmd = argv[0], .serving.serving = SERVING_DEFAULTS };
+	struct create c = { .cmd = argv[0], .serving = MIRROR_SERVING_DEFAULTS };
 	const struct opt_group groups[] = {
-		{ create_opts, &c }, { serving_opts, &c.serving.serving }
+		{ create_opts, &c }, { mirror_limit_opts, &c.serving.limits },
+		{ serving_opts, &c.serving.serving },
 	};
 	unsigned int nr_words;
 	int ret = opts_parse_words(argc, argv, groups, ARRAY_SIZE(groups), &nr_words);
@@ -336,7 +338,8 @@ int cmd_mirror_create(int argc, char **argv)
 		create_help();
 		return 0;
 	}
-	if (ret || create_check(&c, nr_words, nr_words ? argv[1] : NULL))
+	if (ret || create_check(&c, nr_words, nr_words ? argv[1] : NULL) ||
+	    !mirror_limits_are_right(c.cmd, &c.serving.limits))
 		return EXIT_USAGE;
 	if (create_run(&c, argv[1]))
 		return 1;

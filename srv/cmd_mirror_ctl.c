@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mirror fail, remove, add, replace, check, repair: each is one command to the server of the set
+ * mirror fail, remove, add, replace, check, repair, limits: each is one command to the server of the set
  * (targets/mirror/ops.h).  What it begins goes on when this command is interrupted.
  */
 #include <errno.h>
@@ -27,6 +27,7 @@ struct ctl_conf {
 	const char *leg, *with;
 	bool wait;
 	bool json;
+	struct mirror_limits limits;
 };
 
 #define CTL_LEG(text) \
@@ -48,13 +49,14 @@ static const struct opt ctl_leg_opts[] = { CTL_LEG(CTL_OLD), CTL_JSON, { 0 } };
 static const struct opt ctl_add_opts[] = { CTL_LEG("the new leg, or one that was away"), CTL_WAIT, CTL_JSON, { 0 } };
 static const struct opt ctl_replace_opts[] = { CTL_LEG(CTL_OLD), CTL_WITH, CTL_WAIT, CTL_JSON, { 0 } };
 static const struct opt ctl_check_opts[] = { CTL_WAIT, CTL_JSON, { 0 } };
+static const struct opt ctl_limits_opts[] = { CTL_JSON, { 0 } };
 
-/* The commands.  @leg, @with: these options are needed. */
+/* The commands.  @leg, @with: these options are needed.  @limits: one of mirror_limit_opts is. */
 static const struct ctl {
 	const char *name;
 	const char *usage, *help;
 	const struct opt *opts;
-	bool leg, with;
+	bool leg, with, limits;
 } ctls[] = {
 	{ .name = "fail", .usage = "--leg PATH", .opts = ctl_leg_opts, .leg = true,
 	  .help = "Takes a leg for failed: it is not used any more, and is let go of." },
@@ -68,6 +70,8 @@ static const struct ctl {
 	  .help = "Compares the legs.  With --wait the exit status is 1 if they differ." },
 	{ .name = "repair", .usage = "[--wait]", .opts = ctl_check_opts,
 	  .help = "Compares the legs, and makes them equal where they differ." },
+	{ .name = "limits", .usage = "--LIMIT VALUE...", .opts = ctl_limits_opts, .limits = true,
+	  .help = "Changes limits of a set until its server ends.  'status --json' shows them." },
 };
 
 static const struct ctl *ctl_find(const char *cmd)
@@ -137,8 +141,8 @@ static const char *ctl_path(const char *path, char *absolute)
 static int ctl_send(const char *cmd, const struct ctl *ctl, const struct ctl_conf *conf,
 		    const struct mirror_found *f)
 {
-	char leg[PATH_MAX], with[PATH_MAX], why[CONTROL_WHY_MAX];
-	const char *words[] = { ctl->name, NULL, NULL, NULL };
+	char leg[PATH_MAX], with[PATH_MAX], why[CONTROL_WHY_MAX], limits[MIRROR_LIMITS_NR][MIRROR_LIMIT_WORD];
+	const char *words[CONTROL_WORDS] = { ctl->name };
 	struct control_answer a;
 	int ret;
 
@@ -146,6 +150,8 @@ static int ctl_send(const char *cmd, const struct ctl *ctl, const struct ctl_con
 		words[1] = ctl_path(conf->leg, leg);
 	if (ctl->with)
 		words[2] = ctl_path(conf->with, with);
+	for (unsigned int i = ctl->limits ? mirror_limits_words(&conf->limits, limits) : 0; i; i--)
+		words[i] = limits[i - 1];
 	ret = control_ask(f->id, 0, words, &a, why);
 	if (ret) {
 		log_err("%s: set %s: %s", cmd, f->status.name, why);
@@ -224,23 +230,32 @@ static int ctl_check(const char *cmd, const struct ctl *ctl, const struct ctl_co
 {
 	bool leg = ctl->leg && !(conf->leg && *conf->leg), with = ctl->with && !(conf->with && *conf->with);
 
-	if (!leg && !with)
-		return 0;
-	log_err("%s: --%s PATH is missing", cmd, leg ? "leg" : "with");
-	return -EINVAL;
+	char words[MIRROR_LIMITS_NR][MIRROR_LIMIT_WORD];
+
+	if (leg || with) {
+		log_err("%s: --%s PATH is missing", cmd, leg ? "leg" : "with");
+		return -EINVAL;
+	}
+	if (ctl->limits && !mirror_limits_words(&conf->limits, words)) {
+		log_err("%s: right is one limit or more; '--help' lists them", cmd);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 int cmd_mirror_ctl(int argc, char **argv)
 {
 	const struct ctl *ctl = ctl_find(argv[0]);
-	struct ctl_conf conf = { 0 };
-	const struct opt_group group = { ctl->opts, &conf };
+	struct ctl_conf conf = { .limits = MIRROR_LIMITS_UNSET };
+	const struct opt_group groups[] = { { ctl->opts, &conf }, { mirror_limit_opts, &conf.limits } };
 	unsigned int nr_words;
 	const char *name;
-	int ret = opts_parse_words(argc, argv, &group, 1, &nr_words);
+	int ret = opts_parse_words(argc, argv, groups, ctl->limits ? 2 : 1, &nr_words);
 
 	if (ret == OPTS_HELP) {
 		printf("usage: regbuf %s NAME %s [--json]\n\n%s\n\n", argv[0], ctl->usage, ctl->help);
+		if (ctl->limits)
+			opts_help(stdout, mirror_limit_opts);
 		opts_help(stdout, ctl->opts);
 		return 0;
 	}

@@ -26,6 +26,7 @@ int mirror_serve(const char *cmd, const struct candidate *c, const struct assemb
 	if (!t)
 		return 1;
 	mirror_fill_set(&set, c, a);
+	set.limits = s->limits;
 	mirror_use_set(t, &set);
 	ret = serving_run(cmd, &s->serving, t);
 	target_destroy(t);

@@ -39,6 +39,16 @@ static void show_json_work(struct json *j, const struct mirror_status *s)
 	json_close(j, '}');
 }
 
+static void show_json_limits(struct json *j, const struct mirror_status *s)
+{
+	json_open(j, "limits", '{');
+	json_u64(j, "resync_min", s->resync_min);
+	json_u64(j, "resync_max", s->resync_max);
+	json_u64(j, "leg_timeout", s->leg_timeout);
+	json_u64(j, "read_errors", s->max_read_errors);
+	json_close(j, '}');
+}
+
 void mirror_show_json(struct json *j, const char *key, const struct mirror_status *s)
 {
 	json_open(j, key, '{');
@@ -52,6 +62,7 @@ void mirror_show_json(struct json *j, const char *key, const struct mirror_statu
 	json_close(j, ']');
 	show_json_work(j, s);
 	json_u64(j, "mismatches", s->mismatches);
+	show_json_limits(j, s);
 	json_close(j, '}');
 }
 

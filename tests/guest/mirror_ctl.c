@@ -22,12 +22,15 @@
 #include "proc.h"
 #include "set.h"
 #include "sh.h"
+#include "targets/mirror/format.h"
 #include "tleg.h"
 #include "tmpfile.h"
 #include "ublkraw.h"
 
 #define ID	7
 #define LEG_MB	10
+#define AREA_SECTORS	(FORMAT_AREA_BYTES >> 9)	/* before the data */
+#define BAD_SECTORS	64
 #define MNT	"/tmp/mirror_ctl-mnt"
 #define TOLD	"/tmp/mirror_ctl-told"
 #define SOCK	"/run/regbuf/7.sock"
@@ -165,6 +168,53 @@ Test(mirror_ctl, what_a_server_cannot_do_is_told)
 	tells("$REGBUF mirror status home", 0, "in-sync");
 	must(!sh("$REGBUF add -t null -n 8 > /dev/null"), "add");
 	tells("$REGBUF mirror status nobody", 2, "no leg of set nobody");
+}
+
+Test(mirror_ctl, limits_are_changed_while_a_set_is_served)
+{
+	serve_home();
+	tells("$REGBUF mirror status home --json", 0,
+	      "\"limits\": {\"resync_min\": 0, \"resync_max\": 0, \"leg_timeout\": 0, \"read_errors\": 20}");
+	tells("$REGBUF mirror limits home --resync-min 1M --leg-timeout 600 --json", 0,
+	      "\"limits\": {\"resync_min\": 1048576, \"resync_max\": 0, \"leg_timeout\": 600, \"read_errors\": 20}");
+	tells("$REGBUF mirror limits home --resync-max 1K", 1, "--resync-min is more than --resync-max");
+	tells("$REGBUF mirror limits home", 2, "right is one limit or more");
+	must(!sh("$REGBUF mirror stop home"), "stop");
+	tells("$REGBUF mirror assemble home -n 7 -l $LEG0 -l $LEG1 --read-errors 0 --resync-max 1G", 0, "/dev/ublkb7");
+	tells("$REGBUF mirror status home --json", 0,
+	      "\"limits\": {\"resync_min\": 0, \"resync_max\": 1073741824, \"leg_timeout\": 0, \"read_errors\": 0}");
+	must(!sh("$REGBUF mirror stop home"), "stop");
+}
+
+static bool leg_has_failed(void *arg)
+{
+	return !sh("$REGBUF mirror status home | grep -q 'failed  read at sector'");
+}
+
+/* Each read meets sectors that nobody has written again yet. */
+static void read_bad_sectors(unsigned int nr)
+{
+	int dev = dev_open(ID, "", O_RDONLY | O_DIRECT);
+	u8 *buf = page_alloc(4096);
+
+	/* from both ends, so that the reads are no stream, which would stay on one leg */
+	for (unsigned int i = 0; i < nr; i++)
+		file_read(dev, buf, 512, (u64)(i & 1 ? BAD_SECTORS - i : i) * 512);
+	close(dev);
+}
+
+Test(mirror_ctl, a_leg_with_too_many_read_errors_is_failed)
+{
+	serve_home();
+	tleg_bad(2, AREA_SECTORS, AREA_SECTORS + BAD_SECTORS);
+	must(!sh("$REGBUF mirror limits home --read-errors 0"), "limits");
+	read_bad_sectors(40);
+	tells("$REGBUF mirror status home", 0, " read errors");
+	must(!sh("$REGBUF mirror limits home --read-errors 3"), "limits");
+	tleg_bad(2, AREA_SECTORS, AREA_SECTORS + BAD_SECTORS);
+	read_bad_sectors(40);
+	must(wait_until(leg_has_failed, NULL, SOON_MS), "it is not failed: %s", sh_out("$REGBUF mirror status home"));
+	must(!sh("$REGBUF mirror stop home"), "stop");
 }
 
 /* The socket. */

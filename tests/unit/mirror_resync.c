@@ -348,7 +348,7 @@ static u64 done(void)
 /* M6 */
 Test(mirror_resync, a_stop_in_the_middle_comes_soon_and_another_server_goes_on, .timeout = 120)
 {
-	const struct resync_conf slow = { .max_kib_s = 1024 };
+	const struct resync_conf slow = { .max = 1 << 20 };
 	int all[CHUNKS + 1];
 
 	for (int i = 0; i < CHUNKS; i++)
@@ -382,7 +382,7 @@ Test(mirror_resync, a_stop_in_the_middle_comes_soon_and_another_server_goes_on, 
 
 Test(mirror_resync, the_most_that_is_asked_for_is_kept, .timeout = 60)
 {
-	const struct resync_conf slow = { .max_kib_s = 4096 }, none = { 0 };
+	const struct resync_conf slow = { .max = 4 << 20 }, none = { 0 };
 	int all[CHUNKS + 1];
 	u64 bytes;
 

@@ -10,6 +10,7 @@
 static const struct mirror_status full = {
 	.name = "home", .uuid = "the set", .state = "degraded", .whole = 1, .work = "resync",
 	.done = 1, .total = UINT64_MAX, .kib_s = 3, .eta_s = -1, .mismatches = 4,
+	.resync_min = 7, .resync_max = 8, .leg_timeout = 9, .max_read_errors = 10,
 	.nr_legs = 2,
 	.legs = {
 		{ .slot = 3, .path = "/dev/a b\n\xff", .uuid = "a", .state = "in-sync", .read_errors = 5,
@@ -51,6 +52,8 @@ static void comes_back(const struct mirror_status *want)
 	cr_assert(s.done == want->done && s.total == want->total && s.kib_s == want->kib_s);
 	cr_assert_eq(s.eta_s, want->eta_s);
 	cr_assert_eq(s.mismatches, want->mismatches);
+	cr_assert(s.resync_min == want->resync_min && s.resync_max == want->resync_max);
+	cr_assert(s.leg_timeout == want->leg_timeout && s.max_read_errors == want->max_read_errors);
 	cr_assert_eq(s.nr_legs, want->nr_legs);
 	for (unsigned int i = 0; i < s.nr_legs; i++) {
 		const struct mirror_leg_status *a = &s.legs[i], *b = &want->legs[i];
@@ -96,8 +99,8 @@ Test(mirror_status, that_is_cut_is_none_or_has_what_there_was)
 		}
 		free(cut);
 	}
-	/* behind state and the seven that follow, and behind each leg's state and what follows */
-	cr_assert_eq(whole, 8 + 3 + 3, "%u", whole);
+	/* behind state and the eleven that follow, and behind each leg's state and what follows */
+	cr_assert_eq(whole, 12 + 3 + 3, "%u", whole);
 	free(text);
 }
 

@@ -192,19 +192,36 @@ void mirror_copy_failed(void *arg, unsigned int leg, int err)
 	mirror_fail(m, 1U << leg, err);
 }
 
+/* With the lock held: one more.  Are they too many? */
+static bool mirror_count_read_error(const struct mirror *m, struct mirror_leg *ml, u64 now)
+{
+	ml->read_errors++;
+	if (!ml->hour_errors || now - ml->hour_at >= 3600000) {
+		ml->hour_at = now;
+		ml->hour_errors = 0;
+	}
+	ml->hour_errors++;
+	return m->limits.read_errors && ml->hour_errors > m->limits.read_errors;
+}
+
 void mirror_read_failed(struct target *t, const struct io *io, const struct step *s)
 {
 	struct mirror *m = t->priv;
 	struct mirror_leg *ml = &m->legs[s->leg];
+	bool fail;
 
 	pthread_mutex_lock(&m->lock);
-	ml->read_errors++;
+	fail = mirror_count_read_error(m, ml, clock_ms()) && !ml->dropped_err;
+	if (fail)
+		mirror_blame(m, s->leg, STEP_READ, io->off, io->len);
 	ml->read_sector = io->off >> SECTOR_SHIFT;
 	ml->read_err = s->res;
 	if (burst_event(&ml->read_burst, clock_ms()))
 		log_warn("mirror: leg %s: read of %u bytes at sector %" PRIu64 ": %s",
 			 t->legs[s->leg].absolute, io->len, ml->read_sector, strerror(-s->res));
 	pthread_mutex_unlock(&m->lock);
+	if (fail)
+		mirror_fail(m, 1U << s->leg, s->res);
 }
 
 /* All queues are to have no file for it; false: there is no memory, and it is tried again. */

@@ -168,6 +168,7 @@ static int mirror_open_set(struct target *t, struct mirror *m, const struct mirr
 	t->nr_legs = set->assembly.set.nr;
 	m->live = mirror_set_uses(&set->assembly);
 	m->sync = set->assembly.serve;
+	m->limits = set->limits;
 	ret = mirror_init_record(t, m, set);
 	if (ret)
 		legs_close(t->legs, t->nr_legs);
@@ -237,6 +238,11 @@ static void mirror_close(struct target *t)
 	free(m);
 }
 
+void mirror_pace(struct mirror *m)
+{
+	resync_limits(&m->resync, &(struct resync_conf){ .min = m->limits.resync_min, .max = m->limits.resync_max });
+}
+
 static int mirror_start_set(struct target *t)
 {
 	struct mirror *m = t->priv;
@@ -254,6 +260,8 @@ static int mirror_start_set(struct target *t)
 	ret = resync_start(&m->resync, m->record, &m->regions, &legs);
 	if (ret)
 		record_end(m->record);
+	else
+		mirror_pace(m);
 	m->resyncs = !ret;
 	return ret;
 }

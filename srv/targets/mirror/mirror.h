@@ -8,17 +8,20 @@
 
 #include "../../target.h"
 #include "assemble.h"
+#include "limit.h"
 
 /*
  * struct mirror_set - a set that is to be served
  * The caller's, for as long as the target.  All by slot.
  * @assembly: what assemble() has decided, not to refuse
  * @paths, @own: of the legs that it uses, mirror_set_uses()
+ * @limits: mirror_limits_check() has no objection
  */
 struct mirror_set {
 	struct assembly assembly;
 	const char *paths[FORMAT_LEGS];
 	struct super_own own[FORMAT_LEGS];
+	struct mirror_limits limits;
 };
 
 /* Slots: those that are served, and those that are being rebuilt, which goes on where it was. */

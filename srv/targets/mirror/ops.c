@@ -5,7 +5,6 @@
  * how far it is.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -82,6 +81,10 @@ static void ops_status(struct target *t, struct ops_texts *text, struct mirror_s
 		.state = text->view.state,
 		.whole = text->view.whole,
 		.eta_s = -1,
+		.resync_min = m->limits.resync_min,
+		.resync_max = m->limits.resync_max,
+		.leg_timeout = m->limits.leg_timeout,
+		.max_read_errors = m->limits.read_errors,
 	};
 	ops_work(m, text, s);
 	for (unsigned int i = 0; i < text->view.set.nr; i++)
@@ -245,25 +248,18 @@ static int ops_cmd_limits(void *arg, int argc, char **argv, FILE *out)
 	struct target *t = arg;
 	struct mirror *m = t->priv;
 	int ret = ops_need_record(t, out);
-	u64 kib_s[2];
-	char *end;
+	const char *why;
 
-	for (unsigned int i = 0; i < 2 && !ret; i++) {
-		kib_s[i] = strtoull(argv[i + 1], &end, 10);
-		if (*argv[i + 1] >= '0' && *argv[i + 1] <= '9' && !*end)
-			continue;
-		fprintf(out, "%s: right is a number of KiB a second", argv[i + 1]);
-		ret = -EINVAL;
-	}
 	if (ret)
 		return ret;
-	if (kib_s[1] && kib_s[0] > kib_s[1]) {
-		fprintf(out, "%" PRIu64 " and %" PRIu64 ": right is a least that is no more than the most", kib_s[0],
-			kib_s[1]);
-		return -EINVAL;
-	}
-	resync_limits(&m->resync, &(struct resync_conf){ .min_kib_s = kib_s[0], .max_kib_s = kib_s[1] });
-	return 0;
+	pthread_mutex_lock(&m->lock);
+	ret = mirror_limits_change(&m->limits, argc, argv, &why);
+	if (!ret)
+		mirror_pace(m);
+	pthread_mutex_unlock(&m->lock);
+	if (ret)
+		fputs(why, out);
+	return ret;
 }
 
 const struct control_cmd mirror_cmds[] = {
@@ -274,6 +270,6 @@ const struct control_cmd mirror_cmds[] = {
 	{ .name = "replace", .args = "LEG PATH", .min_args = 2, .max_args = 2, .run = ops_cmd_replace },
 	{ .name = "check", .args = "", .run = ops_cmd_check },
 	{ .name = "repair", .args = "", .run = ops_cmd_check },
-	{ .name = "limits", .args = "MIN MAX", .min_args = 2, .max_args = 2, .run = ops_cmd_limits },
+	{ .name = "limits", .args = "--NAME=VALUE...", .min_args = 1, .max_args = MIRROR_LIMITS_NR, .run = ops_cmd_limits },
 	{ 0 }
 };

@@ -54,14 +54,14 @@ static void resync_wait(struct resync *s, u64 ms)
 /* How long a round of @bytes has to take, in ms, when it took @ms. */
 static u64 resync_pace_ms(const struct resync_conf *c, u64 bytes, u64 ms, bool busy)
 {
-	u64 kib_ms = bytes / 1024 * 1000, want = ms;
+	u64 byte_ms = bytes * 1000, want = ms;
 
 	if (busy) {
 		want *= RESYNC_REST;
-		if (c->min_kib_s)
-			want = min_u64(want, kib_ms / c->min_kib_s);
+		if (c->min)
+			want = min_u64(want, byte_ms / c->min);
 	}
-	return c->max_kib_s ? max_u64(want, kib_ms / c->max_kib_s) : want;
+	return c->max ? max_u64(want, byte_ms / c->max) : want;
 }
 
 static void resync_pace(struct resync *s, u64 began, u64 bytes, bool busy)

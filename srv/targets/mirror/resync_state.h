@@ -15,9 +15,9 @@
 #define RESYNC_CHUNKS	64	/* copied, and not flushed yet */
 #define RESYNC_REWRITES	16
 
-/* KiB a second; 0: no limit. */
+/* Bytes a second; 0: no limit. */
 struct resync_conf {
-	u64 max_kib_s, min_kib_s;
+	u64 min, max;
 };
 
 /*

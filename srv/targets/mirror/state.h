@@ -17,6 +17,7 @@
 
 #include "../../burst.h"
 #include "../../target.h"
+#include "limit.h"
 #include "plan.h"
 #include "record.h"
 #include "region.h"
@@ -35,6 +36,7 @@ struct mirror_leg {
 	u64 read_errors;
 	struct burst read_burst;
 	u64 read_sector;	/* of the latest error */
+	u64 hour_at, hour_errors;	/* when an hour began, ms, and its read errors */
 	int read_err;
 	bool blamed;		/* by a request, before the record drops it */
 	int dropped_err;	/* -errno, 0: it is live */
@@ -78,6 +80,7 @@ struct mirror_leg {
  * @regions, @resync: of a set; @resyncs: it runs
  * @files: legs that are files, which may become shorter
  * @queues: @nr_queues of them
+ * @limits: under @lock; without a record there are none
  *
  * Order of locks: @lock, then the record's.
  */
@@ -94,6 +97,7 @@ struct mirror {
 	struct mirror_leg legs[MAX_LEGS];
 	struct mirror_queue *queues;
 	unsigned int nr_queues;
+	struct mirror_limits limits;
 };
 
 /*
@@ -123,6 +127,9 @@ struct mirror_io {
 	struct inbox_item item;
 	struct inbox *inbox;
 };
+
+/* mirror.c: @limits has changed. */
+void mirror_pace(struct mirror *m);
 
 /* legs.c */
 

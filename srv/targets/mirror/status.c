@@ -31,6 +31,10 @@ static const struct status_field set_fields[] = {
 	{ NUMBER(mirror_status, kib_s) },
 	{ NUMBER(mirror_status, eta_s) },
 	{ NUMBER(mirror_status, mismatches) },
+	{ NUMBER(mirror_status, resync_min) },
+	{ NUMBER(mirror_status, resync_max) },
+	{ NUMBER(mirror_status, leg_timeout) },
+	{ NUMBER(mirror_status, max_read_errors) },
 	{ 0 }
 };
 

@@ -41,6 +41,7 @@ struct mirror_leg_status {
  * @done, @total: bytes of it
  * @eta_s: -1: nobody knows
  * @mismatches: found by the latest check
+ * @resync_min to @max_read_errors: as struct mirror_limits
  */
 struct mirror_status {
 	const char *name;
@@ -52,6 +53,7 @@ struct mirror_status {
 	u64 done, total, kib_s;
 	s64 eta_s;
 	u64 mismatches;
+	u64 resync_min, resync_max, leg_timeout, max_read_errors;
 	unsigned int nr_legs;
 	struct mirror_leg_status legs[FORMAT_LEGS];
 };
