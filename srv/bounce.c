@@ -75,7 +75,7 @@ static struct io_uring_sqe *bounce_queue(struct queue *q, struct io *io, int op,
 	/* The buffer is freed when every step that is TODO has ended. */
 	io_uring_prep_rw(op, sqe, file, q->bounce->bufs[io->tag] + data, len, pos);
 	sqe->flags = IOSQE_FIXED_FILE;
-	sqe->user_data = udata(UD_BOUNCE, io->tag, index);
+	sqe->user_data = udata(UD_BOUNCE, io->index, index);
 	io->pending++;
 	return sqe;
 }

@@ -30,7 +30,7 @@ static void queue_fetch(struct queue *q, struct io *io, u32 cmd_op, s32 result)
 	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, q->fetch_fd, NULL, 0, 0);
 	sqe->flags = q->fetch_flags;
 	sqe->off = cmd_op;	/* cmd_op and __pad1, which must be 0 */
-	sqe->user_data = udata(UD_FETCH, io->tag, 0);
+	sqe->user_data = udata(UD_FETCH, io->index, 0);
 	cmd = (struct ublksrv_io_cmd *)&sqe->addr3;
 	cmd->q_id = q->qid;
 	cmd->tag = io->tag;
@@ -219,7 +219,7 @@ static void queue_inbox_cqe(struct queue *q)
 
 static void queue_cqe(struct queue *q, const struct io_uring_cqe *cqe)
 {
-	struct io *io = queue_io(q, udata_tag(cqe->user_data));
+	struct io *io = queue_io(q, udata_io(cqe->user_data));
 
 	switch (udata_kind(cqe->user_data)) {
 	case UD_STEP:
@@ -373,7 +373,7 @@ static int queue_ios_init(struct queue *q)
 	for (unsigned int tag = 0; tag < q->device->depth; tag++) {
 		struct io *io = queue_io(q, tag);
 
-		io->tag = tag;
+		io->tag = io->index = tag;
 		io->tio = io + 1;
 		io->mio = (char *)io + mio_at;
 		io->steps = (struct step *)((char *)io + steps_at);

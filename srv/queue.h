@@ -55,7 +55,7 @@ struct queue {
 	void *mq;			/* the mode's, mode_ops.queue_size bytes */
 	struct bounce *bounce;		/* bounce.h: NULL until a leg has refused a shape */
 	const struct ublksrv_io_desc *descs;	/* the kernel writes, by tag */
-	char *ios;			/* by tag, io_stride bytes each: see queue_io() */
+	char *ios;			/* by index, io_stride bytes each: see queue_io() */
 	size_t io_stride;
 	struct pace pace;
 	struct step_rules rules;
@@ -98,9 +98,9 @@ static inline void queue_room(struct queue *q, unsigned int nr)
 		io_uring_submit(&q->ring);
 }
 
-static inline struct io *queue_io(struct queue *q, unsigned int tag)
+static inline struct io *queue_io(struct queue *q, unsigned int index)
 {
-	return (struct io *)(q->ios + tag * q->io_stride);
+	return (struct io *)(q->ios + index * q->io_stride);
 }
 
 /*
@@ -119,7 +119,7 @@ static inline u64 queue_cookie(const struct queue *q, const struct io *io, u32 d
 static inline void queue_step(struct io *io, unsigned int i, struct io_uring_sqe *sqe)
 {
 	sqe->flags |= IOSQE_FIXED_FILE;
-	sqe->user_data = udata(UD_STEP, io->tag, i);
+	sqe->user_data = udata(UD_STEP, io->index, i);
 	io->steps[i].state = STEP_BUSY;
 	io->pending++;
 }

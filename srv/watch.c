@@ -6,9 +6,9 @@
 
 #define LOOK(field)	__atomic_load_n(&(field), __ATOMIC_RELAXED)
 
-int watch_init(struct watch *w, unsigned int depth)
+int watch_init(struct watch *w, unsigned int nr)
 {
-	w->seen = calloc(depth, sizeof(*w->seen));
+	w->seen = calloc(nr, sizeof(*w->seen));
 	return w->seen ? 0 : -ENOMEM;
 }
 
@@ -19,7 +19,7 @@ void watch_deinit(struct watch *w)
 
 void watch_look(struct watch *w, const struct io *io, u64 now, u64 oldest[MAX_LEGS])
 {
-	struct watch_seen *s = &w->seen[io->tag];
+	struct watch_seen *s = &w->seen[io->index];
 	u32 round = LOOK(io->round);
 	bool busy = LOOK(io->pending);
 

@@ -16,7 +16,7 @@
 /*
  * struct watch - the looks at one queue's requests
  * The main thread's.
- * @seen: by tag: the round that was under way, and since when, ms of CLOCK_MONOTONIC
+ * @seen: by index: the round that was under way, and since when, ms of CLOCK_MONOTONIC
  */
 struct watch {
 	struct watch_seen {
@@ -26,8 +26,8 @@ struct watch {
 	} *seen;
 };
 
-/* For @depth requests.  0 or -ENOMEM. */
-int watch_init(struct watch *w, unsigned int depth);
+/* For @nr requests.  0 or -ENOMEM. */
+int watch_init(struct watch *w, unsigned int nr);
 void watch_deinit(struct watch *w);
 
 /*

@@ -32,7 +32,7 @@ static void fused_primary(struct queue *q, struct io *io, unsigned int nr)
 	io_uring_prep_rw(IORING_OP_FUSED_CMD, sqe, FILE_UBLKC, NULL, 0, queue_cookie(q, io, 0));
 	sqe->flags = IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS;
 	sqe->rw_flags = nr;
-	sqe->user_data = udata(UD_MODE, io->tag, 0);
+	sqe->user_data = udata(UD_MODE, io->index, 0);
 }
 
 static void fused_issue_by(struct queue *q, struct io *io, unsigned int at_once)

@@ -70,7 +70,7 @@ static void register_table_op(struct queue *q, struct io *io, int op, unsigned i
 		sqe->flags = IOSQE_CQE_SKIP_SUCCESS | flags;
 	}
 	sqe->buf_index = slot;
-	sqe->user_data = udata(UD_MODE, io->tag, index);
+	sqe->user_data = udata(UD_MODE, io->index, index);
 }
 
 /* @link: what each SQE but the last has to be told about the next one */

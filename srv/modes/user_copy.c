@@ -35,7 +35,7 @@ static void user_copy_move(struct queue *q, struct io *io, int op, unsigned int 
 	/* The buffer is the tag's until COMMIT. */
 	io_uring_prep_rw(op, sqe, FILE_UBLKC, bufs_of(q, io), io->len, queue_cookie(q, io, 0));
 	sqe->flags = IOSQE_FIXED_FILE;
-	sqe->user_data = udata(UD_MODE, io->tag, 0);
+	sqe->user_data = udata(UD_MODE, io->index, 0);
 	u->phase = phase;
 	io->pending++;
 }

@@ -15,7 +15,7 @@ Test(udata, every_field_comes_back)
 				u64 ud = udata(kind, tags[t], indexes[i]);
 
 				cr_expect_eq(udata_kind(ud), kind, "kind of %lx", (unsigned long)ud);
-				cr_expect_eq(udata_tag(ud), tags[t], "tag of %lx", (unsigned long)ud);
+				cr_expect_eq(udata_io(ud), tags[t], "tag of %lx", (unsigned long)ud);
 				cr_expect_eq(udata_index(ud), indexes[i], "index of %lx", (unsigned long)ud);
 			}
 }

@@ -22,6 +22,7 @@
 
 static const struct device device = { .depth = DEPTH, .max_io = MAX_IO };
 static struct queue q;
+static struct target target;
 static struct io *io;
 static struct step steps[4];
 static u64 state;
@@ -32,10 +33,11 @@ static void setup(void)
 		cr_skip_test("there is no io_uring here");
 	q.qid = QID;
 	q.device = &device;
+	q.target = &target;
 	q.io_stride = sizeof(struct io);
 	q.ios = calloc(DEPTH, sizeof(struct io));
 	for (unsigned int tag = 0; tag < DEPTH; tag++)
-		queue_io(&q, tag)->tag = tag;
+		queue_io(&q, tag)->tag = queue_io(&q, tag)->index = tag;
 	io = queue_io(&q, TAG);
 	io->steps = steps;
 	io->mio = &state;
@@ -190,7 +192,7 @@ Test(modes_ring, fused_n_has_one_for_all)
 Test(modes_ring, fused_n_has_more_commands_for_many_steps)
 {
 	static struct step many[MAX_STEPS];
-	struct io large = { .tag = TAG, .op = UBLK_IO_OP_WRITE, .len = 11 * 4096, .steps = many };
+	struct io large = { .tag = TAG, .index = TAG, .op = UBLK_IO_OP_WRITE, .len = 11 * 4096, .steps = many };
 
 	use(&mode_fused_n);
 	for (unsigned int i = 0; i < 11; i++)
