@@ -161,6 +161,7 @@ static void record_start(struct record *r)
 {
 	if (r->broken && clock_ms() < r->retry_at)
 		return;
+	record_io_leave(r);
 	pthread_mutex_lock(&r->lock);
 	record_change_written(r);
 	pthread_mutex_unlock(&r->lock);
@@ -209,10 +210,7 @@ static bool record_stopped(struct record *r)
 /* Does some I/O that is under way use the leg? */
 static bool record_uses(const struct record *r, unsigned int slot)
 {
-	for (unsigned int i = 0; i < RECORD_OPS; i++)
-		if (r->ops[i].left >> slot & 1)
-			return true;
-	return false;
+	return r->pending[slot].nr;
 }
 
 static void record_let_legs_go(struct record *r)
@@ -362,15 +360,11 @@ static void *record_main(void *arg)
 
 static int record_alloc(struct record *r)
 {
-	/* A copy of the record for each leg, and a block for each block op. */
-	size_t copies = FORMAT_LEGS * FORMAT_COPY_BYTES, block = 1U << FORMAT_LBS_MAX;
-
-	r->bufs = aligned_alloc(FORMAT_ALIGN, copies + (RECORD_OPS - RECORD_BLOCK0) * block);
-	if (!r->bufs)
-		return -ENOMEM;
-	r->ops[RECORD_EVENT].buf = r->bufs;
-	for (unsigned int i = RECORD_BLOCK0; i < RECORD_OPS; i++)
-		r->ops[i].buf = r->bufs + copies + (i - RECORD_BLOCK0) * block;
+	for (unsigned int i = 0; i < RECORD_OPS; i++) {
+		r->ops[i].buf = aligned_alloc(FORMAT_ALIGN, record_io_room(i));
+		if (!r->ops[i].buf)
+			return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -409,7 +403,12 @@ void record_deinit(struct record *r)
 	for (unsigned int i = 0; i < FORMAT_LEGS; i++)
 		free(r->lacks[i]);
 	free(r->queues);
-	free(r->bufs);
+	/* What a leg that hangs may still write stays. */
+	for (unsigned int i = 0; i < RECORD_OPS && !r->late; i++)
+		free(r->ops[i].buf);
+	for (unsigned int i = 0; i < r->nr_old && !r->late; i++)
+		free(r->old[i]);
+	free(r->old);
 	bitmap_deinit(&r->bits);
 	pthread_mutex_destroy(&r->lock);
 	memset(r, 0, sizeof(*r));

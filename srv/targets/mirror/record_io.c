@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,7 +21,7 @@ static void record_io_queue(struct record *r, unsigned int nr, unsigned int slot
 	const struct super_own *next = &r->next_own[slot];
 	struct record_op *op = &r->ops[nr];
 
-	/* The buffers live until record_deinit(). */
+	/* The buffers live until record_deinit(), or as r->old. */
 	if (nr == RECORD_FLUSH)
 		io_uring_prep_fsync(sqe, leg->fd, IORING_FSYNC_DATASYNC);
 	else if (nr == RECORD_EVENT)
@@ -47,8 +48,68 @@ void record_io_send(struct record *r, unsigned int nr, u32 slots,
 		op->len = 0;
 	else
 		op->len = nr == RECORD_EVENT ? FORMAT_COPY_BYTES : r->bits.block_bytes;
-	for (; slots; slots &= slots - 1, r->inflight++)
+	for (; slots; slots &= slots - 1, r->inflight++) {
+		pending_begin(&r->pending[__builtin_ctz(slots)]);
 		record_io_queue(r, nr, __builtin_ctz(slots));
+	}
+}
+
+size_t record_io_room(unsigned int nr)
+{
+	return nr == RECORD_EVENT ? FORMAT_LEGS * FORMAT_COPY_BYTES : 1U << FORMAT_LBS_MAX;
+}
+
+/* Another buffer, while a leg may still read the old one.  false: no memory, the leg is waited for. */
+static bool record_io_renew(struct record *r, struct record_op *op, size_t room)
+{
+	u8 **old = realloc(r->old, (r->nr_old + 1) * sizeof(*old));
+	u8 *buf = aligned_alloc(FORMAT_ALIGN, room);
+
+	if (old)
+		r->old = old;
+	if (!old || !buf) {
+		free(buf);
+		return false;
+	}
+	r->old[r->nr_old++] = op->buf;
+	op->buf = buf;
+	return true;
+}
+
+static void record_io_leave_op(struct record *r, struct record_op *op, u32 slots)
+{
+	op->left &= ~slots;
+	op->failed |= slots;
+	for (; slots; slots &= slots - 1, r->inflight--)
+		op->err[__builtin_ctz(slots)] = -ETIMEDOUT;
+	if (!op->left)
+		op->done(r, op);
+}
+
+void record_io_leave(struct record *r)
+{
+	u32 gone = record_gone(r);
+
+	for (unsigned int i = 0; i < RECORD_OPS; i++) {
+		struct record_op *op = &r->ops[i];
+		u32 slots = op->left & gone;
+
+		/* Each leg has its own part of an event's, and gets no other event. */
+		if (!slots || (i != RECORD_EVENT && !record_io_renew(r, op, record_io_room(i))))
+			continue;
+		r->late |= slots;
+		record_io_leave_op(r, op, slots);
+	}
+}
+
+/* I/O has ended that was not waited for. */
+static void record_io_late(struct record *r, unsigned int slot)
+{
+	if (r->pending[slot].nr)
+		return;
+	r->late &= ~(1U << slot);
+	while (!r->late && r->nr_old)
+		free(r->old[--r->nr_old]);
 }
 
 static void record_io_listen(struct record *r)
@@ -64,10 +125,16 @@ static void record_io_listen(struct record *r)
 static void record_io_answer(struct record *r, unsigned int nr, unsigned int slot, int res)
 {
 	struct record_op *op = &r->ops[nr];
+	bool waited = op->left >> slot & 1;
 
-	if ((res == -EAGAIN || res == -EINTR) && op->tries < RECORD_TRIES) {
+	if (waited && (res == -EAGAIN || res == -EINTR) && op->tries < RECORD_TRIES) {
 		op->tries++;
 		record_io_queue(r, nr, slot);
+		return;
+	}
+	pending_end(&r->pending[slot]);
+	if (!waited) {
+		record_io_late(r, slot);
 		return;
 	}
 	if (res != op->len) {

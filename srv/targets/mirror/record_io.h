@@ -16,6 +16,15 @@ void record_io_deinit(struct record *r);
 void record_io_send(struct record *r, unsigned int nr, u32 slots,
 		    void (*done)(struct record *r, struct record_op *op));
 
+/* Bytes of the buffer of op @nr: of events, a copy of the record for each slot. */
+size_t record_io_room(unsigned int nr);
+
+/*
+ * What is under way on legs that are gone has failed: it may hang, and holds up nobody.  It keeps
+ * its buffer, and its leg, until it ends.
+ */
+void record_io_leave(struct record *r);
+
 /* Waits until something has happened, or for @ms, -1: for ever; calls what is done. */
 void record_io_turn(struct record *r, s64 ms);
 
