@@ -172,15 +172,6 @@ static void resync_fill(struct resync *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* Writes that hang do not hang others with them: the round is given up. */
-static void resync_give_up(struct resync *s)
-{
-	for (unsigned int i = 0; i < s->nr_windows; i++) {
-		region_unlock(s->g, s->windows[i].lock);
-		s->windows[i].bad = true;
-	}
-}
-
 /* It is not copied to its end: it is looked at again in the next pass. */
 static void resync_spoilt(struct resync_chunk *c)
 {
@@ -214,7 +205,8 @@ static bool resync_round(struct resync *s, bool quiet)
 	if (ok)
 		resync_io_copy(s, quiet);
 	else
-		resync_give_up(s);
+		/* Writes that hang do not hang others with them. */
+		resync_io_give_up(s);
 	for (unsigned int i = 0; i < s->nr_windows; i++) {
 		bytes += s->windows[i].len;
 		if (s->windows[i].bad && s->windows[i].chunk >= 0)
@@ -477,7 +469,8 @@ static void *resync_main(void *arg)
 	u64 ms = 0;
 
 	while (!s->stop) {
-		resync_wait(s, ms);
+		resync_wait(s, s->late ? min_u64(ms, RESYNC_RETRY_MS) : ms);
+		resync_io_look(s);
 		if (s->stop || s->hold) {
 			ms = RESYNC_NEVER_MS;
 			continue;
@@ -593,7 +586,7 @@ bool resync_let_go(struct resync *s, unsigned int slot)
 	bool used;
 
 	pthread_mutex_lock(&s->lock);
-	used = s->using >> slot & 1;
+	used = (s->using | s->late) >> slot & 1;
 	pthread_mutex_unlock(&s->lock);
 	return !used;
 }

@@ -7,14 +7,19 @@
 #include "plan.h"
 #include "resync_io.h"
 
+/* How often it is looked whether a leg is gone. */
+#define RESYNC_LOOK_MS	500
+
 /* user_data: a piece and a slot. */
 #define RESYNC_TAG(piece, slot)	((piece) * FORMAT_LEGS + (slot))
+
+#define RESYNC_BUFS	((size_t)RESYNC_PIECES * RESYNC_PIECE)
 
 int resync_io_init(struct resync *s)
 {
 	int ret;
 
-	s->bufs = aligned_alloc(FORMAT_ALIGN, RESYNC_PIECES * RESYNC_PIECE);
+	s->bufs = aligned_alloc(FORMAT_ALIGN, RESYNC_BUFS);
 	if (!s->bufs)
 		return -ENOMEM;
 	ret = io_uring_queue_init(RESYNC_PIECES * FORMAT_LEGS, &s->ring, IORING_SETUP_CLAMP);
@@ -28,27 +33,109 @@ int resync_io_init(struct resync *s)
 void resync_io_deinit(struct resync *s)
 {
 	io_uring_queue_exit(&s->ring);
-	free(s->bufs);
+	/* What a leg that hangs may still read or write stays. */
+	for (unsigned int i = 0; i < s->nr_old && !s->late; i++)
+		free(s->old[i]);
+	if (!s->late)
+		free(s->bufs);
+	free(s->old);
 	s->bufs = NULL;
 }
 
-/* One answer: what user_data and result are. */
-static u64 resync_io_wait(struct resync *s, int *res)
+/* Legs that are gone. */
+
+/* Other buffers, as a leg that is gone may still use these.  false: no memory. */
+static bool resync_io_renew(struct resync *s)
+{
+	u8 **old = realloc(s->old, (s->nr_old + 1) * sizeof(*old));
+	u8 *bufs = aligned_alloc(FORMAT_ALIGN, RESYNC_BUFS);
+
+	if (old)
+		s->old = old;
+	if (!old || !bufs) {
+		free(bufs);
+		return false;
+	}
+	s->old[s->nr_old++] = s->bufs;
+	s->bufs = bufs;
+	s->renew = false;
+	return true;
+}
+
+static void resync_io_set_late(struct resync *s, u32 slots)
+{
+	pthread_mutex_lock(&s->lock);
+	s->late = slots;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* Legs that are gone since, and have not answered: what they have is not waited for any more. */
+static u32 resync_io_lost(struct resync *s)
+{
+	u32 usable = record_usable(s->r) | s->late, slots = 0;
+
+	/* The record may have let go of one already. */
+	for (unsigned int slot = 0; slot < FORMAT_LEGS; slot++)
+		if (s->pending[slot].nr && !(usable >> slot & 1))
+			slots |= 1U << slot;
+	return slots;
+}
+
+/* It was waited for if true. */
+static bool resync_io_answered(struct resync *s, unsigned int slot)
+{
+	pending_end(&s->pending[slot]);
+	if (!(s->late >> slot & 1))
+		return true;
+	if (!s->pending[slot].nr)
+		resync_io_set_late(s, s->late & ~(1U << slot));
+	while (!s->late && s->nr_old)
+		free(s->old[--s->nr_old]);
+	return false;
+}
+
+/* One answer that is waited for: what user_data and result are.  false: there is none. */
+static bool resync_io_peek(struct resync *s, u64 *data, int *res)
 {
 	struct io_uring_cqe *cqe;
-	u64 data;
-	int ret;
 
-	/* No memory: what is queued stays, and is submitted the next time. */
-	while ((ret = io_uring_submit_and_wait(&s->ring, 1)) < 0)
-		if (ret != -EINTR)
+	while (!io_uring_peek_cqe(&s->ring, &cqe)) {
+		*data = cqe->user_data;
+		*res = cqe->res;
+		io_uring_cqe_seen(&s->ring, cqe);
+		if (resync_io_answered(s, *data % FORMAT_LEGS))
+			return true;
+	}
+	return false;
+}
+
+/* The same, and waits for it.  false: none came for some time. */
+static bool resync_io_wait(struct resync *s, u64 *data, int *res)
+{
+	struct __kernel_timespec ts = { .tv_nsec = RESYNC_LOOK_MS * 1000000LL };
+	u64 end = clock_ms() + RESYNC_LOOK_MS;
+	struct io_uring_cqe *cqe;
+
+	while (!resync_io_peek(s, data, res)) {
+		int ret = io_uring_submit_and_wait_timeout(&s->ring, &cqe, 1, &ts, NULL);
+
+		/* No memory: what is queued stays, and is submitted the next time. */
+		if (ret < 0 && ret != -EINTR && ret != -ETIME)
 			nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
-	while (io_uring_peek_cqe(&s->ring, &cqe))
-		io_uring_wait_cqe(&s->ring, &cqe);
-	data = cqe->user_data;
-	*res = cqe->res;
-	io_uring_cqe_seen(&s->ring, cqe);
-	return data;
+		if (clock_ms() >= end)
+			return resync_io_peek(s, data, res);
+	}
+	return true;
+}
+
+void resync_io_look(struct resync *s)
+{
+	u64 data;
+	int res;
+
+	/* Only what is late can come. */
+	while (resync_io_peek(s, &data, &res))
+		;
 }
 
 /* One on each leg at most. */
@@ -62,7 +149,7 @@ static void resync_io_queue(struct resync *s, enum resync_op op, unsigned int sl
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&s->ring);
 	int fd = s->legs.fds[slot];
 
-	/* The buffers live until resync_io_deinit(). */
+	/* The buffers live until resync_io_deinit(), or as s->old. */
 	if (op == RESYNC_READ)
 		io_uring_prep_read(sqe, fd, buf, len, s->legs.at[slot] + off);
 	else if (op == RESYNC_WRITE)
@@ -70,21 +157,51 @@ static void resync_io_queue(struct resync *s, enum resync_op op, unsigned int sl
 	else
 		io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
 	sqe->user_data = tag;
+	pending_begin(&s->pending[slot]);
+}
+
+/* They have failed, all that they have is late. */
+static u32 resync_io_all_lost(struct resync *s, u32 slots, int *err)
+{
+	u32 lost = resync_io_lost(s) & slots;
+
+	for (u32 rest = lost; rest; rest &= rest - 1)
+		err[__builtin_ctz(rest)] = -ETIMEDOUT;
+	if (lost) {
+		s->renew = true;
+		resync_io_set_late(s, s->late | lost);
+	}
+	return lost;
 }
 
 static u32 resync_io_all(struct resync *s, enum resync_op op, u32 slots, u64 off, u32 len, u8 *buf, int *err)
 {
-	u32 failed = 0;
+	u32 failed = slots & s->late, left = slots & ~s->late;
 
-	for (u32 rest = slots; rest; rest &= rest - 1) {
+	for (u32 rest = failed; rest; rest &= rest - 1)
+		err[__builtin_ctz(rest)] = -ETIMEDOUT;
+	if (s->renew && !resync_io_renew(s)) {
+		for (u32 rest = left; rest; rest &= rest - 1)
+			err[__builtin_ctz(rest)] = -ENOMEM;
+		return slots;
+	}
+	for (u32 rest = left; rest; rest &= rest - 1) {
 		unsigned int slot = __builtin_ctz(rest);
 
 		resync_io_queue(s, op, slot, off, len, op == RESYNC_READ ? resync_io_buf(s, slot) : buf, slot);
 	}
-	for (unsigned int nr = __builtin_popcount(slots); nr; nr--) {
+	while (left) {
+		u64 slot;
 		int res;
-		unsigned int slot = resync_io_wait(s, &res);
 
+		if (!resync_io_wait(s, &slot, &res)) {
+			u32 lost = resync_io_all_lost(s, left, err);
+
+			failed |= lost;
+			left &= ~lost;
+			continue;
+		}
+		left &= ~(1U << slot);
 		if (res == (int)len)
 			continue;
 		failed |= 1U << slot;
@@ -155,7 +272,8 @@ static void resync_piece_write_rest(struct resync *s, const struct resync_piece 
 static void resync_piece_write(struct resync *s, struct resync_piece *p)
 {
 	p->writing = true;
-	p->left = p->dst & ~(1U << p->src);
+	p->left = p->dst & ~(1U << p->src) & ~s->late;
+	p->w->bad |= p->dst & s->late;
 	memset(p->wrote, 0, sizeof(p->wrote));
 	for (u32 rest = p->left; rest; rest &= rest - 1)
 		resync_piece_write_rest(s, p, __builtin_ctz(rest));
@@ -166,6 +284,7 @@ static void resync_piece_unread(struct resync *s, struct resync_piece *p, unsign
 {
 	p->left = 0;
 	p->dst |= 1U << slot;
+	p->sources &= ~s->late;
 	if (p->sources)
 		resync_piece_read(s, p, __builtin_ctz(p->sources));
 	else
@@ -241,18 +360,63 @@ static bool resync_pieces_left(const struct resync *s)
 	return false;
 }
 
+/* Behind what has become of it. */
+static void resync_piece_looked_at(struct resync *s, struct resync_piece *p)
+{
+	if (!p->left)
+		resync_unlock_ended(s, p->w);
+}
+
+/* Legs that hang are gone: their pieces go on without them.  Others keep their buffers to the end. */
+static void resync_pieces_lost(struct resync *s, bool quiet)
+{
+	u32 lost = resync_io_lost(s);
+
+	if (!lost || !resync_io_renew(s))
+		return;
+	resync_io_set_late(s, s->late | lost);
+	for (unsigned int i = 0; i < s->nr_pieces; i++) {
+		struct resync_piece *p = &s->pieces[i];
+		u32 slots = p->left & lost;
+
+		if (!slots)
+			continue;
+		if (!p->writing)
+			p->buf = s->bufs + i * RESYNC_PIECE;
+		for (; slots; slots &= slots - 1)
+			resync_piece_answer(s, p, __builtin_ctz(slots), -ETIMEDOUT, quiet);
+		resync_piece_looked_at(s, p);
+	}
+}
+
+void resync_io_give_up(struct resync *s)
+{
+	for (unsigned int i = 0; i < s->nr_windows; i++) {
+		region_unlock(s->g, s->windows[i].lock);
+		s->windows[i].bad = true;
+	}
+}
+
 void resync_io_copy(struct resync *s, bool quiet)
 {
 	s->nr_pieces = 0;
+	if (s->renew && !resync_io_renew(s)) {
+		resync_io_give_up(s);
+		return;
+	}
 	for (unsigned int i = 0; i < s->nr_windows; i++)
 		resync_add_pieces(s, &s->windows[i]);
 	while (resync_pieces_left(s)) {
+		struct resync_piece *p;
+		u64 tag;
 		int res;
-		u64 tag = resync_io_wait(s, &res);
-		struct resync_piece *p = &s->pieces[tag / FORMAT_LEGS];
 
+		if (!resync_io_wait(s, &tag, &res)) {
+			resync_pieces_lost(s, quiet);
+			continue;
+		}
+		p = &s->pieces[tag / FORMAT_LEGS];
 		resync_piece_answer(s, p, tag % FORMAT_LEGS, res, quiet);
-		if (!p->left)
-			resync_unlock_ended(s, p->w);
+		resync_piece_looked_at(s, p);
 	}
 }

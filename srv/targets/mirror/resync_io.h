@@ -15,6 +15,12 @@ void resync_io_deinit(struct resync *s);
  */
 void resync_io_copy(struct resync *s, bool quiet);
 
+/* No window is copied: all are unlocked, and bad. */
+void resync_io_give_up(struct resync *s);
+
+/* While nothing is waited for: what is late may have come. */
+void resync_io_look(struct resync *s);
+
 /* Returns those that have failed, which are told. */
 u32 resync_io_flush(struct resync *s, u32 slots);
 

@@ -103,12 +103,13 @@ struct resync {
 	/*
 	 * Under @lock.
 	 * @using: legs that the thread may have I/O on
+	 * @late: legs that are gone, with I/O that is not waited for any more; changed by the thread
 	 * @kicked: there may be work; @repace: limits have changed
 	 * @check, @repair: all legs are to be compared
 	 */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	u32 using;
+	u32 using, late;
 	bool kicked, repace;
 	_Atomic bool check, repair;
 	struct resync_conf conf;
@@ -121,11 +122,16 @@ struct resync {
 	 * @from: the chunk to look from; @at: up to where chunks[nr_chunks - 1] is in windows,
 	 *	unless it has @ended
 	 * @got_on: something was copied in this pass, or a leg was lost
+	 * @pending: I/O on each leg
+	 * @old: @nr_old buffers that late I/O may still use; @renew: @bufs is to be one of them
 	 * @told: that something cannot be copied, because of @err
 	 * @mark_*: of the latest look at the speed
 	 */
 	struct io_uring ring;
-	u8 *bufs;
+	struct pending pending[FORMAT_LEGS];
+	u8 *bufs, **old;
+	unsigned int nr_old;
+	bool renew;
 	struct resync_window windows[REGIONS];
 	unsigned int nr_windows;
 	struct resync_piece pieces[RESYNC_PIECES];
