@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What other threads have for a queue's: requests that waited, and may go on; legs whose file
- * is another one.
+ * is another one, or which hang.
  *
  * A list, and an eventfd that the queue's ring reads.  Why no message from ring to ring: any
  * thread can write to an eventfd, and any kernel has it.
@@ -30,12 +30,15 @@ struct inbox_item {
  * The poster's, one for each queue.  What is under way on the old file keeps that one open, and
  * ends there; steps that the queue sends later go to the new one, or fail with -EBADF.
  * @fd: -1: none.  The poster's to close, once @left is 0
+ * @hangs: the file stays, and requests that wait for this leg only go on without it: see
+ *	standin.h
  * @left: shared by the items for all queues: how many have not taken it
  */
 struct inbox_leg {
 	struct inbox_item item;
 	unsigned int leg;
 	int fd;
+	bool hangs;
 	_Atomic unsigned int *left;
 };
 

@@ -43,6 +43,7 @@ struct io {
 	u16 pending;
 	u32 round;	/* counts what was started; for who watches (watch.h) */
 	u16 index;	/* where it is in its queue: what user_data has */
+	bool left_behind;	/* another io has taken over its tag: standin.h */
 
 	u64 cmd_addr;	/* addr of FETCH and COMMIT; 0, or what the mode says */
 	void *tio;	/* the target's own, see target_ops.io_size */

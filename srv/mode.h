@@ -79,6 +79,13 @@ struct mode_ops {
 	void (*get_data)(struct queue *q, struct io *io);
 
 	/*
+	 * @io stands in for another one of the request, whose buffer is not to be used any more
+	 * (standin.h).  Its state is a copy: give it a buffer of its own, by its index.
+	 * committed() is called for the other one when that is free.  Optional.
+	 */
+	void (*stand_in)(struct queue *q, struct io *io);
+
+	/*
 	 * COMMIT has been queued.  It is carried out before whatever is queued
 	 * behind it, which may use the request's buffer again.  Optional.
 	 */

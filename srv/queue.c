@@ -10,6 +10,7 @@
 #include "nodata.h"
 #include "queue.h"
 #include "result.h"
+#include "standin.h"
 
 /* Modes are told that a queue is idle when it has been for so long. */
 #define QUEUE_IDLE_MS	500
@@ -91,9 +92,13 @@ static void queue_request(struct queue *q, struct io *io)
 	queue_act(q, io, q->target->ops->plan(q->target, q->tq, io));
 }
 
-/* Goes on with steps that went back to TODO. */
+/* Goes on with steps that went back to TODO; also the end of what was left behind. */
 static void queue_redo(struct queue *q, struct io *io)
 {
+	if (unlikely(io->left_behind)) {
+		standin_is_free(q, io);
+		return;
+	}
 	io->redo = false;
 	if (unlikely(bounce_wants(io)))
 		bounce_run(q, io);
@@ -186,10 +191,24 @@ static void queue_inbox_end(struct queue *q)
 	}
 }
 
+/* Requests that wait for nothing but this leg. */
+static void queue_go_on(struct queue *q, unsigned int leg)
+{
+	unsigned int at = 0;
+	struct io *io;
+
+	while ((io = standin_next(q, leg, &at)))
+		queue_settle(q, io);
+}
+
 static void queue_leg(struct queue *q, const struct inbox_leg *l)
 {
-	int ret = io_uring_register_files_update(&q->ring, FILE_LEG(l->leg), &l->fd, 1);
+	int ret = 0;
 
+	if (l->hangs)
+		queue_go_on(q, l->leg);
+	else
+		ret = io_uring_register_files_update(&q->ring, FILE_LEG(l->leg), &l->fd, 1);
 	if (ret < 0)
 		log_err("queue %u: the file of leg %u: %s", q->qid, l->leg, strerror(-ret));
 	/* The item may be gone now. */
@@ -354,11 +373,14 @@ static int queue_descs_init(struct queue *q)
 
 void queue_watch(struct queue *q, struct watch *w, u64 now, u64 oldest[MAX_LEGS])
 {
-	for (unsigned int tag = 0; tag < q->device->depth; tag++)
-		watch_look(w, queue_io(q, tag), now, oldest);
+	for (unsigned int i = 0; i < queue_nr_ios(q); i++)
+		watch_look(w, i, queue_io(q, i), now, oldest);
 }
 
-/* A request, the target's state of it, the mode's, its steps; each on cache lines of its own. */
+/*
+ * A request, the target's state of it, the mode's, its steps; each on cache lines of its own.  Those
+ * that may stand in have no memory before.
+ */
 static int queue_ios_init(struct queue *q)
 {
 	size_t mio_at = sizeof(struct io) + target_io_size(q->target);
@@ -366,19 +388,21 @@ static int queue_ios_init(struct queue *q)
 	size_t size = steps_at + q->target->max_steps * sizeof(struct step);
 
 	q->io_stride = round_up_u64(size, CACHE_LINE);
-	q->ios = aligned_alloc(CACHE_LINE, q->device->depth * q->io_stride);
-	if (!q->ios)
+	q->ios = mmap(NULL, queue_nr_ios(q) * q->io_stride, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		      -1, 0);
+	if (q->ios == MAP_FAILED) {
+		q->ios = NULL;
 		return -ENOMEM;
-	memset(q->ios, 0, q->device->depth * q->io_stride);
-	for (unsigned int tag = 0; tag < q->device->depth; tag++) {
-		struct io *io = queue_io(q, tag);
+	}
+	for (unsigned int i = 0; i < q->device->depth; i++) {
+		struct io *io = queue_io(q, i);
 
-		io->tag = io->index = tag;
+		io->tag = io->index = i;
 		io->tio = io + 1;
 		io->mio = (char *)io + mio_at;
 		io->steps = (struct step *)((char *)io + steps_at);
 	}
-	return 0;
+	return q->target->legs_leave ? standin_init(q) : 0;
 }
 
 static int queue_mode_init(struct queue *q)
@@ -398,8 +422,10 @@ static void queue_deinit(struct queue *q)
 	if (q->descs)
 		munmap((void *)q->descs, queue_descs_size(q->device->depth));
 	bounce_deinit(q);
+	standin_deinit(q);
 	free(q->mq);
-	free(q->ios);
+	if (q->ios)
+		munmap(q->ios, queue_nr_ios(q) * q->io_stride);
 }
 
 /*

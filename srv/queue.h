@@ -57,6 +57,8 @@ struct queue {
 	const struct ublksrv_io_desc *descs;	/* the kernel writes, by tag */
 	char *ios;			/* by index, io_stride bytes each: see queue_io() */
 	size_t io_stride;
+	u16 *spare;			/* indexes of those that have no tag: standin.h */
+	unsigned int nr_spare;
 	struct pace pace;
 	struct step_rules rules;
 	int fetch_fd;			/* the char device, as FETCH has it */
@@ -72,6 +74,12 @@ struct queue {
 /* Start the thread, which tells how it goes through @events.  0 or -errno. */
 int queue_start(struct queue *q);
 void queue_join(struct queue *q);
+
+/* How many struct io there are: one for each tag, and where legs may leave, as many to stand in. */
+static inline unsigned int queue_nr_ios(const struct queue *q)
+{
+	return q->device->depth * (q->target->legs_leave ? 2 : 1);
+}
 
 /* The main thread, while the queue runs: watch.h, of all its requests. */
 void queue_watch(struct queue *q, struct watch *w, u64 now, u64 oldest[MAX_LEGS]);

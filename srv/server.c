@@ -255,7 +255,7 @@ static int server_start_watches(struct server *srv)
 	if (!srv->watches)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < d->nr_queues && !ret; i++)
-		ret = watch_init(&srv->watches[i], d->depth);
+		ret = watch_init(&srv->watches[i], queue_nr_ios(&srv->queues[i]));
 	return ret;
 }
 

@@ -17,9 +17,11 @@ void watch_deinit(struct watch *w)
 	free(w->seen);
 }
 
-void watch_look(struct watch *w, const struct io *io, u64 now, u64 oldest[MAX_LEGS])
+void watch_look(struct watch *w, unsigned int index, const struct io *io, u64 now,
+		u64 oldest[MAX_LEGS])
 {
-	struct watch_seen *s = &w->seen[io->index];
+	struct watch_seen *s = &w->seen[index];
+	const struct step *steps = LOOK(io->steps);
 	u32 round = LOOK(io->round);
 	bool busy = LOOK(io->pending);
 
@@ -27,12 +29,13 @@ void watch_look(struct watch *w, const struct io *io, u64 now, u64 oldest[MAX_LE
 		s->since = now;
 	s->busy = busy;
 	s->round = round;
-	if (!busy)
+	/* One that has never been used has none. */
+	if (!busy || !steps)
 		return;
 	for (unsigned int i = 0; i < LOOK(io->nr_steps) && i < MAX_STEPS; i++) {
-		unsigned int leg = LOOK(io->steps[i].leg);
+		unsigned int leg = LOOK(steps[i].leg);
 
-		if (LOOK(io->steps[i].state) == STEP_BUSY && leg < MAX_LEGS && now - s->since > oldest[leg])
+		if (LOOK(steps[i].state) == STEP_BUSY && leg < MAX_LEGS && now - s->since > oldest[leg])
 			oldest[leg] = now - s->since;
 	}
 }

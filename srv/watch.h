@@ -31,9 +31,10 @@ int watch_init(struct watch *w, unsigned int nr);
 void watch_deinit(struct watch *w);
 
 /*
- * A look, at @now, at request @io, which its queue may be writing meanwhile: what is read is then
- * old or new.  Raises oldest[leg], ms, for the legs that it waits for.
+ * A look, at @now, at request @io, at place @index, which its queue may be writing meanwhile: what is
+ * read is then old or new.  Raises oldest[leg], ms, for the legs that it waits for.
  */
-void watch_look(struct watch *w, const struct io *io, u64 now, u64 oldest[MAX_LEGS]);
+void watch_look(struct watch *w, unsigned int index, const struct io *io, u64 now,
+		u64 oldest[MAX_LEGS]);
 
 #endif

@@ -33,7 +33,7 @@ int bufs_init(struct queue *q)
 {
 	struct bufs *b = q->mq;
 
-	b->size = (size_t)q->device->depth * q->device->max_io;
+	b->size = (size_t)queue_nr_ios(q) * q->device->max_io;
 	b->mem = mmap(NULL, b->size, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (b->mem == MAP_FAILED) {
@@ -63,10 +63,10 @@ static inline void bufs_steps(struct queue *q, struct io *io, char *buf, bool fi
 	for (unsigned int i = 0; i < io->nr_steps; i++) {
 		const struct step *s = &io->steps[i];
 
-		/* The buffer is the tag's until COMMIT. */
+		/* The buffer is the request's until COMMIT. */
 		if (s->state == STEP_TODO)
 			queue_rw_step(q, io, i, bufs_ops[fixed][s->op], (uintptr_t)buf,
-				      fixed ? io->tag : 0);
+				      fixed ? io->index : 0);
 	}
 }
 
@@ -74,7 +74,7 @@ void bufs_issue(struct queue *q, struct io *io)
 {
 	const struct bufs *b = q->mq;
 
-	bufs_steps(q, io, bufs_of(q, io), io->len <= b->fixed);
+	bufs_steps(q, io, bufs_of(q, io), io->len <= b->fixed && likely(io->index < q->device->depth));
 }
 
 void bufs_issue_plain(struct queue *q, struct io *io, char *buf)

@@ -20,7 +20,7 @@ struct bufs {
 };
 
 /*
- * One buffer per tag, of the largest request.  Memory beyond the
+ * One buffer per struct io, of the largest request.  Memory beyond the
  * first 64 KiB is touched only by requests that are so large, unless the kernel
  * gives out huge pages (transparent_hugepage=always): then an idle queue has all of
  * it, but a copy of 512 KiB takes a tenth less.  0 or -errno after a message.
@@ -33,7 +33,7 @@ static inline char *bufs_of(struct queue *q, const struct io *io)
 {
 	const struct bufs *b = q->mq;
 
-	return b->mem + (size_t)io->tag * q->device->max_io;
+	return b->mem + (size_t)io->index * q->device->max_io;
 }
 
 /* mode_ops.issue: reads and writes between the legs and the buffer. */

@@ -16,6 +16,11 @@ static int copy_init(struct queue *q)
 	return ret;
 }
 
+static void copy_stand_in(struct queue *q, struct io *io)
+{
+	io->cmd_addr = (uintptr_t)bufs_of(q, io);
+}
+
 const struct mode_ops mode_copy = {
 	.name		= "copy",
 	.summary	= "the kernel copies every byte into and out of the server",
@@ -24,4 +29,5 @@ const struct mode_ops mode_copy = {
 	.init		= copy_init,
 	.deinit		= bufs_deinit,
 	.issue		= bufs_issue,
+	.stand_in	= copy_stand_in,
 };

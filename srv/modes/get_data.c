@@ -25,7 +25,7 @@ struct get_data_io {
 /* The state of the queue is its pool. */
 static int get_data_init(struct queue *q)
 {
-	int ret = pool_init(q->mq, q->device->depth, q->device->max_io);
+	int ret = pool_init(q->mq, queue_nr_ios(q), q->device->max_io);
 
 	if (ret)
 		log_err("queue %u: %u buffers of %u bytes: no memory", q->qid, q->device->depth, q->device->max_io);
@@ -37,7 +37,7 @@ static void get_data_deinit(struct queue *q)
 	pool_deinit(q->mq);
 }
 
-/* One for each tag is there. */
+/* One for each struct io is there. */
 static void get_data_take(struct queue *q, struct io *io)
 {
 	struct get_data_io *g = io->mio;
@@ -78,6 +78,15 @@ static void get_data_committed(struct queue *q, struct io *io)
 	io->cmd_addr = 0;
 }
 
+/* A write's data is on the legs that have done it; a read is done again. */
+static void get_data_stand_in(struct queue *q, struct io *io)
+{
+	struct get_data_io *g = io->mio;
+
+	g->buf = NULL;
+	io->cmd_addr = 0;
+}
+
 static void get_data_idle(struct queue *q)
 {
 	pool_trim(q->mq);
@@ -96,4 +105,5 @@ const struct mode_ops mode_get_data = {
 	.finish		= get_data_finish,
 	.committed	= get_data_committed,
 	.idle		= get_data_idle,
+	.stand_in	= get_data_stand_in,
 };

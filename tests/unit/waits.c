@@ -140,7 +140,7 @@ static void teardown(void)
 {
 	io_uring_queue_exit(&q.ring);
 	inbox_deinit(&q.inbox);
-	free(q.ios);
+	munmap(q.ios, queue_nr_ios(&q) * q.io_stride);
 }
 
 TestSuite(waits, .init = setup, .fini = teardown, .timeout = 60);

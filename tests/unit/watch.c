@@ -34,7 +34,7 @@ static void look(u64 now)
 {
 	for (unsigned int i = 0; i < MAX_LEGS; i++)
 		oldest[i] = 0;
-	watch_look(&w, &io, now, oldest);
+	watch_look(&w, 3, &io, now, oldest);
 }
 
 Test(watch, a_step_gets_older_from_when_it_was_first_seen)
@@ -87,6 +87,6 @@ Test(watch, the_oldest_of_many_counts)
 	under_way(7, 1);
 	look(0);
 	oldest[1] = 90000;
-	watch_look(&w, &io, 1000, oldest);
+	watch_look(&w, 3, &io, 1000, oldest);
 	cr_assert_eq(oldest[1], 90000);
 }
