@@ -75,7 +75,7 @@ static int stop_device(struct ctrl *c, const char *cmd, const struct mirror_foun
 
 	if (fd < 0)
 		return fd;
-	ret = ctrl_stop_dev(c, f->id);
+	ret = remove_stop(c, cmd, f->id);
 	close(fd);
 	if (!ret)
 		return remove_device(c, cmd, f->id, removed);

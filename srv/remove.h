@@ -10,6 +10,12 @@
 #include "ctrl.h"
 
 /*
+ * Stop device @id, which waits for what is under way on its legs: after some seconds it is told what
+ * that is.  0 or -errno, without a message.
+ */
+int remove_stop(struct ctrl *c, const char *cmd, u32 id);
+
+/*
  * Stop and remove device @id; @cmd is for messages.  0, and in *removed whether its number is free
  * already; or -errno after a message.
  */
