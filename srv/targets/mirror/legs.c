@@ -12,6 +12,9 @@
 /* How often it is looked whether a leg is still in use. */
 #define MIRROR_LEAVE_MS	20
 
+/* What has been waited for so long, on a leg that was dropped, is given up where that is possible. */
+#define MIRROR_HURRY_MS	1000
+
 /* With the lock held, and another leg in sync. */
 static void mirror_leave_out(struct mirror *m, unsigned int leg)
 {
@@ -222,6 +225,65 @@ void mirror_read_failed(struct target *t, const struct io *io, const struct step
 	pthread_mutex_unlock(&m->lock);
 	if (fail)
 		mirror_fail(m, 1U << s->leg, s->res);
+}
+
+/* A leg that hangs. */
+
+static u64 mirror_oldest(const struct mirror *m, unsigned int leg, u64 requests, u64 now)
+{
+	if (!m->record)
+		return requests;
+	requests = max_u64(requests, pending_ms(&m->record->pending[leg], now));
+	return max_u64(requests, pending_ms(&m->resync.pending[leg], now));
+}
+
+/* With the lock held: the legs that have not answered for longer than they may. */
+static u32 mirror_timed_out(struct mirror *m, unsigned int nr_legs)
+{
+	u64 ms = m->limits.leg_timeout * 1000ULL;
+	u32 slots = 0;
+
+	for (unsigned int i = 0; ms && i < nr_legs; i++)
+		if (m->live >> i & 1 && m->legs[i].oldest_ms >= ms) {
+			mirror_blame(m, i, MIRROR_OP_TIMEOUT, 0, 0);
+			slots |= 1U << i;
+		}
+	return slots;
+}
+
+/* Requests that wait for @leg only are to go on without it. */
+static void mirror_hurry(struct mirror *m, unsigned int leg)
+{
+	struct mirror_leg *ml = &m->legs[leg];
+
+	if (!ml->hurry)
+		ml->hurry = calloc(m->nr_queues, sizeof(*ml->hurry));
+	/* No memory: the next time. */
+	if (!ml->hurry || atomic_load_explicit(&ml->to_hurry, memory_order_acquire))
+		return;
+	ml->to_hurry = m->nr_queues;
+	for (unsigned int i = 0; i < m->nr_queues; i++) {
+		ml->hurry[i] = (struct inbox_leg){ .leg = leg, .hangs = true, .left = &ml->to_hurry };
+		inbox_post(m->queues[i].inbox, &ml->hurry[i].item);
+	}
+}
+
+void mirror_watch(struct target *t, const u64 oldest[MAX_LEGS])
+{
+	struct mirror *m = t->priv;
+	u64 now = clock_ms();
+	u32 slots;
+
+	pthread_mutex_lock(&m->lock);
+	for (unsigned int i = 0; i < t->nr_legs; i++) {
+		m->legs[i].oldest_ms = mirror_oldest(m, i, oldest[i], now);
+		if (m->legs[i].dropped_err && oldest[i] >= MIRROR_HURRY_MS)
+			mirror_hurry(m, i);
+	}
+	slots = mirror_timed_out(m, t->nr_legs);
+	pthread_mutex_unlock(&m->lock);
+	if (slots)
+		mirror_fail(m, slots, -ETIMEDOUT);
 }
 
 /* All queues are to have no file for it; false: there is no memory, and it is tried again. */

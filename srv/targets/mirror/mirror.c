@@ -232,6 +232,7 @@ static void mirror_close(struct target *t)
 	/* Queues have ended: what they had not taken up yet nobody takes. */
 	for (unsigned int i = 0; i < t->nr_legs; i++) {
 		free(m->legs[i].leaving);
+		free(m->legs[i].hurry);
 		free(m->legs[i].arriving);
 	}
 	free(m->queues);
@@ -547,14 +548,6 @@ static enum verdict mirror_settle(struct target *t, void *tq, struct io *io)
 	struct mirror_queue *mq = tq;
 
 	return io->op == UBLK_IO_OP_READ ? mirror_settle_read(t, &mq->reader, io) : mirror_settle_all(t, mq, io);
-}
-
-static void mirror_watch(struct target *t, const u64 oldest[MAX_LEGS])
-{
-	struct mirror *m = t->priv;
-
-	for (unsigned int i = 0; i < t->nr_legs; i++)
-		m->legs[i].oldest_ms = oldest[i];
 }
 
 const struct target_ops target_mirror = {

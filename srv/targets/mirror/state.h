@@ -24,7 +24,8 @@
 #include "resync.h"
 
 /* Beside enum step_op: what a leg can fail at. */
-enum { MIRROR_OP_RECORD = STEP_DELAY + 1, MIRROR_OP_SHRUNK, MIRROR_OP_COPY, MIRROR_OP_OWNER };
+enum { MIRROR_OP_RECORD = STEP_DELAY + 1, MIRROR_OP_SHRUNK, MIRROR_OP_COPY, MIRROR_OP_OWNER,
+       MIRROR_OP_TIMEOUT };
 
 /*
  * struct mirror_leg - what happened to a leg
@@ -53,6 +54,13 @@ struct mirror_leg {
 	 */
 	struct inbox_leg *leaving;
 	_Atomic unsigned int left;
+
+	/*
+	 * The same of a leg that was dropped and hangs: requests are to go on without it.
+	 * @to_hurry: queues that have not looked yet.  Freed by mirror_close().
+	 */
+	struct inbox_leg *hurry;
+	_Atomic unsigned int to_hurry;
 
 	/*
 	 * The same of a leg that joins; @to_take: queues that have not its file yet.
@@ -165,6 +173,9 @@ void mirror_copy_failed(void *arg, unsigned int leg, int err);
  * called again, or -1.  The main thread, with the lock held.
  */
 int mirror_let_go(struct target *t);
+
+/* target_ops.watch: also fails the legs that have hung for too long. */
+void mirror_watch(struct target *t, const u64 oldest[MAX_LEGS]);
 
 /* A leg could not give what another one may. */
 void mirror_read_failed(struct target *t, const struct io *io, const struct step *s);

@@ -20,6 +20,7 @@ static const char *const mirror_op_names[] = {
 	[MIRROR_OP_SHRUNK] = "size",
 	[MIRROR_OP_COPY] = "resync",
 	[MIRROR_OP_OWNER] = "owner",
+	[MIRROR_OP_TIMEOUT] = "timeout",
 };
 
 void mirror_tell_drop(const struct leg *leg, const struct mirror_leg *ml)
@@ -35,6 +36,10 @@ void mirror_tell_drop(const struct leg *leg, const struct mirror_leg *ml)
 		break;
 	case MIRROR_OP_OWNER:
 		log_info("mirror: leg %s is dropped: its owner wants it", leg->absolute);
+		break;
+	case MIRROR_OP_TIMEOUT:
+		log_warn("mirror: leg %s is dropped: it has not answered for %" PRIu64 " s", leg->absolute,
+			 ml->oldest_ms / 1000);
 		break;
 	case MIRROR_OP_SHRUNK:
 		log_warn("mirror: leg %s is dropped: somebody has made the file shorter", leg->absolute);
