@@ -67,6 +67,7 @@ static inline void io_add_part(struct io *io, enum step_op op, unsigned int leg,
 	s->state = STEP_TODO;
 	s->tries = 0;
 	s->how = 0;
+	s->old = 0;
 }
 
 /* For targets: a step that covers the whole request. */

@@ -201,10 +201,24 @@ static void queue_go_on(struct queue *q, unsigned int leg)
 		queue_settle(q, io);
 }
 
+/* Another disk takes the leg's place: what is under way is that of the one before. */
+static void queue_make_old(struct queue *q, unsigned int leg)
+{
+	for (unsigned int i = 0; i < queue_nr_ios(q); i++) {
+		struct io *io = queue_io(q, i);
+
+		for (unsigned int s = 0; io->pending && s < io->nr_steps; s++)
+			if (io->steps[s].state == STEP_BUSY && io->steps[s].leg == leg)
+				io->steps[s].old = true;
+	}
+}
+
 static void queue_leg(struct queue *q, const struct inbox_leg *l)
 {
 	int ret = 0;
 
+	if (l->fd >= 0)
+		queue_make_old(q, l->leg);
 	if (l->hangs)
 		queue_go_on(q, l->leg);
 	else

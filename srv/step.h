@@ -46,6 +46,7 @@ struct step {
 	u8 state;	/* enum step_state */
 	u8 tries;	/* repetitions so far */
 	u8 how;		/* enum step_how, or of STEP_ZERO enum zero_how */
+	u8 old;		/* the leg is another file since it was sent: it says nothing of that one */
 };
 
 /*

@@ -222,6 +222,31 @@ Test(hang, a_leg_that_hangs_while_it_is_rebuilt_locks_nothing)
 	comes_back("rebuilt");
 }
 
+/* What the old one does late is not taken for the new one's. */
+Test(hang, another_disk_may_take_its_place_while_it_hangs)
+{
+	struct client *c;
+
+	serve("copy");
+	setenv("LEG2", tleg_null(3, &(struct null_disk){ .mb = LEG_MB }), 1);
+	c = write_at(0, 1);
+	ends(c, "before");
+	tleg_suspend(2);
+	c = write_at(0, 2);
+	fails("replaced");
+	ends(c, "replaced");
+	must(!sh("$REGBUF mirror remove home --leg $LEG1"), "remove");
+	must(!sh("$REGBUF mirror add home --leg $LEG2 --wait > /dev/null"), "add");
+	/* longer than a leg may be silent, and it is looked each second */
+	sleep_ms(4000);
+	must(!sh("$REGBUF mirror status home > /dev/null"), "the new leg is failed: %s", sh_out("$REGBUF mirror status home"));
+	tleg_resume(2);
+	sleep_ms(500);
+	must(!sh("$REGBUF mirror status home > /dev/null"), "late: %s", sh_out("$REGBUF mirror status home"));
+	must(!sh("$REGBUF mirror stop home"), "stop");
+	must(!sh("cmp -i 1M -n $(($(blockdev --getsize64 $LEG0) - 2097152)) $LEG0 $LEG2"), "the legs differ");
+}
+
 /* Whoever has lent pages waits for them; who waits is told for what, and may go. */
 Test(hang, del_and_stop_say_what_they_wait_for_and_can_be_ended)
 {

@@ -82,6 +82,15 @@ Test(watch, an_idle_tag_is_not_old)
 	cr_assert_eq(oldest[1], 0);
 }
 
+Test(watch, what_is_under_way_on_a_disk_that_was_there_before_is_not_the_legs)
+{
+	under_way(7, 1);
+	look(0);
+	steps[0].old = true;
+	look(5000);
+	cr_assert_eq(oldest[1], 0);
+}
+
 Test(watch, the_oldest_of_many_counts)
 {
 	under_way(7, 1);

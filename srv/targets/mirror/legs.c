@@ -110,7 +110,7 @@ static void mirror_drop_legs(struct target *t, const struct io *io, u32 drop)
 	for (unsigned int i = 0; i < io->nr_steps; i++) {
 		const struct step *s = &io->steps[i];
 
-		if (!(drop >> s->leg & 1))
+		if (s->old || !(drop >> s->leg & 1))
 			continue;
 		mirror_blame(m, s->leg, s->op, io->off, io->len);
 		if (!m->record)
@@ -134,8 +134,10 @@ bool mirror_drop_failed(struct target *t, struct io *io, int *err)
 	bool differ;
 	u32 drop;
 
+	/* What a leg did that was dropped since is known: it has missed it. */
 	for (unsigned int i = 0; i < io->nr_steps; i++)
-		mirror_count(&tally, op, io->steps[i].leg, io->steps[i].res);
+		if (!io->steps[i].old)
+			mirror_count(&tally, op, io->steps[i].leg, io->steps[i].res);
 
 	pthread_mutex_lock(&m->lock);
 	*err = mirror_outcome(&tally, op, m->sync, &drop, &differ);
@@ -263,7 +265,7 @@ static void mirror_hurry(struct mirror *m, unsigned int leg)
 		return;
 	ml->to_hurry = m->nr_queues;
 	for (unsigned int i = 0; i < m->nr_queues; i++) {
-		ml->hurry[i] = (struct inbox_leg){ .leg = leg, .hangs = true, .left = &ml->to_hurry };
+		ml->hurry[i] = (struct inbox_leg){ .leg = leg, .fd = -1, .hangs = true, .left = &ml->to_hurry };
 		inbox_post(m->queues[i].inbox, &ml->hurry[i].item);
 	}
 }

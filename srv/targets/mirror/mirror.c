@@ -527,7 +527,7 @@ static enum verdict mirror_settle_read(struct target *t, struct mirror_reader *r
 			mirror_rewrite(m, io);
 		return VERDICT_DONE;
 	}
-	if (mirror_leg_fault(res)) {
+	if (mirror_leg_fault(res) && !s->old) {
 		mirror_read_failed(t, io, s);
 		mio->faulty |= 1U << s->leg;
 	}
