@@ -15,7 +15,9 @@
 #include "leg.h"
 #include "log.h"
 #include "targets/mirror/fresh.h"
+#include "targets/mirror/mirror.h"
 #include "targets/mirror/occupied.h"
+#include "targets/targets.h"
 #include "uuid.h"
 
 /* A server that was stopped a moment ago lets go of its legs at once. */
@@ -32,7 +34,7 @@ struct create {
 	const char *cmd;
 	struct strlist paths;
 	u64 size, chunk, block;
-	bool assume_clean, from_raw, force, no_start;
+	bool assume_clean, from_raw, force, no_start, no_record;
 	struct mirror_serving serving;
 
 	struct leg legs[MAX_LEGS];
@@ -58,6 +60,8 @@ static const struct opt create_opts[] = {
 	  .help = "keep the data at byte 0 of the legs; needs --size" },
 	{ .name = "force", .type = OPT_FLAG, CREATE_OPT(force),
 	  .help = "overwrite what is on the legs" },
+	{ .name = "no-record", .type = OPT_FLAG, CREATE_OPT(no_record),
+	  .help = "write nothing to the legs, as 'add -t mirror' does: for experiments" },
 	{ .name = "no-start", .type = OPT_FLAG, CREATE_OPT(no_start),
 	  .help = "do not serve the set; print its UUID" },
 	{ 0 }
@@ -66,7 +70,8 @@ static const struct opt create_opts[] = {
 static void create_help(void)
 {
 	printf("usage: regbuf mirror create NAME --leg PATH --leg PATH... [OPTIONS]\n"
-	       "       regbuf mirror create NAME --leg PATH --leg PATH... --from-raw --size SIZE\n\n"
+	       "       regbuf mirror create NAME --leg PATH --leg PATH... --from-raw --size SIZE\n"
+	       "       regbuf mirror create NAME --leg PATH --leg PATH... --no-record\n\n"
 	       "Makes a set of legs, writes a record to each, serves it, and prints the device.\n"
 	       "1 MiB at the start of each leg is for the record, and 1 MiB at its end stays unused.\n"
 	       "With --from-raw the record is in the last 1 MiB, and the data stays where it is.\n"
@@ -91,6 +96,9 @@ static int create_check(const struct create *c, unsigned int nr_words, const cha
 		log_err("%s: --chunk %" PRIu64 ": right is a power of two from 64K to 4G", c->cmd, c->chunk);
 	else if (c->from_raw && !c->size)
 		log_err("%s: --from-raw: --size SIZE is missing: the bytes that the legs have of data, which leave 1 MiB at each leg's end",
+			c->cmd);
+	else if (c->no_record && (c->chunk || c->assume_clean || c->from_raw || c->force || c->no_start))
+		log_err("%s: --no-record: nothing is written to the legs; leave out --chunk, --assume-clean, --from-raw, --force and --no-start",
 			c->cmd);
 	else
 		return legs_check_block(c->block);
@@ -324,6 +332,20 @@ static int create_start(struct create *c)
 	return ret;
 }
 
+/* A mirror that nobody can assemble again: which legs are in sync its server knows only. */
+static int create_plain(struct create *c)
+{
+	struct target *t = target_create(&target_mirror);
+	int ret;
+
+	if (!t)
+		return 1;
+	mirror_use_legs(t, &c->paths, c->size, c->block);
+	ret = serving_run(c->cmd, &c->serving.serving, t);
+	target_destroy(t);
+	return ret;
+}
+
 int cmd_mirror_create(int argc, char **argv)
 {
 	struct create c = { .cmd = argv[0], .serving = MIRROR_SERVING_DEFAULTS };
@@ -341,6 +363,8 @@ int cmd_mirror_create(int argc, char **argv)
 	if (ret || create_check(&c, nr_words, nr_words ? argv[1] : NULL) ||
 	    !mirror_limits_are_right(c.cmd, &c.serving.limits))
 		return EXIT_USAGE;
+	if (c.no_record)
+		return create_plain(&c);
 	if (create_run(&c, argv[1]))
 		return 1;
 	if (!c.no_start)

@@ -186,6 +186,20 @@ Test(mirror_ctl, limits_are_changed_while_a_set_is_served)
 	must(!sh("$REGBUF mirror stop home"), "stop");
 }
 
+Test(mirror_ctl, a_mirror_without_a_record_leaves_its_legs_as_they_are)
+{
+	const struct null_disk disk = { .mb = LEG_MB };
+
+	setenv("LEG0", tleg_null(0, &disk), 1);
+	setenv("LEG1", tleg_null(1, &disk), 1);
+	tells("$REGBUF mirror create home -l $LEG0 -l $LEG1 --no-record -n 7", 0, "/dev/ublkb7");
+	write_block();
+	tells("$REGBUF mirror status home", 2, "no leg of set home");
+	tells("$REGBUF mirror examine $LEG0", 1, "no record");
+	must(!sh("cmp -n 4096 $LEG0 /dev/ublkb7 && cmp -n $(blockdev --getsize64 /dev/ublkb7) $LEG0 $LEG1"), "the data is not on the legs");
+	cli_del(ID);
+}
+
 static bool leg_has_failed(void *arg)
 {
 	return !sh("$REGBUF mirror status home | grep -q 'failed  read at sector'");

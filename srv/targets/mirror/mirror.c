@@ -55,6 +55,15 @@ void mirror_use_set(struct target *t, const struct mirror_set *set)
 	conf->set = set;
 }
 
+void mirror_use_legs(struct target *t, const struct strlist *legs, u64 size, u64 block)
+{
+	struct mirror_conf *conf = t->conf;
+
+	conf->legs = *legs;
+	conf->size = size;
+	conf->block = block;
+}
+
 static const u8 *mirror_uuid(const struct target *t)
 {
 	const struct mirror *m = t->priv;
