@@ -146,6 +146,8 @@ Test(replace, what_cannot_join_is_refused_and_changes_nothing)
 	must(!sh("$REGBUF mirror fail home --leg $LEG1"), "fail");
 	refuses("fail home --leg $LEG0", "last leg");
 	refuses("remove home --leg $LEG0", "last leg");
+	/* It would be copied to, and taken out then. */
+	refuses("replace home --leg $LEG1 --with $LEG1", "is the leg that is to be replaced");
 	status_is(1, "after all of them");
 	add("LEG1", "after all of them");
 	status_is(0, "after all of them");

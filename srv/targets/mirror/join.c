@@ -30,11 +30,12 @@
  * struct joiner - a leg that is to join
  * On the stack of mirror_op_add().
  * @slot: that it has, or FORMAT_LEGS: a new one
+ * @old: the slot of the leg that it is to replace, or FORMAT_LEGS
  * @leg: open from joiner_open() on
  */
 struct joiner {
 	struct super_set set;
-	unsigned int slot;
+	unsigned int slot, old;
 	struct super_own own;
 	struct super_event holds;
 	bool full;
@@ -56,6 +57,10 @@ static int joiner_known(struct joiner *j, const struct leginfo *l, FILE *out)
 	if (leg->state == FORMAT_IN_SYNC || leg->state == FORMAT_REBUILDING) {
 		fprintf(out, "%s is leg %u of the set, and %s", l->path, slot, leginfo_state_name(leg->state));
 		return -EBUSY;
+	}
+	if (slot == j->old) {
+		fprintf(out, "%s is the leg that is to be replaced: add brings it back", l->path);
+		return -EINVAL;
 	}
 	if (!super_knows(&j->set, slot, l->super.set.event)) {
 		fprintf(out, "%s was served without the others: what it has alone would be lost; if it may be, zero its first MiB, then add it as a new leg",
@@ -284,10 +289,11 @@ static int joiner_join(struct target *t, struct joiner *j, FILE *out)
 	return ret;
 }
 
-static int mirror_add_leg(struct target *t, const char *path, FILE *out, unsigned int *slot)
+/* @old: the slot of the leg that it is to replace, or FORMAT_LEGS. */
+static int mirror_add_leg(struct target *t, unsigned int old, const char *path, FILE *out, unsigned int *slot)
 {
 	struct mirror *m = t->priv;
-	struct joiner j = { 0 };
+	struct joiner j = { .old = old };
 	u64 differ, missed;
 	int ret;
 
@@ -313,14 +319,14 @@ int mirror_op_add(struct target *t, const char *path, FILE *out)
 {
 	unsigned int slot;
 
-	return mirror_add_leg(t, path, out, &slot);
+	return mirror_add_leg(t, FORMAT_LEGS, path, out, &slot);
 }
 
 int mirror_op_replace(struct target *t, unsigned int old, const char *path, FILE *out)
 {
 	struct mirror *m = t->priv;
 	unsigned int slot;
-	int ret = mirror_add_leg(t, path, out, &slot);
+	int ret = mirror_add_leg(t, old, path, out, &slot);
 
 	if (!ret)
 		m->legs[slot].replaces = old + 1;
