@@ -306,6 +306,41 @@ Test(resync, what_one_leg_could_not_read_is_written_to_it_again)
 	legs_are_equal("a bad sector");
 }
 
+/* Only the source is read there, and nothing is copied yet; the bitmap says that all may differ. */
+Test(resync, a_source_that_cannot_be_read_goes_and_another_one_is_read)
+{
+	struct leginfo l;
+	u64 began, took;
+	int dev;
+
+	for (unsigned int m = 0; m < cli_modes(); m++) {
+		unsetenv("REGBUF_RESYNC_HOLD");
+		legs(true);
+		dirty(MB, mode_names[m]);
+		setenv("REGBUF_RESYNC_HOLD", "1", 1);
+		assembled(mode_names[m]);
+		set_leg(0, &l);
+		must(l.super.set.source == 0, "%s: the source is %u", mode_names[m], l.super.set.source);
+		tleg_break(0, TLEG_ERROR);
+		tleg_break(1, TLEG_SLOW);
+		dev = open_dev();
+		began = now_ms();
+		file_block_is(dev, 0, 1, mode_names[m]);
+		took = now_ms() - began;
+		must(took >= 2 * TLEG_SLOW_MS, "%s: an event and then a read took %llu ms", mode_names[m],
+		     (unsigned long long)took);
+		tleg_break(1, TLEG_GOOD);
+		for (unsigned int i = 0; i < MB; i++)
+			file_block_is(dev, (u64)i << 20, 1 + i, mode_names[m]);
+		set_leg(1, &l);
+		must(l.super.set.legs[0].state == FORMAT_FAILED && l.super.set.source == 1,
+		     "%s: leg 0 is %s, the source is %u", mode_names[m],
+		     leginfo_state_name(l.super.set.legs[0].state), l.super.set.source);
+		close(dev);
+		cli_del(ID);
+	}
+}
+
 static bool list_has_no_resync(void *arg)
 {
 	static struct cli c;

@@ -288,6 +288,19 @@ void mirror_watch(struct target *t, const u64 oldest[MAX_LEGS])
 		mirror_fail(m, slots, -ETIMEDOUT);
 }
 
+bool mirror_drop_source(struct target *t, const struct io *io, const struct step *s)
+{
+	struct mirror *m = t->priv;
+	bool last;
+
+	pthread_mutex_lock(&m->lock);
+	last = !(m->sync & ~(1U << s->leg));
+	if (!last)
+		mirror_blame(m, s->leg, s->op, io->off, io->len);
+	pthread_mutex_unlock(&m->lock);
+	return !last && !mirror_fail(m, 1U << s->leg, s->res);
+}
+
 /* All queues are to have no file for it; false: there is no memory, and it is tried again. */
 static bool mirror_take_back(struct mirror *m, unsigned int leg)
 {

@@ -521,7 +521,30 @@ static void mirror_rewrite(struct mirror *m, const struct io *io)
 		resync_rewrite(&m->resync, __builtin_ctz(left), io->off, io->len);
 }
 
-static enum verdict mirror_settle_read(struct target *t, struct mirror_reader *r, struct io *io)
+/*
+ * Where legs may differ, only the source is read.  One that cannot be is dropped, and the read is done
+ * again on the next source when that is durable: what was read before a crash is read behind it.
+ */
+static enum verdict mirror_read_elsewhere(struct target *t, struct mirror_queue *mq, struct io *io)
+{
+	struct mirror *m = t->priv;
+	struct mirror_io *mio = io->tio;
+	struct step *s = &io->steps[0];
+	int ret = s->res;
+
+	if (m->record && mirror_leg_fault(s->res) && mirror_candidates(m, io) == 1U << s->leg &&
+	    mirror_drop_source(t, io, s))
+		ret = record_may_end(m->record, mirror_wait(mq, io));
+	if (ret && ret != RECORD_PARKED) {
+		io->result = ret;
+		return VERDICT_DONE;
+	}
+	io->nr_steps = 0;
+	mio->sent = false;
+	return ret ? VERDICT_WAIT : mirror_plan(t, mq, io);
+}
+
+static enum verdict mirror_settle_read(struct target *t, struct mirror_queue *mq, struct io *io)
 {
 	struct mirror *m = t->priv;
 	struct mirror_io *mio = io->tio;
@@ -529,7 +552,7 @@ static enum verdict mirror_settle_read(struct target *t, struct mirror_reader *r
 	int res = s->res;
 	u32 rest;
 
-	mirror_read_end(r, s->leg);
+	mirror_read_end(&mq->reader, s->leg);
 	if (likely(!res)) {
 		io->result = io_success(io);
 		if (unlikely(mio->faulty))
@@ -542,13 +565,11 @@ static enum verdict mirror_settle_read(struct target *t, struct mirror_reader *r
 	}
 	mio->tried |= 1U << s->leg;
 	rest = mirror_candidates(m, io) & ~mio->tried;
-	if (!rest) {
-		io->result = res;
-		return VERDICT_DONE;
-	}
+	if (!rest)
+		return mirror_read_elsewhere(t, mq, io);
 	/* From the start: what the failed leg gave may be wrong. */
 	io->nr_steps = 0;
-	mirror_plan_read(m, r, io, rest);
+	mirror_plan_read(m, &mq->reader, io, rest);
 	return VERDICT_STEPS;
 }
 
@@ -556,7 +577,7 @@ static enum verdict mirror_settle(struct target *t, void *tq, struct io *io)
 {
 	struct mirror_queue *mq = tq;
 
-	return io->op == UBLK_IO_OP_READ ? mirror_settle_read(t, &mq->reader, io) : mirror_settle_all(t, mq, io);
+	return io->op == UBLK_IO_OP_READ ? mirror_settle_read(t, mq, io) : mirror_settle_all(t, mq, io);
 }
 
 const struct target_ops target_mirror = {

@@ -180,6 +180,12 @@ void mirror_watch(struct target *t, const u64 oldest[MAX_LEGS]);
 /* A leg could not give what another one may. */
 void mirror_read_failed(struct target *t, const struct io *io, const struct step *s);
 
+/*
+ * Where legs may differ a read goes to one of them, which could not do it: it is dropped.  False: no
+ * other leg is in sync.
+ */
+bool mirror_drop_source(struct target *t, const struct io *io, const struct step *s);
+
 /* The record is about to drop it because somebody wants that.  Without the lock. */
 void mirror_blame_owner(struct mirror *m, unsigned int leg);
 
