@@ -16,6 +16,7 @@
 
 #include "cli.h"
 #include "dev.h"
+#include "fsload.h"
 #include "pattern.h"
 #include "proc.h"
 #include "sh.h"
@@ -218,135 +219,28 @@ Test(recover, has_stable_pages_if_other_legs_want_them)
 
 /* A file system: files are written, read, renamed, while the server is killed. */
 
-#define FILES		16
-#define FILE_MAX	200000
 #define FS_KILLS	6
-
-struct fs {
-	volatile int stop, done;
-	volatile u32 writes;	/* the next has this seed */
-	u32 seeds[FILES], sizes[FILES];	/* 0: no such file */
-	char broken[256];
-};
-
-static u8 fs_buf[FILE_MAX];
-
-/* False, and says so in @fs, if @ok is. */
-static bool fs_ok(struct fs *fs, bool ok, const char *what, unsigned int i)
-{
-	if (!ok && !fs->broken[0])
-		snprintf(fs->broken, sizeof(fs->broken), "%s of file %u: %s", what, i,
-			 errno ? strerror(errno) : "other data");
-	return ok;
-}
-
-static bool fs_read(struct fs *fs, unsigned int i)
-{
-	char path[64];
-	ssize_t len;
-	int fd;
-
-	if (!fs->sizes[i])
-		return true;
-	snprintf(path, sizeof(path), MNT "/%u", i);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (!fs_ok(fs, fd >= 0, "open", i))
-		return false;
-	/* what the device has, not what is in memory */
-	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-	len = read(fd, fs_buf, FILE_MAX);
-	close(fd);
-	if (!fs_ok(fs, len >= 0, "read", i))
-		return false;
-	errno = 0;
-	return fs_ok(fs, len == (ssize_t)fs->sizes[i] &&
-		     pat_diff(fs_buf, len, fs->seeds[i], 0) < 0, "read", i);
-}
-
-/* A new one in the place of the old one. */
-static bool fs_write(struct fs *fs, unsigned int i)
-{
-	u32 seed = fs->writes + 1, size = 1 + random() % FILE_MAX;
-	char path[64];
-	int fd;
-
-	pat_fill(fs_buf, size, seed, 0);
-	fd = open(MNT "/new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (!fs_ok(fs, fd >= 0, "creation", i))
-		return false;
-	if (!fs_ok(fs, write(fd, fs_buf, size) == (ssize_t)size, "write", i) ||
-	    !fs_ok(fs, !fsync(fd), "fsync", i) || !fs_ok(fs, !close(fd), "close", i))
-		return false;
-	snprintf(path, sizeof(path), MNT "/%u", i);
-	if (!fs_ok(fs, !rename(MNT "/new", path), "rename", i))
-		return false;
-	fs->seeds[i] = seed;
-	fs->sizes[i] = size;
-	fs->writes++;
-	return true;
-}
-
-static void fs_client(void *arg)
-{
-	struct fs *fs = arg;
-
-	while (!fs->stop && fs_write(fs, random() % FILES) && fs_read(fs, random() % FILES))
-		;
-	__sync_synchronize();
-	fs->done = 1;
-	_exit(0);
-}
-
-struct progress {
-	struct fs *fs;
-	u32 writes;
-};
-
-static bool has_written(void *arg)
-{
-	struct progress *p = arg;
-
-	return p->fs->writes >= p->writes || p->fs->done;
-}
-
-static void fs_runs(struct fs *fs, const char *what)
-{
-	struct progress p = { fs, fs->writes + 2 };
-
-	must(wait_until(has_written, &p, 3 * SOON_MS), "%s: the client does not go on", what);
-	must(!fs->done, "%s: the client: %s", what, fs->broken);
-}
-
-static bool fs_done(void *arg)
-{
-	return ((struct fs *)arg)->done;
-}
 
 static void fs_under_kills(int id)
 {
-	struct fs *fs = shared_alloc(sizeof(*fs));
-	pid_t client = proc_start(fs_client, fs);
+	struct fsload *fs = fsload_start(MNT);
 	static struct cli out;
 
 	for (unsigned int i = 0; i < FS_KILLS; i++) {
-		fs_runs(fs, "before a kill");
+		fsload_runs(fs, "before a kill");
 		usleep(random() % 100000);
 		proc_kill_other(dev_server(id));
 		cli_run(&out, CLI("recover", "-n", cli_id(id), MIRROR_ARGS));
 		must(!out.status, "recover %u: status %d: %s", i, out.status, out.err);
 	}
-	fs_runs(fs, "after the last");
-	fs->stop = 1;
-	must(wait_until(fs_done, fs, 3 * SOON_MS), "the client hangs");
-	must(!fs->broken[0], "the client: %s", fs->broken);
-	proc_gone(client, SOON_MS);
+	fsload_runs(fs, "after the last");
+	fsload_stop(fs, "after the last");
 
 	/* anew, from the device */
 	must(!umount(MNT), "umount: %s", strerror(errno));
 	must(!sh("e2fsck -fn /dev/ublkb%d", id), "e2fsck complains");
 	must(!sh("mount -t ext4 /dev/ublkb%d " MNT, id), "mount");
-	for (unsigned int i = 0; i < FILES; i++)
-		must(fs_read(fs, i), "mounted again: %s", fs->broken);
+	fsload_is(fs, "mounted again");
 	must(!umount(MNT), "umount: %s", strerror(errno));
 }
 
