@@ -144,9 +144,9 @@ fuzz: deps programs ## random operations in the guest, alone and in a crowd (OPS
 	$(Q)K='$(or $(K),kasan)' $(if $(OPS),OPS='$(OPS)') $(if $(SEED),SEED='$(SEED)') tests/fuzz/long
 	$(Q)tests/vm/guest --kernel $(or $(K),kasan) --timeout 86400 $(B)/tests/fuzz/crowd --ops $(or $(OPS),10000000) $(if $(SEED),--seed $(SEED))
 
-torture: deps programs ## kill servers at random for MINUTES=10, on K=kasan, with SEED=n; LEAK=0: no kmemleak
+torture: deps programs ## storms of kills and over a set for MINUTES=10, on K=kasan, with SEED=n; WHAT=kill, set; LEAK=0: no kmemleak
 	$(Q)kernel/tree.sh build $(or $(K),kasan)
-	$(Q)MINUTES='$(MINUTES)' SEED='$(SEED)' K='$(K)' LEAK='$(LEAK)' tests/torture
+	$(Q)WHAT='$(WHAT)' MINUTES='$(MINUTES)' SEED='$(SEED)' K='$(K)' LEAK='$(LEAK)' tests/torture
 
 clean: ## remove programs and test results; kernels stay
 	$(Q)rm -rf $(B)/obj $(B)/tests $(B)/regbuf $(B)/*.a $(B)/test $(B)/torture $(B)/vm
