@@ -28,14 +28,14 @@
 #define DISKS		SET_WORLD_DISKS
 #define ALL		((1U << DISKS) - 1)
 #define RUN_MS		100		/* the longest that I/O goes on before a kill */
-#define EVENT_MS	(3 * TLEG_SLOW_MS)	/* about what it takes to drop a leg, when one is slow */
+#define EVENT_MS	(3 * TLEG_SLOW_MS)	/* about what it takes to drop a leg, when another one is slow */
 #define COMMAND_MS	60		/* about what a command takes */
 #define BAD_SECTORS	8
 #define TRIES		3		/* at an assembly, of other legs */
 
 /* In each of three slices. */
-#define SLICE_STEPS	30
-#define RELEASE_STEPS	80
+#define SLICE_STEPS	8
+#define RELEASE_STEPS	30
 
 static struct set_world w;
 
@@ -230,8 +230,11 @@ static bool step_check(void)
 /* Two at once: of the last two in sync only one goes, of two that add one disk only one does. */
 static bool step_two_at_once(void)
 {
-	u32 good = set_model_good(&w.model), away = (in_state(SET_FAILED) | in_state(SET_STALE)) & ~set_world_broken(&w);
+	u32 good = set_model_good(&w.model), away = in_state(SET_FAILED) | in_state(SET_STALE);
 
+	for (unsigned int i = 0; i < DISKS; i++)
+		if (w.model.legs[i].broken || set_model_is_replaced(&w.model, i))
+			away &= ~(1U << i);
 	if (__builtin_popcount(good) == 2 && set_world_is_calm(&w)) {
 		step_is("fail disks %d and %d at once", __builtin_ctz(good), __builtin_ctz(good & (good - 1)));
 		set_world_fail_both(&w, __builtin_ctz(good), __builtin_ctz(good & (good - 1)));
@@ -331,7 +334,7 @@ static bool step_kill_during(void)
 	return true;
 }
 
-/* What a leg has missed is acknowledged only when others know: also with a slow one among them. */
+/* What a leg has missed is acknowledged only when others know.  With a slow one that takes its time. */
 static bool step_kill_while_a_leg_fails(void)
 {
 	int disk = disk_to_break(in_state(SET_IN_SYNC));
@@ -339,10 +342,10 @@ static bool step_kill_while_a_leg_fails(void)
 	if (disk < 0 || !set_world_is_calm(&w))
 		return false;
 	step_is("kill while disk %d fails", disk);
-	if (!w.slow && rnd(2))
+	if (!w.slow)
 		set_world_slow(&w, one_of(set_model_good(&w.model) & ~(1U << disk)));
 	set_world_break(&w, disk, TLEG_WRITE_ERROR);
-	usleep(rnd((w.slow ? EVENT_MS : COMMAND_MS) * 1000));
+	usleep(rnd(EVENT_MS * 1000));
 	set_world_kill(&w);
 	set_world_mend(&w, disk);
 	serve_again();
@@ -374,7 +377,7 @@ static const struct {
 	{ step_fail, 4 },
 	{ step_kill, 4 },
 	{ step_kill_during, 3 },
-	{ step_kill_while_a_leg_fails, 3 },
+	{ step_kill_while_a_leg_fails, 6 },
 	{ step_mend, 4 },
 	{ step_recover, 5 },
 	{ step_remove, 2 },

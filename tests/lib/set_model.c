@@ -45,6 +45,15 @@ bool set_model_is_whole(const struct set_model *m)
 	return !set_model_are(m, SET_REBUILDING) && !set_model_are(m, SET_FAILED) && !set_model_are(m, SET_STALE);
 }
 
+bool set_model_is_replaced(const struct set_model *m, unsigned int leg)
+{
+	for (unsigned int i = 0; i < m->nr; i++)
+		if (m->legs[i].replaces == leg + 1 &&
+		    (m->legs[i].state == SET_IN_SYNC || m->legs[i].state == SET_REBUILDING))
+			return true;
+	return false;
+}
+
 /* Something has changed: whoever gets writes hears of it. */
 static void changed(struct set_model *m)
 {
@@ -78,6 +87,9 @@ static enum set_answer may_go(const struct set_model *m, unsigned int leg)
 {
 	u32 bit = 1U << leg, others = set_model_are(m, SET_IN_SYNC) & ~bit;
 
+	/* It may have gone by itself. */
+	if (set_model_is_replaced(m, leg))
+		return SET_EITHER;
 	if (set_model_good(m) & ~bit)
 		return SET_YES;
 	return others || set_model_are(m, SET_REBUILDING) & ~bit ? SET_EITHER : SET_NO;
@@ -89,10 +101,10 @@ enum set_answer set_model_may_fail(const struct set_model *m, unsigned int leg)
 	case SET_IN_SYNC:
 		return may_go(m, leg);
 	case SET_REBUILDING:
-		return set_model_good(m) & ~(1U << leg) ? SET_YES : SET_EITHER;
+		return set_model_good(m) & ~(1U << leg) && !set_model_is_replaced(m, leg) ? SET_YES : SET_EITHER;
 	case SET_FAILED:
 	case SET_STALE:
-		return SET_YES;
+		return set_model_is_replaced(m, leg) ? SET_EITHER : SET_YES;
 	default:
 		return SET_NO;
 	}
@@ -114,7 +126,7 @@ enum set_answer set_model_may_add(const struct set_model *m, unsigned int leg)
 	case SET_STALE:
 		if (l->broken)
 			return SET_NO;
-		return l->doubtful ? SET_EITHER : SET_YES;
+		return l->doubtful || set_model_is_replaced(m, leg) ? SET_EITHER : SET_YES;
 	default:
 		/* A leg that is broken may have been dropped, but does not take its record. */
 		return SET_NO;
@@ -128,8 +140,11 @@ enum set_answer set_model_may_replace(const struct set_model *m, unsigned int le
 	case SET_REMOVED:
 		return SET_NO;
 	default:
-		return leg == with ? SET_NO : set_model_may_add(m, with);
+		break;
 	}
+	if (leg == with || set_model_may_add(m, with) == SET_NO)
+		return SET_NO;
+	return set_model_is_replaced(m, leg) ? SET_EITHER : set_model_may_add(m, with);
 }
 
 enum set_answer set_model_may_check(const struct set_model *m)
@@ -206,16 +221,6 @@ void set_model_mend(struct set_model *m, unsigned int leg)
 
 /* What happens by itself. */
 
-/* Is there one that takes its place, and may have done so? */
-static bool is_replaced(const struct set_model *m, unsigned int leg)
-{
-	for (unsigned int i = 0; i < m->nr; i++)
-		if (m->legs[i].replaces == leg + 1 &&
-		    (m->legs[i].state == SET_IN_SYNC || m->legs[i].state == SET_REBUILDING))
-			return true;
-	return false;
-}
-
 static bool may_become(const struct set_model *m, unsigned int leg, enum set_state state)
 {
 	const struct set_model_leg *l = &m->legs[leg];
@@ -230,9 +235,9 @@ static bool may_become(const struct set_model *m, unsigned int leg, enum set_sta
 	case SET_STALE:
 		/* A removal goes over it. */
 		return (l->state == SET_IN_SYNC || l->state == SET_REBUILDING) &&
-		       (is_replaced(m, leg) || l->pending);
+		       (set_model_is_replaced(m, leg) || l->pending);
 	default:
-		return l->state == SET_NONE || l->state == SET_REMOVED || is_replaced(m, leg) || l->pending;
+		return l->state == SET_NONE || l->state == SET_REMOVED || set_model_is_replaced(m, leg) || l->pending;
 	}
 }
 

@@ -70,6 +70,8 @@ void set_model_init(struct set_model *m, unsigned int nr, unsigned int legs);
 u32 set_model_are(const struct set_model *m, enum set_state state);
 /* Those in sync whatever happens by itself. */
 u32 set_model_good(const struct set_model *m);
+/* Another one takes its place, and may have done so. */
+bool set_model_is_replaced(const struct set_model *m, unsigned int leg);
 /* Every leg is in sync. */
 bool set_model_is_whole(const struct set_model *m);
 

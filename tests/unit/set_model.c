@@ -83,6 +83,7 @@ Test(set_model, a_leg_that_is_replaced_goes_when_the_other_one_is_there)
 	cr_assert_eq(set_model_may_replace(&m, 4, 3), SET_NO);
 	set_model_replace(&m, 0, 3);
 	cr_assert_eq(set_model_good(&m), B | C);
+	cr_assert_eq(set_model_may_fail(&m, 0), SET_EITHER);
 	cr_assert(set_model_see(&m, 3, SET_IN_SYNC));
 	cr_assert(set_model_see(&m, 0, SET_NONE));
 	cr_assert_not(set_model_see(&m, 1, SET_NONE));
