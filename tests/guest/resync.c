@@ -341,6 +341,34 @@ Test(resync, a_source_that_cannot_be_read_goes_and_another_one_is_read)
 	}
 }
 
+/* The event that names the next source waits for leg 2; leg 1 could be read at once. */
+Test(resync, the_next_source_is_not_read_before_it_is_durable)
+{
+	struct client *c[2];
+
+	for (unsigned int i = 0; i < 3; i++) {
+		char name[8];
+
+		tleg_null(i + 3, &(struct null_disk){ .mb = MB + 2 });
+		tleg_over(i, tleg_path(i + 3));
+		snprintf(name, sizeof(name), "LEG%u", i);
+		setenv(name, tleg_path(i), 1);
+	}
+	must(!sh("$REGBUF mirror create set " LEGS " -l $LEG2 --size %dM --no-start > /dev/null", MB), "create");
+	setenv("REGBUF_RESYNC_HOLD", "1", 1);
+	must(!sh("$REGBUF mirror assemble -n $ID " LEGS " -l $LEG2 > /dev/null"), "assemble");
+	tleg_break(0, TLEG_ERROR);
+	tleg_suspend(2);
+	for (unsigned int i = 0; i < 2; i++) {
+		c[i] = client_start(&(struct client_job){ .id = ID, .op = CLIENT_READ, .off = i << 20, .len = 4096 });
+		must(!client_done(c[i], 1000), "read %u: the next source is read already", i);
+	}
+	tleg_resume(2);
+	for (unsigned int i = 0; i < 2; i++)
+		res_is(client_wait(c[i]), 4096, "a read");
+	cli_del(ID);
+}
+
 static bool list_has_no_resync(void *arg)
 {
 	static struct cli c;

@@ -394,6 +394,21 @@ static u32 mirror_candidates(const struct mirror *m, const struct io *io)
 	return source < 0 ? read : 1U << source;
 }
 
+/*
+ * Where legs may differ, a source that was dropped is followed by another one: what that has is told when
+ * it is durable that it is the source.
+ */
+static bool mirror_source_changes(const struct mirror *m, struct mirror_queue *mq, struct io *io)
+{
+	struct mirror_io *mio = io->tio;
+
+	if (likely(!m->record) || !atomic_load_explicit(&m->record->differs, memory_order_acquire) ||
+	    record_source(m->record, io->off, io->len) < 0)
+		return false;
+	mio->sent = false;
+	return record_may_end(m->record, mirror_wait(mq, io)) == RECORD_PARKED;
+}
+
 /* What changes data, to every leg that is live. */
 static enum verdict mirror_plan_all(const struct mirror *m, struct io *io, enum step_op op)
 {
@@ -448,6 +463,8 @@ static enum verdict mirror_plan(struct target *t, void *tq, struct io *io)
 
 	if (op == STEP_READ) {
 		mio->tried = mio->faulty = 0;
+		if (unlikely(mirror_source_changes(m, mq, io)))
+			return VERDICT_WAIT;
 		mirror_plan_read(m, &mq->reader, io, mirror_candidates(m, io));
 		return VERDICT_STEPS;
 	}
