@@ -49,7 +49,7 @@ help: ## this list
 	@printf '  %-15s %s\n' \
 		V=1 'show the commands' \
 		T=NAME 'test: one test program; T=NAME/PATTERN those of its tests' \
-		'K="release"' 'test: on these kernels [kasan lockdep release; nofused]; shell, fuzz, torture: on this one' \
+		'K="release"' 'test: on these kernels [kasan lockdep release; nofused]; shell, fuzz, torture, powercut: on this one' \
 		LEAK=1 'test: look for leaks too, on the KASAN kernel (slow)' \
 		JOBS=N 'test: so many guests at once [3]' \
 		LIMIT=SECONDS 'test: that one test program may take [900]' \
@@ -148,6 +148,10 @@ torture: deps programs ## storms of kills and over a set for MINUTES=10, on K=ka
 	$(Q)kernel/tree.sh build $(or $(K),kasan)
 	$(Q)WHAT='$(WHAT)' MINUTES='$(MINUTES)' SEED='$(SEED)' K='$(K)' LEAK='$(LEAK)' tests/torture
 
+powercut: deps programs ## cut the power of mirrors' legs for MINUTES=10, on K=release, with SEED=n
+	$(Q)kernel/tree.sh build $(or $(K),release)
+	$(Q)WHAT=power MINUTES='$(MINUTES)' SEED='$(SEED)' K='$(or $(K),release)' tests/torture
+
 clean: ## remove programs and test results; kernels stay
 	$(Q)rm -rf $(B)/obj $(B)/tests $(B)/regbuf $(B)/*.a $(B)/test $(B)/torture $(B)/vm
 
@@ -208,6 +212,7 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libfuzz.a $(B)/libtest.a $(B)/libregbuf.a
 	newbase \
 	perf \
 	plots \
+	powercut \
 	programs \
 	shell \
 	srv \
