@@ -10,6 +10,7 @@
 #include "ublkraw.h"
 
 #define DEPTH	32
+#define HOT_ONE_IN	6
 #define IDLE_MS	50	/* within which an idle disk sees that it is to stop */
 
 /* Cuts. */
@@ -44,6 +45,7 @@ void cutdisks_forget(struct cutdisks *d)
 	pthread_mutex_lock(&d->lock);
 	d->armed = false;
 	d->nr_cuts = 0;
+	d->hot_one_in = HOT_ONE_IN;
 	pthread_mutex_unlock(&d->lock);
 }
 
@@ -65,14 +67,11 @@ void cutdisks_disarm(struct cutdisks *d)
 	pthread_mutex_unlock(&d->lock);
 }
 
-/* How likely a cut is at each of the moments of a write to the hot place: one in so many. */
-#define HOT_ONE_IN	6
-
 static bool is_due(struct cutdisks *d, bool hot)
 {
 	if (!d->armed || d->nr_cuts == CUTDISKS_CUTS)
 		return false;
-	if (hot && d->hot_left && !wcache_random(&d->rnd, HOT_ONE_IN)) {
+	if (hot && d->hot_left && !wcache_random(&d->rnd, d->hot_one_in)) {
 		d->hot_left--;
 		return true;
 	}

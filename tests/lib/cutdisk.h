@@ -47,6 +47,7 @@ struct cutdisk {
  * Shared memory, until the test ends.  Under @lock, which the caches have too: all but what is
  * volatile.
  * @hot: a write below this byte is a moment at which a cut is likely
+ * @hot_one_in: of these moments one in so many is taken, while there are cuts left for them [6]
  * @hold: writes there are taken, and not answered
  * @promise: what clients have been promised
  * @cuts: of the run, @nr_cuts of them
@@ -59,6 +60,7 @@ struct cutdisks {
 	unsigned int nr;
 	volatile bool stop, armed, hold;
 	u32 rnd;
+	volatile unsigned int hot_one_in;
 	unsigned int hot_left, others_left, every, left;
 	volatile unsigned int nr_cuts;
 	const struct promise *promise;
