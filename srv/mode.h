@@ -79,11 +79,12 @@ struct mode_ops {
 	void (*get_data)(struct queue *q, struct io *io);
 
 	/*
-	 * @io stands in for another one of the request, whose buffer is not to be used any more
-	 * (standin.h).  Its state is a copy: give it a buffer of its own, by its index.
-	 * committed() is called for the other one when that is free.  Optional.
+	 * @io stands in for @from, whose buffer is not to be used any more (standin.h).  Its state is a
+	 * copy: give it a buffer of its own, by its index, with the data of a write of which a
+	 * rest is to be done (redo).  committed() is called for @from when that is free.
+	 * Optional.
 	 */
-	void (*stand_in)(struct queue *q, struct io *io);
+	void (*stand_in)(struct queue *q, struct io *io, const struct io *from);
 
 	/*
 	 * COMMIT has been queued.  It is carried out before whatever is queued

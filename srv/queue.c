@@ -191,13 +191,13 @@ static void queue_inbox_end(struct queue *q)
 	}
 }
 
-/* Requests that wait for nothing but this leg. */
-static void queue_go_on(struct queue *q, unsigned int leg)
+/* Requests that wait for nothing but legs that hang. */
+static void queue_go_on(struct queue *q)
 {
 	unsigned int at = 0;
 	struct io *io;
 
-	while ((io = standin_next(q, leg, &at)))
+	while ((io = standin_next(q, &at)))
 		queue_settle(q, io);
 }
 
@@ -217,12 +217,16 @@ static void queue_leg(struct queue *q, const struct inbox_leg *l)
 {
 	int ret = 0;
 
-	if (l->fd >= 0)
+	if (l->fd >= 0) {
 		queue_make_old(q, l->leg);
-	if (l->hangs)
-		queue_go_on(q, l->leg);
-	else
+		q->hanging &= ~(1U << l->leg);
+	}
+	if (l->hangs) {
+		q->hanging |= 1U << l->leg;
+		queue_go_on(q);
+	} else {
 		ret = io_uring_register_files_update(&q->ring, FILE_LEG(l->leg), &l->fd, 1);
+	}
 	if (ret < 0)
 		log_err("queue %u: the file of leg %u: %s", q->qid, l->leg, strerror(-ret));
 	/* The item may be gone now. */

@@ -59,6 +59,7 @@ struct queue {
 	size_t io_stride;
 	u16 *spare;			/* indexes of those that have no tag: standin.h */
 	unsigned int nr_spare;
+	u32 hanging;			/* legs that nothing is to wait for */
 	struct pace pace;
 	struct step_rules rules;
 	int fetch_fd;			/* the char device, as FETCH has it */

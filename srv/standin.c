@@ -25,16 +25,22 @@ void standin_deinit(struct queue *q)
 	free(q->spare);
 }
 
-/* Is all that it waits for on @leg, and may it do without? */
-static bool standin_is_wanted(const struct queue *q, const struct io *io, unsigned int leg)
+/* Is it under way on a leg that is of no use any more? */
+static bool standin_hangs(const struct queue *q, const struct step *s)
 {
-	unsigned int busy = 0;
+	return s->state == STEP_BUSY && s->op != STEP_DELAY && (s->old || q->hanging >> s->leg & 1);
+}
+
+/* Is that all that it waits for, and may it do without? */
+static bool standin_is_wanted(const struct queue *q, const struct io *io)
+{
+	unsigned int nr = 0;
 
 	if (!io->pending || io->left_behind || (q->mode->lends && step_op_has_data(io->steps[0].op)))
 		return false;
 	for (unsigned int i = 0; i < io->nr_steps; i++)
-		busy += io->steps[i].state == STEP_BUSY && io->steps[i].leg == leg;
-	return busy == io->pending;
+		nr += standin_hangs(q, &io->steps[i]);
+	return nr == io->pending;
 }
 
 static void standin_fail_steps(struct io *io)
@@ -67,28 +73,30 @@ static void standin_copy(struct queue *q, struct io *to, const struct io *from)
 	to->fua = from->fua;
 	to->result = from->result;
 	to->nr_steps = from->nr_steps;
-	to->redo = to->left_behind = false;
+	to->redo = from->redo;
+	to->left_behind = false;
 	to->pending = 0;
+	to->round++;
 	to->cmd_addr = from->cmd_addr;
 	memcpy(to->tio, from->tio, target_io_size(q->target));
 	memcpy(to->mio, from->mio, q->mode->io_size);
 	memcpy(to->steps, from->steps, from->nr_steps * sizeof(*from->steps));
 }
 
-struct io *standin_next(struct queue *q, unsigned int leg, unsigned int *at)
+struct io *standin_next(struct queue *q, unsigned int *at)
 {
 	/* When as many as there are tags have been left behind already, the rest waits. */
 	for (; *at < queue_nr_ios(q) && q->nr_spare; ++*at) {
 		struct io *from = queue_io(q, *at), *to;
 
-		if (!standin_is_wanted(q, from, leg))
+		if (!standin_is_wanted(q, from))
 			continue;
 		q->nr_spare--;
 		to = queue_io(q, q->spare[q->nr_spare]);
 		to->index = q->spare[q->nr_spare];
 		standin_copy(q, to, from);
 		if (q->mode->stand_in)
-			q->mode->stand_in(q, to);
+			q->mode->stand_in(q, to, from);
 		standin_fail_steps(to);
 		from->left_behind = from->redo = true;
 		return to;

@@ -21,10 +21,10 @@ int standin_init(struct queue *q);
 void standin_deinit(struct queue *q);
 
 /*
- * The next request, from place *at on, that waits for nothing but @leg: what stands in for it, to be
- * settled.  NULL: there is none.
+ * The next request, from place *at on, that waits for nothing but legs of q->hanging: what stands in
+ * for it, to be settled.  NULL: there is none.
  */
-struct io *standin_next(struct queue *q, unsigned int leg, unsigned int *at);
+struct io *standin_next(struct queue *q, unsigned int *at);
 
 /* @io was left behind, and all that it had under way has ended. */
 void standin_is_free(struct queue *q, struct io *io);

@@ -35,7 +35,8 @@ void watch_look(struct watch *w, unsigned int index, const struct io *io, u64 no
 	for (unsigned int i = 0; i < LOOK(io->nr_steps) && i < MAX_STEPS; i++) {
 		unsigned int leg = LOOK(steps[i].leg);
 
-		if (LOOK(steps[i].state) != STEP_BUSY || LOOK(steps[i].old) || leg >= MAX_LEGS)
+		if (LOOK(steps[i].state) != STEP_BUSY || LOOK(steps[i].old) || leg >= MAX_LEGS ||
+		    LOOK(steps[i].op) == STEP_DELAY)
 			continue;
 		if (now - s->since > oldest[leg])
 			oldest[leg] = now - s->since;

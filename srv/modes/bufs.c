@@ -81,3 +81,10 @@ void bufs_issue_plain(struct queue *q, struct io *io, char *buf)
 {
 	bufs_steps(q, io, buf, false);
 }
+
+void bufs_stand_in(struct queue *q, struct io *io, const struct io *from)
+{
+	/* Only read: the leg that hangs may read it as well. */
+	if (io->redo && io->op == UBLK_IO_OP_WRITE)
+		memcpy(bufs_of(q, io), bufs_of(q, from), io->len);
+}

@@ -42,4 +42,7 @@ void bufs_issue(struct queue *q, struct io *io);
 /* The same with @buf, which is not registered. */
 void bufs_issue_plain(struct queue *q, struct io *io, char *buf);
 
+/* mode_ops.stand_in, for modes without cmd_addr. */
+void bufs_stand_in(struct queue *q, struct io *io, const struct io *from);
+
 #endif

@@ -16,8 +16,9 @@ static int copy_init(struct queue *q)
 	return ret;
 }
 
-static void copy_stand_in(struct queue *q, struct io *io)
+static void copy_stand_in(struct queue *q, struct io *io, const struct io *from)
 {
+	bufs_stand_in(q, io, from);
 	io->cmd_addr = (uintptr_t)bufs_of(q, io);
 }
 

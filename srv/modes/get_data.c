@@ -10,6 +10,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 #include "../log.h"
 #include "../pool.h"
@@ -78,13 +79,18 @@ static void get_data_committed(struct queue *q, struct io *io)
 	io->cmd_addr = 0;
 }
 
-/* A write's data is on the legs that have done it; a read is done again. */
-static void get_data_stand_in(struct queue *q, struct io *io)
+/* Most have no use for one: a write's data is on the legs that have done it, a read takes another. */
+static void get_data_stand_in(struct queue *q, struct io *io, const struct io *from)
 {
+	const struct get_data_io *f = from->mio;
 	struct get_data_io *g = io->mio;
 
 	g->buf = NULL;
 	io->cmd_addr = 0;
+	if (!io->redo || io->op != UBLK_IO_OP_WRITE)
+		return;
+	get_data_take(q, io);
+	memcpy(g->buf, f->buf, io->len);
 }
 
 static void get_data_idle(struct queue *q)

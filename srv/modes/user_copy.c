@@ -93,6 +93,7 @@ const struct mode_ops mode_user_copy = {
 	.init		= bufs_init,
 	.deinit		= bufs_deinit,
 	.issue		= user_copy_issue,
+	.stand_in	= bufs_stand_in,
 	.finish		= user_copy_finish,
 	.cqe		= user_copy_cqe,
 };
