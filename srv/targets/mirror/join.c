@@ -223,7 +223,8 @@ static void joiner_hand_over(struct target *t, struct joiner *j)
 	free(t->legs[j->slot].absolute);
 	t->legs[j->slot] = j->leg;
 	m->at[j->slot] = j->own.data_offset;
-	*ml = (struct mirror_leg){ .joining = true };
+	/* Its items may still be in queues' inboxes. */
+	*ml = (struct mirror_leg){ .joining = true, .hurry = ml->hurry, .to_hurry = ml->to_hurry };
 	if (j->slot < t->nr_legs)
 		return;
 	t->nr_legs = j->slot + 1;
