@@ -35,7 +35,7 @@
 
 /* In each of three slices. */
 #define SLICE_STEPS	8
-#define RELEASE_STEPS	30
+#define RELEASE_STEPS	16
 
 static struct set_world w;
 

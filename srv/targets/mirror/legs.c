@@ -52,6 +52,12 @@ static void mirror_blame(struct mirror *m, unsigned int leg, unsigned int op, u6
 	ml->dropped_len = len;
 }
 
+/* With the lock held: of the record's thread, or the one that copies.  Disks may have time limits, too. */
+static bool mirror_is_timeout(const struct mirror *m, int err)
+{
+	return m->limits.leg_timeout && err == -ETIMEDOUT;
+}
+
 void mirror_dropped(void *arg, unsigned int leg, int err)
 {
 	struct target *t = arg;
@@ -60,7 +66,7 @@ void mirror_dropped(void *arg, unsigned int leg, int err)
 
 	pthread_mutex_lock(&m->lock);
 	if (!ml->blamed)
-		ml->dropped_op = MIRROR_OP_RECORD;
+		ml->dropped_op = mirror_is_timeout(m, err) ? MIRROR_OP_TIMEOUT : MIRROR_OP_RECORD;
 	mirror_drop(t, leg, err);
 	pthread_mutex_unlock(&m->lock);
 }
@@ -192,7 +198,7 @@ void mirror_copy_failed(void *arg, unsigned int leg, int err)
 
 	pthread_mutex_lock(&m->lock);
 	if (m->live >> leg & 1)
-		mirror_blame(m, leg, MIRROR_OP_COPY, 0, 0);
+		mirror_blame(m, leg, mirror_is_timeout(m, err) ? MIRROR_OP_TIMEOUT : MIRROR_OP_COPY, 0, 0);
 	pthread_mutex_unlock(&m->lock);
 	mirror_fail(m, 1U << leg, err);
 }

@@ -250,7 +250,9 @@ static void mirror_close(struct target *t)
 
 void mirror_pace(struct mirror *m)
 {
-	resync_limits(&m->resync, &(struct resync_conf){ .min = m->limits.resync_min, .max = m->limits.resync_max });
+	resync_limits(&m->resync, &(struct resync_conf){ .min = m->limits.resync_min, .max = m->limits.resync_max,
+							    .timeout_ms = m->limits.leg_timeout * 1000ULL });
+	m->record->timeout_ms = m->limits.leg_timeout * 1000;
 }
 
 static int mirror_start_set(struct target *t)
@@ -395,17 +397,19 @@ static u32 mirror_candidates(const struct mirror *m, const struct io *io)
 }
 
 /*
- * Where legs may differ, a source that was dropped is followed by another one: what that has is told when
- * it is durable that it is the source.
+ * The same in *candidates.  Where legs may differ, a source that was dropped is followed by another one:
+ * what that has is told when it is durable that it is the source.  True: the request waits for it.
  */
-static bool mirror_source_changes(const struct mirror *m, struct mirror_queue *mq, struct io *io)
+static bool mirror_read_waits(const struct mirror *m, struct mirror_queue *mq, struct io *io, u32 *candidates)
 {
 	struct mirror_io *mio = io->tio;
 
+	*candidates = mirror_candidates(m, io);
 	if (likely(!m->record) || !atomic_load_explicit(&m->record->differs, memory_order_acquire) ||
 	    record_source(m->record, io->off, io->len) < 0)
 		return false;
 	mio->sent = false;
+	/* Behind the look for who is the source. */
 	return record_may_end(m->record, mirror_wait(mq, io)) == RECORD_PARKED;
 }
 
@@ -460,12 +464,13 @@ static enum verdict mirror_plan(struct target *t, void *tq, struct io *io)
 	struct mirror_io *mio = io->tio;
 	struct mirror_queue *mq = tq;
 	int op = mirror_op(io);
+	u32 candidates;
 
 	if (op == STEP_READ) {
 		mio->tried = mio->faulty = 0;
-		if (unlikely(mirror_source_changes(m, mq, io)))
+		if (unlikely(mirror_read_waits(m, mq, io, &candidates)))
 			return VERDICT_WAIT;
-		mirror_plan_read(m, &mq->reader, io, mirror_candidates(m, io));
+		mirror_plan_read(m, &mq->reader, io, candidates);
 		return VERDICT_STEPS;
 	}
 	if (unlikely(op < 0)) {
@@ -542,14 +547,14 @@ static void mirror_rewrite(struct mirror *m, const struct io *io)
  * Where legs may differ, only the source is read.  One that cannot be is dropped, and the read is done
  * again on the next source when that is durable: what was read before a crash is read behind it.
  */
-static enum verdict mirror_read_elsewhere(struct target *t, struct mirror_queue *mq, struct io *io)
+static enum verdict mirror_read_elsewhere(struct target *t, struct mirror_queue *mq, struct io *io, u32 candidates)
 {
 	struct mirror *m = t->priv;
 	struct mirror_io *mio = io->tio;
 	struct step *s = &io->steps[0];
 	int ret = s->res;
 
-	if (m->record && mirror_leg_fault(s->res) && mirror_candidates(m, io) == 1U << s->leg &&
+	if (m->record && mirror_leg_fault(s->res) && !s->old && candidates == 1U << s->leg &&
 	    mirror_drop_source(t, io, s))
 		ret = record_may_end(m->record, mirror_wait(mq, io));
 	if (ret && ret != RECORD_PARKED) {
@@ -567,7 +572,7 @@ static enum verdict mirror_settle_read(struct target *t, struct mirror_queue *mq
 	struct mirror_io *mio = io->tio;
 	struct step *s = &io->steps[0];
 	int res = s->res;
-	u32 rest;
+	u32 candidates, rest;
 
 	mirror_read_end(&mq->reader, s->leg);
 	if (likely(!res)) {
@@ -580,10 +585,15 @@ static enum verdict mirror_settle_read(struct target *t, struct mirror_queue *mq
 		mirror_read_failed(t, io, s);
 		mio->faulty |= 1U << s->leg;
 	}
-	mio->tried |= 1U << s->leg;
-	rest = mirror_candidates(m, io) & ~mio->tried;
+	if (!s->old)
+		mio->tried |= 1U << s->leg;
+	if (unlikely(mirror_read_waits(m, mq, io, &candidates))) {
+		io->nr_steps = 0;
+		return VERDICT_WAIT;
+	}
+	rest = candidates & ~mio->tried;
 	if (!rest)
-		return mirror_read_elsewhere(t, mq, io);
+		return mirror_read_elsewhere(t, mq, io, candidates);
 	/* From the start: what the failed leg gave may be wrong. */
 	io->nr_steps = 0;
 	mirror_plan_read(m, &mq->reader, io, rest);

@@ -156,11 +156,29 @@ static void record_mend(struct record *r)
 	r->wake_writes = r->wake_ends = true;
 }
 
+/* Legs that hang are dropped; the last one in sync is waited for. */
+static void record_time_out(struct record *r)
+{
+	u32 slots = record_io_silent(r);
+	int err[FORMAT_LEGS];
+
+	if (!slots)
+		return;
+	for (unsigned int slot = 0; slot < FORMAT_LEGS; slot++)
+		err[slot] = -ETIMEDOUT;
+	record_drop(r, slots, err);
+	/* One that joins is not of the set yet. */
+	pthread_mutex_lock(&r->lock);
+	r->gone |= slots & ~change_writers(&r->set);
+	pthread_mutex_unlock(&r->lock);
+}
+
 /* Begins what is to be done, but for ageing. */
 static void record_start(struct record *r)
 {
 	if (r->broken && clock_ms() < r->retry_at)
 		return;
+	record_time_out(r);
 	record_io_leave(r);
 	pthread_mutex_lock(&r->lock);
 	record_change_written(r);
@@ -176,13 +194,14 @@ static void record_start(struct record *r)
 static void record_settle(struct record *r)
 {
 	for (record_start(r); r->inflight; record_start(r))
-		record_io_turn(r, -1);
+		record_io_turn(r, record_io_patience(r));
 	record_wake(r);
 }
 
 /* How long there is nothing to do, in ms; -1: until somebody comes. */
 static s64 record_idle_ms(struct record *r)
 {
+	s64 patience = record_io_patience(r);
 	u64 now = clock_ms(), at;
 	bool due;
 
@@ -191,8 +210,10 @@ static s64 record_idle_ms(struct record *r)
 	at = r->broken ? r->retry_at : r->age_at;
 	pthread_mutex_unlock(&r->lock);
 	if (!due)
-		return -1;
-	return at > now ? at - now : 0;
+		return patience;
+	if (at <= now)
+		return 0;
+	return patience < 0 ? at - now : min_u64(at - now, patience);
 }
 
 /* Also says that the thread looks now for what it was woken for. */

@@ -11,6 +11,9 @@
 /* So often an I/O is repeated for which the kernel had no memory. */
 #define RECORD_TRIES	100
 
+/* How often it is looked whether legs answer. */
+#define RECORD_LOOK_MS	500
+
 /* user_data of the read of kick_fd; of others it is below this */
 #define RECORD_KICK	(RECORD_OPS * FORMAT_LEGS)
 
@@ -71,6 +74,8 @@ static bool record_io_renew(struct record *r, struct record_op *op, size_t room)
 		free(buf);
 		return false;
 	}
+	/* It may have to be sent to another leg once more. */
+	memcpy(buf, op->buf, room);
 	r->old[r->nr_old++] = op->buf;
 	op->buf = buf;
 	return true;
@@ -90,6 +95,9 @@ void record_io_leave(struct record *r)
 {
 	u32 gone = record_gone(r);
 
+	/* What other legs have yet may be in an old buffer as well. */
+	while (!r->late && !r->inflight && r->nr_old)
+		free(r->old[--r->nr_old]);
 	for (unsigned int i = 0; i < RECORD_OPS; i++) {
 		struct record_op *op = &r->ops[i];
 		u32 slots = op->left & gone;
@@ -105,11 +113,24 @@ void record_io_leave(struct record *r)
 /* I/O has ended that was not waited for. */
 static void record_io_late(struct record *r, unsigned int slot)
 {
-	if (r->pending[slot].nr)
-		return;
-	r->late &= ~(1U << slot);
-	while (!r->late && r->nr_old)
-		free(r->old[--r->nr_old]);
+	if (!r->pending[slot].nr)
+		r->late &= ~(1U << slot);
+}
+
+s64 record_io_patience(const struct record *r)
+{
+	return r->timeout_ms && r->inflight ? RECORD_LOOK_MS : -1;
+}
+
+u32 record_io_silent(const struct record *r)
+{
+	u64 now = clock_ms();
+	u32 slots = 0;
+
+	for (unsigned int slot = 0; r->timeout_ms && slot < FORMAT_LEGS; slot++)
+		if (pending_ms(&r->pending[slot], now) >= r->timeout_ms)
+			slots |= 1U << slot;
+	return slots & ~r->late;
 }
 
 static void record_io_listen(struct record *r)

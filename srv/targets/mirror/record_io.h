@@ -25,6 +25,12 @@ size_t record_io_room(unsigned int nr);
  */
 void record_io_leave(struct record *r);
 
+/* How long to wait at most, when there is nothing else to do: -1, or until legs are looked at. */
+s64 record_io_patience(const struct record *r);
+
+/* Legs that have not answered for r->timeout_ms. */
+u32 record_io_silent(const struct record *r);
+
 /* Waits until something has happened, or for @ms, -1: for ever; calls what is done. */
 void record_io_turn(struct record *r, s64 ms);
 

@@ -119,6 +119,9 @@ struct record {
 	/* Set by record_init(), for tests to change before record_begin(). */
 	unsigned int age_ms, retry_ms;
 
+	/* A leg that has not answered the record's thread for so long is dropped; 0: it is waited for. */
+	_Atomic unsigned int timeout_ms;
+
 	/*
 	 * Under @lock.
 	 * @here: legs that have a descriptor; only the thread changes it

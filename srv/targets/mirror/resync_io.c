@@ -69,10 +69,26 @@ static void resync_io_set_late(struct resync *s, u32 slots)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* Legs that hang are failed; the last one in sync stays, and is waited for. */
+static void resync_io_time_out(struct resync *s)
+{
+	u64 now = clock_ms(), ms;
+
+	pthread_mutex_lock(&s->lock);
+	ms = s->conf.timeout_ms;
+	pthread_mutex_unlock(&s->lock);
+	for (unsigned int slot = 0; ms && slot < FORMAT_LEGS; slot++)
+		if (!(s->late >> slot & 1) && pending_ms(&s->pending[slot], now) >= ms)
+			s->legs.failed(s->legs.arg, slot, -ETIMEDOUT);
+}
+
 /* Legs that are gone since, and have not answered: what they have is not waited for any more. */
 static u32 resync_io_lost(struct resync *s)
 {
-	u32 usable = record_usable(s->r) | s->late, slots = 0;
+	u32 usable, slots = 0;
+
+	resync_io_time_out(s);
+	usable = record_usable(s->r) | s->late;
 
 	/* The record may have let go of one already. */
 	for (unsigned int slot = 0; slot < FORMAT_LEGS; slot++)
@@ -89,9 +105,14 @@ static bool resync_io_answered(struct resync *s, unsigned int slot)
 		return true;
 	if (!s->pending[slot].nr)
 		resync_io_set_late(s, s->late & ~(1U << slot));
+	return false;
+}
+
+/* While nothing is under way that is waited for: others may have had an old buffer as well. */
+static void resync_io_tidy(struct resync *s)
+{
 	while (!s->late && s->nr_old)
 		free(s->old[--s->nr_old]);
-	return false;
 }
 
 /* One answer that is waited for: what user_data and result are.  false: there is none. */
@@ -136,6 +157,7 @@ void resync_io_look(struct resync *s)
 	/* Only what is late can come. */
 	while (resync_io_peek(s, &data, &res))
 		;
+	resync_io_tidy(s);
 }
 
 /* One on each leg at most. */
@@ -400,6 +422,7 @@ void resync_io_give_up(struct resync *s)
 void resync_io_copy(struct resync *s, bool quiet)
 {
 	s->nr_pieces = 0;
+	resync_io_tidy(s);
 	if (s->renew && !resync_io_renew(s)) {
 		resync_io_give_up(s);
 		return;

@@ -15,9 +15,9 @@
 #define RESYNC_CHUNKS	64	/* copied, and not flushed yet */
 #define RESYNC_REWRITES	16
 
-/* Bytes a second; 0: no limit. */
+/* Bytes a second, and ms until a leg that does not answer is failed; 0: no limit. */
 struct resync_conf {
-	u64 min, max;
+	u64 min, max, timeout_ms;
 };
 
 /*

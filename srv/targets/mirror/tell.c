@@ -38,8 +38,7 @@ void mirror_tell_drop(const struct leg *leg, const struct mirror_leg *ml)
 		log_info("mirror: leg %s is dropped: its owner wants it", leg->absolute);
 		break;
 	case MIRROR_OP_TIMEOUT:
-		log_warn("mirror: leg %s is dropped: it has not answered for %" PRIu64 " s", leg->absolute,
-			 ml->oldest_ms / 1000);
+		log_warn("mirror: leg %s is dropped: it has not answered for longer than --leg-timeout", leg->absolute);
 		break;
 	case MIRROR_OP_SHRUNK:
 		log_warn("mirror: leg %s is dropped: somebody has made the file shorter", leg->absolute);
