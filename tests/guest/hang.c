@@ -247,6 +247,19 @@ Test(hang, another_disk_may_take_its_place_while_it_hangs)
 	must(!sh("cmp -i 1M -n $(($(blockdev --getsize64 $LEG0) - 2097152)) $LEG0 $LEG2"), "the legs differ");
 }
 
+/* Its answer waits for an event on all legs: meanwhile somebody looks at the time. */
+Test(hang, a_command_meanwhile_is_answered)
+{
+	serve("register");
+	setenv("LEG2", tleg_null(3, &(struct null_disk){ .mb = LEG_MB }), 1);
+	tleg_suspend(2);
+	must(!sh("timeout 15 $REGBUF mirror add home --leg $LEG2 --wait > /dev/null"), "add waits for the leg that hangs");
+	fails("meanwhile");
+	tleg_resume(2);
+	must(!sh("$REGBUF mirror stop home"), "stop");
+	must(!sh("cmp -i 1M -n $(($(blockdev --getsize64 $LEG0) - 2097152)) $LEG0 $LEG2"), "the legs differ");
+}
+
 /* Whoever has lent pages waits for them; who waits is told for what, and may go. */
 Test(hang, del_and_stop_say_what_they_wait_for_and_can_be_ended)
 {
