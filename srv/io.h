@@ -20,13 +20,13 @@
 #define MAX_STEPS	32
 
 /*
- * struct io - one tag of one queue
- * Allocated with the queue, in one piece with all that its pointers lead to; reused for
- * every request with its tag.  Written by the queue's thread only.
+ * struct io - the request of one tag of one queue, or what was left behind of one
+ * Allocated with the queue, in one piece with all that its pointers lead to; reused for every
+ * request with its tag, unless another one stands in for it.  Written by the queue's thread only.
  *
  * Invariants: pending is the number of BUSY steps plus the mode's own
  * operations that the request waits for; the request is committed only with
- * pending == 0, so no SQE that uses this tag's buffer or slot is outstanding
+ * pending == 0, so no SQE that uses this io's buffer or the tag's slot is outstanding
  * when the tag's next request arrives.
  */
 struct io {

@@ -213,22 +213,26 @@ static void queue_make_old(struct queue *q, unsigned int leg)
 	}
 }
 
+static void queue_take_file(struct queue *q, const struct inbox_leg *l)
+{
+	int ret = io_uring_register_files_update(&q->ring, FILE_LEG(l->leg), &l->fd, 1);
+
+	if (ret < 0)
+		log_err("queue %u: the file of leg %u: %s", q->qid, l->leg, strerror(-ret));
+	if (l->fd < 0)
+		return;
+	queue_make_old(q, l->leg);
+	q->hanging &= ~(1U << l->leg);
+}
+
 static void queue_leg(struct queue *q, const struct inbox_leg *l)
 {
-	int ret = 0;
-
-	if (l->fd >= 0) {
-		queue_make_old(q, l->leg);
-		q->hanging &= ~(1U << l->leg);
-	}
 	if (l->hangs) {
 		q->hanging |= 1U << l->leg;
 		queue_go_on(q);
 	} else {
-		ret = io_uring_register_files_update(&q->ring, FILE_LEG(l->leg), &l->fd, 1);
+		queue_take_file(q, l);
 	}
-	if (ret < 0)
-		log_err("queue %u: the file of leg %u: %s", q->qid, l->leg, strerror(-ret));
 	/* The item may be gone now. */
 	atomic_fetch_sub_explicit(l->left, 1, memory_order_release);
 }

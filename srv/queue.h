@@ -57,7 +57,7 @@ struct queue {
 	const struct ublksrv_io_desc *descs;	/* the kernel writes, by tag */
 	char *ios;			/* by index, io_stride bytes each: see queue_io() */
 	size_t io_stride;
-	u16 *spare;			/* indexes of those that have no tag: standin.h */
+	u16 *spare;			/* indexes of the @nr_spare that have no tag: standin.h */
 	unsigned int nr_spare;
 	u32 hanging;			/* legs that nothing is to wait for */
 	struct pace pace;

@@ -5,7 +5,8 @@
  * What is under way on the leg cannot be taken back, and may use the request's buffer whenever it
  * likes.  So the struct io is left behind with it, and another one stands in: it gets the tag, what
  * is known of the request, and another buffer.  For its target the leg's step has failed with
- * -ETIMEDOUT.  What was left behind is used again when the leg has answered.
+ * -ETIMEDOUT.  What was left behind is free to stand in itself when the leg has answered.  All of it
+ * is the queue's thread's, and goes with the queue.
  *
  * In modes that lend, the leg has the client's pages: a request with data waits until it answers.
  * The driver would not end it before, as the client would use memory again that the leg still reads or

@@ -30,7 +30,7 @@ enum udata_kind {
 #define UD_INDEX_BITS	8
 #define UD_KIND_BITS	8
 
-_Static_assert(UBLK_MAX_QUEUE_DEPTH <= 1U << UD_IO_BITS, "an io does not fit");
+_Static_assert(2 * UBLK_MAX_QUEUE_DEPTH <= 1U << UD_IO_BITS, "an io does not fit");
 _Static_assert(MAX_STEPS <= 1U << UD_INDEX_BITS, "a step does not fit");
 _Static_assert(UD_KINDS <= 1U << UD_KIND_BITS, "a kind does not fit");
 
