@@ -22,6 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "byhand.h"
 #include "cli.h"
 #include "cutdisk.h"
 #include "dev.h"
@@ -611,13 +612,14 @@ static const struct opt conf_opts[] = {
 	{ 0 }
 };
 
-static int usage(FILE *out, int status)
-{
-	fprintf(out, "usage: powercut --minutes N [--seed N]\n"
-		"       powercut [options of Criterion]    its tests\n\n");
-	opts_help(out, conf_opts);
-	return status;
-}
+static int powercut_main(int argc, char **argv);
+
+static const struct byhand by_hand = {
+	.name = "powercut",
+	.usage = "--minutes N [--seed N]",
+	.opts = conf_opts,
+	.run = powercut_main,
+};
 
 /* struct one_set - shared with the process that makes it, whose memory goes with it */
 struct one_set {
@@ -652,9 +654,9 @@ static int powercut_main(int argc, char **argv)
 	u64 end;
 
 	if (ret == OPTS_HELP)
-		return usage(stdout, 0);
+		return byhand_usage(&by_hand, stdout, 0);
 	if (ret || !conf.minutes)
-		return usage(stderr, 2);
+		return byhand_usage(&by_hand, stderr, 2);
 	check_in_child();
 	end = now_ms() + conf.minutes * 60000ULL;
 	for (u32 seed = conf.seed; now_ms() < end; seed++) {
@@ -670,21 +672,7 @@ static int powercut_main(int argc, char **argv)
 	return 0;
 }
 
-static bool is_ours(const char *word)
-{
-	return !strncmp(word, "--seed", 6) || !strncmp(word, "--minutes", 9);
-}
-
 int main(int argc, char **argv)
 {
-	struct criterion_test_set *tests;
-	int ret = 0;
-
-	if (argc > 1 && is_ours(argv[1]))
-		return powercut_main(argc, argv);
-	tests = criterion_initialize();
-	if (criterion_handle_args(argc, argv, true))
-		ret = !criterion_run_all_tests(tests);
-	criterion_finalize(tests);
-	return ret;
+	return byhand_main(&by_hand, argc, argv);
 }

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "byhand.h"
 #include "cli.h"
 #include "mode.h"
 #include "opts.h"
@@ -466,13 +467,14 @@ static const struct opt conf_opts[] = {
 	{ 0 }
 };
 
-static int usage(FILE *stream, int status)
-{
-	fprintf(stream, "usage: set_storm --steps N | --minutes N [--seed N] [--verbose]\n"
-		"       set_storm [options of Criterion]    its tests\n\n");
-	opts_help(stream, conf_opts);
-	return status;
-}
+static int storm_main(int argc, char **argv);
+
+static const struct byhand by_hand = {
+	.name = "set_storm",
+	.usage = "--steps N | --minutes N [--seed N] [--verbose]",
+	.opts = conf_opts,
+	.run = storm_main,
+};
 
 static int storm_main(int argc, char **argv)
 {
@@ -480,9 +482,9 @@ static int storm_main(int argc, char **argv)
 	int ret = opts_parse(argc, argv, &(struct opt_group){ conf_opts, &conf }, 1);
 
 	if (ret == OPTS_HELP)
-		return usage(stdout, 0);
+		return byhand_usage(&by_hand, stdout, 0);
 	if (ret || (!conf.steps && !conf.minutes))
-		return usage(stderr, 2);
+		return byhand_usage(&by_hand, stderr, 2);
 	check_in_child();
 	storm.verbose = conf.verbose;
 	run(conf.seed, conf.steps, conf.minutes ? now_ms() + conf.minutes * 60000ULL : 0);
@@ -490,22 +492,7 @@ static int storm_main(int argc, char **argv)
 	return 0;
 }
 
-static bool is_ours(const char *word)
-{
-	return !strncmp(word, "--seed", 6) || !strncmp(word, "--steps", 7) ||
-	       !strncmp(word, "--minutes", 9) || !strncmp(word, "--verbose", 9);
-}
-
 int main(int argc, char **argv)
 {
-	struct criterion_test_set *tests;
-	int ret = 0;
-
-	if (argc > 1 && is_ours(argv[1]))
-		return storm_main(argc, argv);
-	tests = criterion_initialize();
-	if (criterion_handle_args(argc, argv, true))
-		ret = !criterion_run_all_tests(tests);
-	criterion_finalize(tests);
-	return ret;
+	return byhand_main(&by_hand, argc, argv);
 }

@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "byhand.h"
 #include "census.h"
 #include "cli.h"
 #include "dev.h"
@@ -425,13 +426,14 @@ static const struct opt conf_opts[] = {
 	{ 0 }
 };
 
-static int usage(FILE *out, int status)
-{
-	fprintf(out, "usage: storm --kills N | --minutes N [--seed N]\n"
-		"       storm [options of Criterion]    its tests\n\n");
-	opts_help(out, conf_opts);
-	return status;
-}
+static int storm_main(int argc, char **argv);
+
+static const struct byhand by_hand = {
+	.name = "storm",
+	.usage = "--kills N | --minutes N [--seed N]",
+	.opts = conf_opts,
+	.run = storm_main,
+};
 
 static int storm_main(int argc, char **argv)
 {
@@ -439,31 +441,16 @@ static int storm_main(int argc, char **argv)
 	int ret = opts_parse(argc, argv, &(struct opt_group){ conf_opts, &conf }, 1);
 
 	if (ret == OPTS_HELP)
-		return usage(stdout, 0);
+		return byhand_usage(&by_hand, stdout, 0);
 	if (ret || (!conf.kills && !conf.minutes))
-		return usage(stderr, 2);
+		return byhand_usage(&by_hand, stderr, 2);
 	check_in_child();
 	run(conf.seed, conf.kills, conf.minutes ? now_ms() + conf.minutes * 60000ULL : 0);
 	printf("ok: seed %u: %u kills, nothing hung, lost or left\n", storm.seed, storm.kills);
 	return 0;
 }
 
-static bool is_ours(const char *word)
-{
-	return !strncmp(word, "--seed", 6) || !strncmp(word, "--kills", 7) ||
-	       !strncmp(word, "--minutes", 9);
-}
-
 int main(int argc, char **argv)
 {
-	struct criterion_test_set *tests;
-	int ret = 0;
-
-	if (argc > 1 && is_ours(argv[1]))
-		return storm_main(argc, argv);
-	tests = criterion_initialize();
-	if (criterion_handle_args(argc, argv, true))
-		ret = !criterion_run_all_tests(tests);
-	criterion_finalize(tests);
-	return ret;
+	return byhand_main(&by_hand, argc, argv);
 }
