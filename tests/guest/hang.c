@@ -82,14 +82,20 @@ static bool is_back(void *arg)
 	return !sh("$REGBUF mirror add home --leg $LEG1 --wait > /dev/null 2>&1");
 }
 
+/* All that is data, without the MiB at each end.  @leg: the variable that has its path. */
+static void is_as_leg_0(const char *leg, const char *what)
+{
+	must(!sh("cmp -i 1M -n $(($(blockdev --getsize64 $LEG0) - 2097152)) $LEG0 $%s", leg), "%s: %s is not as LEG0",
+	     what, leg);
+}
+
 /* It answers again, what it had under way has ended, and it gets what it has missed. */
 static void comes_back(const char *what)
 {
 	must(wait_until(is_back, NULL, SOON_FAILED_MS), "%s: it cannot be added: %s", what,
 	     sh_out("$REGBUF mirror status home; $REGBUF mirror add home --leg $LEG1 2>&1"));
 	must(!sh("$REGBUF mirror stop home"), "%s: stop", what);
-	/* all that is data, without the MiB at each end */
-	must(!sh("cmp -i 1M -n $(($(blockdev --getsize64 $LEG0) - 2097152)) $LEG0 $LEG1"), "%s: the legs differ", what);
+	is_as_leg_0("LEG1", what);
 }
 
 static struct client *write_at(u64 off, u32 seed)
@@ -244,7 +250,7 @@ Test(hang, another_disk_may_take_its_place_while_it_hangs)
 	sleep_ms(500);
 	must(!sh("$REGBUF mirror status home > /dev/null"), "late: %s", sh_out("$REGBUF mirror status home"));
 	must(!sh("$REGBUF mirror stop home"), "stop");
-	must(!sh("cmp -i 1M -n $(($(blockdev --getsize64 $LEG0) - 2097152)) $LEG0 $LEG2"), "the legs differ");
+	is_as_leg_0("LEG2", "at the end");
 }
 
 /* Its answer waits for an event on all legs: meanwhile somebody looks at the time. */
@@ -257,7 +263,7 @@ Test(hang, a_command_meanwhile_is_answered)
 	fails("meanwhile");
 	tleg_resume(2);
 	must(!sh("$REGBUF mirror stop home"), "stop");
-	must(!sh("cmp -i 1M -n $(($(blockdev --getsize64 $LEG0) - 2097152)) $LEG0 $LEG2"), "the legs differ");
+	is_as_leg_0("LEG2", "at the end");
 }
 
 /* Whoever has lent pages waits for them; who waits is told for what, and may go. */
