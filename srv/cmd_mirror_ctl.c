@@ -229,7 +229,6 @@ static int ctl_run(const char *cmd, const struct ctl *ctl, const struct ctl_conf
 static int ctl_check(const char *cmd, const struct ctl *ctl, const struct ctl_conf *conf)
 {
 	bool leg = ctl->leg && !(conf->leg && *conf->leg), with = ctl->with && !(conf->with && *conf->with);
-
 	char words[MIRROR_LIMITS_NR][MIRROR_LIMIT_WORD];
 
 	if (leg || with) {

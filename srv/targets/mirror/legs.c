@@ -15,6 +15,8 @@
 /* What has been waited for so long, on a leg that was dropped, is given up where that is possible. */
 #define MIRROR_HURRY_MS	1000
 
+#define HOUR_MS		(3600 * 1000)
+
 /* With the lock held, and another leg in sync. */
 static void mirror_leave_out(struct mirror *m, unsigned int leg)
 {
@@ -207,7 +209,7 @@ void mirror_copy_failed(void *arg, unsigned int leg, int err)
 static bool mirror_count_read_error(const struct mirror *m, struct mirror_leg *ml, u64 now)
 {
 	ml->read_errors++;
-	if (!ml->hour_errors || now - ml->hour_at >= 3600000) {
+	if (!ml->hour_errors || now - ml->hour_at >= HOUR_MS) {
 		ml->hour_at = now;
 		ml->hour_errors = 0;
 	}

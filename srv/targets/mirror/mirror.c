@@ -250,8 +250,7 @@ static void mirror_close(struct target *t)
 
 void mirror_pace(struct mirror *m)
 {
-	resync_limits(&m->resync, &(struct resync_conf){ .min = m->limits.resync_min, .max = m->limits.resync_max,
-							    .timeout_ms = m->limits.leg_timeout * 1000ULL });
+	resync_limits(&m->resync, &(struct resync_conf){ .min = m->limits.resync_min, .max = m->limits.resync_max });
 	m->record->timeout_ms = m->limits.leg_timeout * 1000;
 }
 
@@ -384,30 +383,23 @@ static void mirror_plan_read(const struct mirror *m, struct mirror_reader *r, st
 	mirror_add_step(m, io, STEP_READ, leg);
 }
 
-/* The legs that a read may go to. */
-static u32 mirror_candidates(const struct mirror *m, const struct io *io)
-{
-	u32 read = atomic_load_explicit(&m->read, memory_order_acquire);
-	int source;
-
-	if (likely(!m->record) || !atomic_load_explicit(&m->record->differs, memory_order_acquire))
-		return read;
-	source = record_source(m->record, io->off, io->len);
-	return source < 0 ? read : 1U << source;
-}
-
 /*
- * The same in *candidates.  Where legs may differ, a source that was dropped is followed by another one:
- * what that has is told when it is durable that it is the source.  True: the request waits for it.
+ * The legs that a read may go to, in *candidates.  Where legs may differ, that is the source.  One that
+ * was dropped is followed by another one: what that has is told when it is durable that it is the
+ * source.  True: the request waits for it.
  */
 static bool mirror_read_waits(const struct mirror *m, struct mirror_queue *mq, struct io *io, u32 *candidates)
 {
 	struct mirror_io *mio = io->tio;
+	int source;
 
-	*candidates = mirror_candidates(m, io);
-	if (likely(!m->record) || !atomic_load_explicit(&m->record->differs, memory_order_acquire) ||
-	    record_source(m->record, io->off, io->len) < 0)
+	*candidates = atomic_load_explicit(&m->read, memory_order_acquire);
+	if (likely(!m->record) || !atomic_load_explicit(&m->record->differs, memory_order_acquire))
 		return false;
+	source = record_source(m->record, io->off, io->len);
+	if (source < 0)
+		return false;
+	*candidates = 1U << source;
 	mio->sent = false;
 	/* Behind the look for who is the source. */
 	return record_may_end(m->record, mirror_wait(mq, io)) == RECORD_PARKED;

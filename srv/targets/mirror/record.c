@@ -427,9 +427,9 @@ void record_deinit(struct record *r)
 	/* What a leg that hangs may still write stays. */
 	for (unsigned int i = 0; i < RECORD_OPS && !r->late; i++)
 		free(r->ops[i].buf);
-	for (unsigned int i = 0; i < r->nr_old && !r->late; i++)
-		free(r->old[i]);
-	free(r->old);
+	if (!r->late)
+		late_free(&r->old);
+	late_forget(&r->old);
 	bitmap_deinit(&r->bits);
 	pthread_mutex_destroy(&r->lock);
 	memset(r, 0, sizeof(*r));

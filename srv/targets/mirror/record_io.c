@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -65,18 +64,12 @@ size_t record_io_room(unsigned int nr)
 /* Another buffer, while a leg may still read the old one.  false: no memory, the leg is waited for. */
 static bool record_io_renew(struct record *r, struct record_op *op, size_t room)
 {
-	u8 **old = realloc(r->old, (r->nr_old + 1) * sizeof(*old));
-	u8 *buf = aligned_alloc(FORMAT_ALIGN, room);
+	u8 *before = op->buf, *buf = late_renew(&r->old, before, room);
 
-	if (old)
-		r->old = old;
-	if (!old || !buf) {
-		free(buf);
+	if (!buf)
 		return false;
-	}
 	/* It may have to be sent to another leg once more. */
-	memcpy(buf, op->buf, room);
-	r->old[r->nr_old++] = op->buf;
+	memcpy(buf, before, room);
 	op->buf = buf;
 	return true;
 }
@@ -93,14 +86,14 @@ static void record_io_leave_op(struct record *r, struct record_op *op, u32 slots
 
 void record_io_leave(struct record *r)
 {
-	u32 gone = record_gone(r);
+	u32 usable = record_usable(r);
 
 	/* What other legs have yet may be in an old buffer as well. */
-	while (!r->late && !r->inflight && r->nr_old)
-		free(r->old[--r->nr_old]);
+	if (!r->late && !r->inflight)
+		late_free(&r->old);
 	for (unsigned int i = 0; i < RECORD_OPS; i++) {
 		struct record_op *op = &r->ops[i];
-		u32 slots = op->left & gone;
+		u32 slots = op->left & ~usable;
 
 		/* Each leg has its own part of an event's, and gets no other event. */
 		if (!slots || (i != RECORD_EVENT && !record_io_renew(r, op, record_io_room(i))))

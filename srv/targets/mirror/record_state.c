@@ -25,16 +25,6 @@ u32 record_usable(struct record *r)
 	return slots;
 }
 
-u32 record_gone(struct record *r)
-{
-	u32 slots;
-
-	pthread_mutex_lock(&r->lock);
-	slots = r->here & r->gone;
-	pthread_mutex_unlock(&r->lock);
-	return slots;
-}
-
 u32 record_in_sync(struct record *r)
 {
 	u32 slots;

@@ -19,6 +19,7 @@
 #include "assemble.h"
 #include "bitmap.h"
 #include "change.h"
+#include "late.h"
 #include "pending.h"
 
 struct record;
@@ -119,7 +120,10 @@ struct record {
 	/* Set by record_init(), for tests to change before record_begin(). */
 	unsigned int age_ms, retry_ms;
 
-	/* A leg that has not answered the record's thread for so long is dropped; 0: it is waited for. */
+	/*
+	 * A leg that has not answered for so long this thread, or the one that copies, is dropped; 0: it
+	 * is waited for.  The owner's.
+	 */
 	_Atomic unsigned int timeout_ms;
 
 	/*
@@ -161,10 +165,10 @@ struct record {
 	 * @serving: it has begun, and is not ending
 	 * @wake_writes, @wake_ends: the lists are to be woken
 	 * @inflight: answers that are due
- * @pending: I/O on each leg
- * @late: of the legs that are gone, those whose I/O is not waited for any more: see
- *	record_io_leave().  A leg's number is not used again before that has ended.
- * @old: @nr_old buffers that such I/O may still use
+	 * @pending: I/O on each leg
+	 * @late: of the legs that are gone, those whose I/O is not waited for any more: see
+	 *	record_io_leave().  A leg's number is not used again before that has ended.
+	 * @old: buffers that such I/O may still use
 	 * @kicks: what eventfd @kick_fd says; @listening: it is being read
 	 */
 	struct super_set next;
@@ -181,8 +185,7 @@ struct record {
 	unsigned int inflight;
 	struct pending pending[FORMAT_LEGS];
 	u32 late;
-	u8 **old;
-	unsigned int nr_old;
+	struct late_bufs old;
 	int kick_fd;
 	u64 kicks;
 	bool listening, closing;
@@ -195,8 +198,6 @@ struct record {
 
 /* Legs that are here and not dropped; of these, those in sync.  Without the lock. */
 u32 record_usable(struct record *r);
-/* Legs that are here and were dropped. */
-u32 record_gone(struct record *r);
 u32 record_in_sync(struct record *r);
 /* Those that have data to flush: in sync, or being rebuilt. */
 u32 record_with_data(struct record *r);

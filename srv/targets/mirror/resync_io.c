@@ -34,11 +34,11 @@ void resync_io_deinit(struct resync *s)
 {
 	io_uring_queue_exit(&s->ring);
 	/* What a leg that hangs may still read or write stays. */
-	for (unsigned int i = 0; i < s->nr_old && !s->late; i++)
-		free(s->old[i]);
-	if (!s->late)
+	if (!s->late) {
 		free(s->bufs);
-	free(s->old);
+		late_free(&s->old);
+	}
+	late_forget(&s->old);
 	s->bufs = NULL;
 }
 
@@ -47,16 +47,10 @@ void resync_io_deinit(struct resync *s)
 /* Other buffers, as a leg that is gone may still use these.  false: no memory. */
 static bool resync_io_renew(struct resync *s)
 {
-	u8 **old = realloc(s->old, (s->nr_old + 1) * sizeof(*old));
-	u8 *bufs = aligned_alloc(FORMAT_ALIGN, RESYNC_BUFS);
+	u8 *bufs = late_renew(&s->old, s->bufs, RESYNC_BUFS);
 
-	if (old)
-		s->old = old;
-	if (!old || !bufs) {
-		free(bufs);
+	if (!bufs)
 		return false;
-	}
-	s->old[s->nr_old++] = s->bufs;
 	s->bufs = bufs;
 	s->renew = false;
 	return true;
@@ -72,11 +66,9 @@ static void resync_io_set_late(struct resync *s, u32 slots)
 /* Legs that hang are failed; the last one in sync stays, and is waited for. */
 static void resync_io_time_out(struct resync *s)
 {
-	u64 now = clock_ms(), ms;
+	u64 now = clock_ms();
+	unsigned int ms = s->r->timeout_ms;
 
-	pthread_mutex_lock(&s->lock);
-	ms = s->conf.timeout_ms;
-	pthread_mutex_unlock(&s->lock);
 	for (unsigned int slot = 0; ms && slot < FORMAT_LEGS; slot++)
 		if (!(s->late >> slot & 1) && pending_ms(&s->pending[slot], now) >= ms)
 			s->legs.failed(s->legs.arg, slot, -ETIMEDOUT);
@@ -111,8 +103,8 @@ static bool resync_io_answered(struct resync *s, unsigned int slot)
 /* While nothing is under way that is waited for: others may have had an old buffer as well. */
 static void resync_io_tidy(struct resync *s)
 {
-	while (!s->late && s->nr_old)
-		free(s->old[--s->nr_old]);
+	if (!s->late)
+		late_free(&s->old);
 }
 
 /* One answer that is waited for: what user_data and result are.  false: there is none. */

@@ -15,9 +15,9 @@
 #define RESYNC_CHUNKS	64	/* copied, and not flushed yet */
 #define RESYNC_REWRITES	16
 
-/* Bytes a second, and ms until a leg that does not answer is failed; 0: no limit. */
+/* Bytes a second; 0: no limit. */
 struct resync_conf {
-	u64 min, max, timeout_ms;
+	u64 min, max;
 };
 
 /*
@@ -123,14 +123,14 @@ struct resync {
 	 *	unless it has @ended
 	 * @got_on: something was copied in this pass, or a leg was lost
 	 * @pending: I/O on each leg
-	 * @old: @nr_old buffers that late I/O may still use; @renew: @bufs is to be one of them
+	 * @old: buffers that late I/O may still use; @renew: @bufs is to be one of them
 	 * @told: that something cannot be copied, because of @err
 	 * @mark_*: of the latest look at the speed
 	 */
 	struct io_uring ring;
 	struct pending pending[FORMAT_LEGS];
-	u8 *bufs, **old;
-	unsigned int nr_old;
+	u8 *bufs;
+	struct late_bufs old;
 	bool renew;
 	struct resync_window windows[REGIONS];
 	unsigned int nr_windows;
