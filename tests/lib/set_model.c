@@ -19,7 +19,7 @@ u32 set_model_are(const struct set_model *m, enum set_state state)
 	return legs;
 }
 
-static u32 broken(const struct set_model *m)
+u32 set_model_broken(const struct set_model *m)
 {
 	u32 legs = 0;
 
@@ -31,7 +31,7 @@ static u32 broken(const struct set_model *m)
 
 u32 set_model_good(const struct set_model *m)
 {
-	u32 good = set_model_are(m, SET_IN_SYNC) & ~broken(m);
+	u32 good = set_model_are(m, SET_IN_SYNC) & ~set_model_broken(m);
 
 	/* One that is replaced goes by itself. */
 	for (unsigned int i = 0; i < m->nr; i++)

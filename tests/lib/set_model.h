@@ -68,6 +68,8 @@ void set_model_init(struct set_model *m, unsigned int nr, unsigned int legs);
 
 /* Legs in a state, as bits. */
 u32 set_model_are(const struct set_model *m, enum set_state state);
+/* Those that fail their I/O, in whatever state. */
+u32 set_model_broken(const struct set_model *m);
 /* Those in sync whatever happens by itself. */
 u32 set_model_good(const struct set_model *m);
 /* Another one takes its place, and may have done so. */

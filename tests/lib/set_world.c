@@ -72,12 +72,7 @@ u32 set_world_writers(const struct set_world *w)
 
 u32 set_world_broken(const struct set_world *w)
 {
-	u32 disks = 0;
-
-	for (unsigned int i = 0; i < SET_WORLD_DISKS; i++)
-		if (w->model.legs[i].broken)
-			disks |= 1U << i;
-	return disks;
+	return set_model_broken(&w->model);
 }
 
 bool set_world_is_calm(const struct set_world *w)
