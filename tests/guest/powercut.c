@@ -27,7 +27,6 @@
 #include "cutdisk.h"
 #include "dev.h"
 #include "mode.h"
-#include "opts.h"
 #include "proc.h"
 #include "set.h"
 #include "sh.h"
@@ -600,27 +599,6 @@ Test(powercut, of_disks_that_do_not_flush_is_noticed)
 #define LONG_CUTS	12	/* of a run */
 #define LONG_MS		(30 * 60 * 1000)
 
-struct conf {
-	unsigned int seed, minutes;
-};
-
-static const struct opt conf_opts[] = {
-	{ .name = "seed", .type = OPT_UINT, .arg = "N", .offset = offsetof(struct conf, seed),
-	  .help = "of the first set; the next one has the next [1]" },
-	{ .name = "minutes", .type = OPT_UINT, .arg = "N", .max = 100000,
-	  .offset = offsetof(struct conf, minutes), .help = "so long" },
-	{ 0 }
-};
-
-static int powercut_main(int argc, char **argv);
-
-static const struct byhand by_hand = {
-	.name = "powercut",
-	.usage = "--minutes N [--seed N]",
-	.opts = conf_opts,
-	.run = powercut_main,
-};
-
 /* struct one_set - shared with the process that makes it, whose memory goes with it */
 struct one_set {
 	u32 seed;
@@ -645,21 +623,13 @@ static void set_of_seed(void *arg)
 	_exit(0);
 }
 
-static int powercut_main(int argc, char **argv)
+/* A set for each seed, from that of the options on. */
+static void powercut_by_hand(const struct byhand_conf *conf)
 {
-	struct conf conf = { .seed = 1 };
-	int ret = opts_parse(argc, argv, &(struct opt_group){ conf_opts, &conf }, 1);
 	struct one_set *o = shared_alloc(sizeof(*o));
 	unsigned int states = 0;
-	u64 end;
 
-	if (ret == OPTS_HELP)
-		return byhand_usage(&by_hand, stdout, 0);
-	if (ret || !conf.minutes)
-		return byhand_usage(&by_hand, stderr, 2);
-	check_in_child();
-	end = now_ms() + conf.minutes * 60000ULL;
-	for (u32 seed = conf.seed; now_ms() < end; seed++) {
+	for (u32 seed = conf->seed; now_ms() < conf->end; seed++) {
 		setup();
 		*o = (struct one_set){ .seed = seed };
 		must(proc_gone(proc_start(set_of_seed, o), LONG_MS), "seed %u: it hangs", seed);
@@ -669,8 +639,9 @@ static int powercut_main(int argc, char **argv)
 		fflush(stdout);
 		teardown();
 	}
-	return 0;
 }
+
+static const struct byhand by_hand = { .name = "powercut", .run = powercut_by_hand };
 
 int main(int argc, char **argv)
 {

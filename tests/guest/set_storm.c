@@ -21,7 +21,6 @@
 #include "byhand.h"
 #include "cli.h"
 #include "mode.h"
-#include "opts.h"
 #include "set_world.h"
 #include "targets/mirror/format.h"
 #include "ublkraw.h"
@@ -449,48 +448,16 @@ SLICE(1)
 SLICE(2)
 SLICE(3)
 
-/* The program without Criterion. */
-struct conf {
-	unsigned int seed, steps, minutes;
-	bool verbose;
-};
-
-static const struct opt conf_opts[] = {
-	{ .name = "seed", .type = OPT_UINT, .arg = "N", .offset = offsetof(struct conf, seed),
-	  .help = "what is done follows from it [1]" },
-	{ .name = "steps", .type = OPT_UINT, .arg = "N", .offset = offsetof(struct conf, steps),
-	  .help = "so many [no limit]" },
-	{ .name = "minutes", .type = OPT_UINT, .arg = "N", .max = 100000,
-	  .offset = offsetof(struct conf, minutes), .help = "so long [no limit]" },
-	{ .name = "verbose", .type = OPT_FLAG, .offset = offsetof(struct conf, verbose),
-	  .help = "tell each step" },
-	{ 0 }
-};
-
-static int storm_main(int argc, char **argv);
+static void storm_by_hand(const struct byhand_conf *conf)
+{
+	storm.verbose = conf->verbose;
+	run(conf->seed, conf->number, conf->end);
+	printf("ok: seed %u: %u steps, nothing lost, nothing answered wrong\n", storm.seed, storm.steps);
+}
 
 static const struct byhand by_hand = {
-	.name = "set_storm",
-	.usage = "--steps N | --minutes N [--seed N] [--verbose]",
-	.opts = conf_opts,
-	.run = storm_main,
+	.name = "set_storm", .number = "steps", .verbose = true, .run = storm_by_hand
 };
-
-static int storm_main(int argc, char **argv)
-{
-	struct conf conf = { .seed = 1 };
-	int ret = opts_parse(argc, argv, &(struct opt_group){ conf_opts, &conf }, 1);
-
-	if (ret == OPTS_HELP)
-		return byhand_usage(&by_hand, stdout, 0);
-	if (ret || (!conf.steps && !conf.minutes))
-		return byhand_usage(&by_hand, stderr, 2);
-	check_in_child();
-	storm.verbose = conf.verbose;
-	run(conf.seed, conf.steps, conf.minutes ? now_ms() + conf.minutes * 60000ULL : 0);
-	printf("ok: seed %u: %u steps, nothing lost, nothing answered wrong\n", storm.seed, storm.steps);
-	return 0;
-}
 
 int main(int argc, char **argv)
 {

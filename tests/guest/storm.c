@@ -25,7 +25,6 @@
 #include "cli.h"
 #include "dev.h"
 #include "mode.h"
-#include "opts.h"
 #include "proc.h"
 #include "tleg.h"
 #include "tmpfile.h"
@@ -411,44 +410,13 @@ SLICE(3)
 SLICE(4)
 SLICE(5)
 
-/* The program without Criterion. */
-struct conf {
-	unsigned int seed, kills, minutes;
-};
-
-static const struct opt conf_opts[] = {
-	{ .name = "seed", .type = OPT_UINT, .arg = "N", .offset = offsetof(struct conf, seed),
-	  .help = "what is done follows from it [1]" },
-	{ .name = "kills", .type = OPT_UINT, .arg = "N", .offset = offsetof(struct conf, kills),
-	  .help = "so many [no limit]" },
-	{ .name = "minutes", .type = OPT_UINT, .arg = "N", .max = 100000,
-	  .offset = offsetof(struct conf, minutes), .help = "so long [no limit]" },
-	{ 0 }
-};
-
-static int storm_main(int argc, char **argv);
-
-static const struct byhand by_hand = {
-	.name = "storm",
-	.usage = "--kills N | --minutes N [--seed N]",
-	.opts = conf_opts,
-	.run = storm_main,
-};
-
-static int storm_main(int argc, char **argv)
+static void storm_by_hand(const struct byhand_conf *conf)
 {
-	struct conf conf = { .seed = 1 };
-	int ret = opts_parse(argc, argv, &(struct opt_group){ conf_opts, &conf }, 1);
-
-	if (ret == OPTS_HELP)
-		return byhand_usage(&by_hand, stdout, 0);
-	if (ret || (!conf.kills && !conf.minutes))
-		return byhand_usage(&by_hand, stderr, 2);
-	check_in_child();
-	run(conf.seed, conf.kills, conf.minutes ? now_ms() + conf.minutes * 60000ULL : 0);
+	run(conf->seed, conf->number, conf->end);
 	printf("ok: seed %u: %u kills, nothing hung, lost or left\n", storm.seed, storm.kills);
-	return 0;
 }
+
+static const struct byhand by_hand = { .name = "storm", .number = "kills", .run = storm_by_hand };
 
 int main(int argc, char **argv)
 {
