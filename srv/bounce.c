@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bounce.h"
 #include "log.h"
-
-/* Fits any leg: blocks are at most that large. */
-#define BOUNCE_ALIGN	4096
 
 /* The index of a CQE: the step, and that its data is on its way to the client. */
 #define BOUNCE_STORE	0x40
@@ -36,16 +34,29 @@ bool bounce_wants(const struct io *io)
 /* At the first refused shape of each queue.  False: no memory. */
 static bool bounce_init(struct queue *q, const struct step *s)
 {
+	unsigned int nr = queue_nr_ios(q);
+
 	if (q->bounce)
 		return true;
 	log_warn("leg %s: it refuses the shape of a request, %u bytes at %llu: such requests are copied, which is slower",
 		 q->target->legs[s->leg].absolute, s->len, (unsigned long long)s->off);
-	q->bounce = calloc(1, sizeof(*q->bounce));
-	return q->bounce;
+	q->bounce = calloc(1, sizeof(*q->bounce) + nr * sizeof(q->bounce->bufs[0]));
+	if (q->bounce && !pool_init(&q->bounce->pool, nr, q->device->max_io))
+		return true;
+	free(q->bounce);
+	q->bounce = NULL;
+	return false;
+}
+
+void bounce_idle(struct queue *q)
+{
+	pool_trim(&q->bounce->pool);
 }
 
 void bounce_deinit(struct queue *q)
 {
+	if (q->bounce)
+		pool_deinit(&q->bounce->pool);
 	free(q->bounce);
 }
 
@@ -53,14 +64,16 @@ static bool bounce_begin(struct queue *q, struct io *io)
 {
 	if (!bounce_init(q, bounce_refused(io)))
 		return false;
-	q->bounce->bufs[io->tag] = aligned_alloc(BOUNCE_ALIGN, round_up_u64(io->len, BOUNCE_ALIGN));
-	return q->bounce->bufs[io->tag];
+	/* One for each struct io is there. */
+	q->bounce->bufs[io->index] = pool_get(&q->bounce->pool);
+	assert(q->bounce->bufs[io->index]);
+	return true;
 }
 
 static void bounce_end(struct queue *q, struct io *io)
 {
-	free(q->bounce->bufs[io->tag]);
-	q->bounce->bufs[io->tag] = NULL;
+	pool_put(&q->bounce->pool, q->bounce->bufs[io->index]);
+	q->bounce->bufs[io->index] = NULL;
 }
 
 /*
@@ -73,7 +86,7 @@ static struct io_uring_sqe *bounce_queue(struct queue *q, struct io *io, int op,
 	struct io_uring_sqe *sqe = queue_sqe(q);
 
 	/* The buffer is freed when every step that is TODO has ended. */
-	io_uring_prep_rw(op, sqe, file, q->bounce->bufs[io->tag] + data, len, pos);
+	io_uring_prep_rw(op, sqe, file, q->bounce->bufs[io->index] + data, len, pos);
 	sqe->flags = IOSQE_FIXED_FILE;
 	sqe->user_data = udata(UD_BOUNCE, io->index, index);
 	io->pending++;

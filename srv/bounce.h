@@ -1,28 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a leg refuses for the shape of the client's pages, done once more through a
- * buffer of the server's.
+ * Requests that go through a buffer of the server's, in modes whose legs otherwise have the
+ * client's own pages.
  *
- * In modes that lend, the device announces what every leg can take, and this is
- * not used.  It is there for what cannot be announced, or has changed since: a leg
- * that answers -EINVAL has done nothing, and has no fault.  Without this a mirror
- * would have a leg that missed a write.
+ * What a leg refuses for the shape of the client's pages is done once more that way.  In modes that
+ * lend, the device announces what every leg can take, and this is not used.  It is there for what
+ * cannot be announced, or has changed since: a leg that answers -EINVAL has done nothing, and has no
+ * fault.  Without this a mirror would have a leg that missed a write.
  *
  * The data moves between buffer and request by read and write on the char device,
- * as in mode user-copy.  The price is a copy, an allocation and a round or two
- * through the ring, for each such request.
+ * as in mode user-copy.  The price is a copy, and a round or two through the ring, for each such
+ * request.
  */
 #ifndef SRV_BOUNCE_H
 #define SRV_BOUNCE_H
 
+#include "pool.h"
 #include "queue.h"
 
 /*
  * struct bounce - the buffers of a queue
- * From the first refused shape on until bounce_deinit(); used by the queue's thread.
+ * From the first refused shape on until bounce_deinit(); used by the queue's thread.  An idle queue's
+ * have no memory.
  */
 struct bounce {
-	char *bufs[UBLK_MAX_QUEUE_DEPTH];	/* by tag, NULL: it needs none */
+	struct pool pool;
+	char *bufs[];	/* by index of the struct io, NULL: it needs none */
 };
 
 /* Is there a step that is TODO, of those that have data, and has to go through the buffer? */
@@ -33,6 +36,9 @@ void bounce_run(struct queue *q, struct io *io);
 
 /* A CQE of kind UD_BOUNCE.  True: nothing is in flight any more, settle the request. */
 bool bounce_cqe(struct queue *q, struct io *io, unsigned int index, int res);
+
+/* No request came for a while. */
+void bounce_idle(struct queue *q);
 
 /* No request is in work any more. */
 void bounce_deinit(struct queue *q);

@@ -12,7 +12,7 @@
 #include "result.h"
 #include "standin.h"
 
-/* Modes are told that a queue is idle when it has been for so long. */
+/* Who has memory to spare is told that a queue is idle when it has been for so long. */
 #define QUEUE_IDLE_MS	500
 
 /* Bytes: of processors that this is made for. */
@@ -281,19 +281,28 @@ static void queue_cqe(struct queue *q, const struct io_uring_cqe *cqe)
 	}
 }
 
-/* Submits and waits for a CQE; a mode that wants to know when nothing comes is told once. */
+/* No request came for QUEUE_IDLE_MS. */
+static void queue_rest(struct queue *q)
+{
+	if (q->mode->idle)
+		q->mode->idle(q);
+	if (q->bounce)
+		bounce_idle(q);
+	q->idle = true;
+}
+
+/* Submits and waits for a CQE; who wants to know when nothing comes is told once. */
 static int queue_wait(struct queue *q)
 {
 	struct __kernel_timespec ts = { .tv_nsec = QUEUE_IDLE_MS * 1000000LL };
 	struct io_uring_cqe *cqe;
 	int ret;
 
-	if (!q->mode->idle || q->idle)
+	if ((!q->mode->idle && !q->bounce) || q->idle)
 		return io_uring_submit_and_wait(&q->ring, 1);
 	ret = io_uring_submit_and_wait_timeout(&q->ring, &cqe, 1, &ts, NULL);
 	if (ret == -ETIME) {
-		q->mode->idle(q);
-		q->idle = true;
+		queue_rest(q);
 		ret = 0;
 	}
 	return ret;

@@ -66,7 +66,7 @@ struct queue {
 	u8 fetch_flags;			/* IOSQE_FIXED_FILE, or 0 */
 	unsigned int fetched;		/* tags with the driver or in work */
 
-	bool idle;			/* nothing came for a while, the mode has been told */
+	bool idle;			/* nothing came for a while, whoever wants to know has been told */
 
 	pthread_t thread;
 	bool running;			/* main thread: thread is valid */

@@ -27,7 +27,7 @@ static struct ublksrv_io_desc desc;
 static struct step steps[MAX_STEPS];
 static u64 state[32];	/* the target's of the request */
 static struct io io = { .steps = steps, .tio = state };
-static const struct device device = { .depth = 1 };
+static const struct device device = { .depth = 1, .max_io = LEN };
 static struct queue q;
 static char data[LEN] __attribute__((aligned(4096))), found[SIZE];
 static int chardev;
