@@ -18,6 +18,7 @@ const struct cap_name cap_names[] = {
 	{ UBLK_F_CMD_IOCTL_ENCODE,	"ioctl-encoding" },
 	{ UBLK_F_USER_COPY,		"user-copy" },
 	{ UBLK_F_ZONED,			"zoned" },
+	{ UBLK_F_STABLE_PAGES,		"stable-pages" },
 	{ 0 }
 };
 
