@@ -31,21 +31,29 @@ bool bounce_wants(const struct io *io)
 	return bounce_refused(io);
 }
 
-/* At the first refused shape of each queue.  False: no memory. */
-static bool bounce_init(struct queue *q, const struct step *s)
+/* False: no memory. */
+static bool bounce_init(struct queue *q)
 {
 	unsigned int nr = queue_nr_ios(q);
 
 	if (q->bounce)
 		return true;
-	log_warn("leg %s: it refuses the shape of a request, %u bytes at %llu: such requests are copied, which is slower",
-		 q->target->legs[s->leg].absolute, s->len, (unsigned long long)s->off);
 	q->bounce = calloc(1, sizeof(*q->bounce) + nr * sizeof(q->bounce->bufs[0]));
 	if (q->bounce && !pool_init(&q->bounce->pool, nr, q->device->max_io))
 		return true;
 	free(q->bounce);
 	q->bounce = NULL;
 	return false;
+}
+
+/* Of each queue the first one. */
+static void bounce_tell(struct queue *q, const struct step *s)
+{
+	if (!s || q->bounce->told)
+		return;
+	q->bounce->told = true;
+	log_warn("leg %s: it refuses the shape of a request, %u bytes at %llu: such requests are copied, which is slower",
+		 q->target->legs[s->leg].absolute, s->len, (unsigned long long)s->off);
 }
 
 void bounce_idle(struct queue *q)
@@ -62,8 +70,9 @@ void bounce_deinit(struct queue *q)
 
 static bool bounce_begin(struct queue *q, struct io *io)
 {
-	if (!bounce_init(q, bounce_refused(io)))
+	if (!bounce_init(q))
 		return false;
+	bounce_tell(q, bounce_refused(io));
 	/* One for each struct io is there. */
 	q->bounce->bufs[io->index] = pool_get(&q->bounce->pool);
 	assert(q->bounce->bufs[io->index]);
@@ -222,6 +231,8 @@ static void bounce_step_cqe(struct queue *q, struct io *io, unsigned int index, 
 	s32 rest = s->len - s->done;
 	bool storing = index & BOUNCE_STORE;
 
+	if (io->left_behind)
+		return;
 	if (res == rest && s->op == STEP_READ && !storing) {
 		s->done = 0;
 		bounce_store(q, io, i);

@@ -3,6 +3,9 @@
  * Requests that go through a buffer of the server's, in modes whose legs otherwise have the
  * client's own pages.
  *
+ * Writes whose data the client may change meanwhile, when it was asked for that (stable.h): all legs
+ * get the same bytes.
+ *
  * What a leg refuses for the shape of the client's pages is done once more that way.  In modes that
  * lend, the device announces what every leg can take, and this is not used.  It is there for what
  * cannot be announced, or has changed since: a leg that answers -EINVAL has done nothing, and has no
@@ -20,11 +23,12 @@
 
 /*
  * struct bounce - the buffers of a queue
- * From the first refused shape on until bounce_deinit(); used by the queue's thread.  An idle queue's
+ * From the first of such requests on until bounce_deinit(); used by the queue's thread.  An idle queue's
  * have no memory.
  */
 struct bounce {
 	struct pool pool;
+	bool told;	/* that a leg refuses a shape */
 	char *bufs[];	/* by index of the struct io, NULL: it needs none */
 };
 

@@ -11,6 +11,7 @@
 
 #include "mode.h"
 #include "pace.h"
+#include "stable.h"
 #include "target.h"
 #include "types.h"
 
@@ -35,6 +36,7 @@ struct device {
 	unsigned int nr_queues;
 	unsigned int depth;	/* requests in work at once, of each queue */
 	unsigned int max_io;	/* bytes of the largest request, a multiple of 4096 */
+	enum stable_policy stable;
 };
 
 #endif

@@ -37,6 +37,7 @@ struct io {
 	u16 tag;
 	u8 op;		/* UBLK_IO_OP_* */
 	bool fua;
+	bool copied;	/* its data takes the way through a buffer of the server's, stable.h */
 
 	u8 nr_steps;	/* at most MAX_STEPS */
 	bool redo;	/* a step went back to TODO */

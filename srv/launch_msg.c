@@ -14,6 +14,7 @@ int launch_msg_send(int sock, enum launch_type type, const struct device *d)
 		msg.nr_queues = d->nr_queues;
 		msg.depth = d->depth;
 		msg.max_io = d->max_io;
+		msg.stable = d->stable;
 	}
 	if (send(sock, &msg, sizeof(msg), MSG_NOSIGNAL) == sizeof(msg))
 		return 0;
@@ -40,6 +41,7 @@ void launch_msg_device(const struct launch_msg *msg, struct device *d)
 	d->nr_queues = msg->nr_queues;
 	d->depth = msg->depth;
 	d->max_io = msg->max_io;
+	d->stable = msg->stable;
 }
 
 bool launch_msg_is_over(int sock)

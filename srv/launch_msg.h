@@ -26,6 +26,7 @@ struct launch_msg {
 	u32 nr_queues;
 	u32 depth;
 	u32 max_io;
+	u32 stable;	/* enum stable_policy */
 };
 
 /* 0, -ECONNRESET when the other end is gone, or -errno.  @d: may be NULL, but in LAUNCH_DEVICE. */

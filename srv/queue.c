@@ -51,11 +51,12 @@ void queue_run(struct queue *q, struct io *io)
 {
 	io->redo = false;
 	io->round++;
-	if (likely(step_op_has_data(io->steps[0].op))) {
+	if (unlikely(!step_op_has_data(io->steps[0].op)))
+		nodata_start(q, io);
+	else if (unlikely(io->copied))
+		bounce_run(q, io);
+	else
 		q->mode->issue(q, io);
-		return;
-	}
-	nodata_start(q, io);
 }
 
 static void queue_finish(struct queue *q, struct io *io)
@@ -86,6 +87,7 @@ static void queue_request(struct queue *q, struct io *io)
 	io->len = d->nr_sectors << SECTOR_SHIFT;
 	io->op = ublksrv_get_op(d);
 	io->fua = d->op_flags & UBLK_IO_F_FUA;
+	io->copied = (d->op_flags & q->copy_mask) == UBLK_IO_OP_WRITE;
 	io->nr_steps = 0;
 	pace_begin(&q->pace);
 
@@ -477,6 +479,8 @@ static void queue_rules_init(struct queue *q)
 		.lost_errno = q->mode->lost_errno,
 		.lends = q->mode->lends,
 	};
+	if (q->mode->lends)
+		q->copy_mask = stable_mask(q->device->stable);
 }
 
 static int queue_init(struct queue *q)

@@ -53,7 +53,7 @@ struct queue {
 	struct inbox inbox;		/* of requests that waited; the main thread's to make and end */
 	u64 inbox_count;		/* what the read of its eventfd fills */
 	void *mq;			/* the mode's, mode_ops.queue_size bytes */
-	struct bounce *bounce;		/* bounce.h: NULL until a leg has refused a shape */
+	struct bounce *bounce;		/* bounce.h: NULL while nothing was copied */
 	const struct ublksrv_io_desc *descs;	/* the kernel writes, by tag */
 	char *ios;			/* by index, io_stride bytes each: see queue_io() */
 	size_t io_stride;
@@ -62,6 +62,7 @@ struct queue {
 	u32 hanging;			/* legs that nothing is to wait for */
 	struct pace pace;
 	struct step_rules rules;
+	u32 copy_mask;			/* of op_flags: which requests are copied, stable_mask() */
 	int fetch_fd;			/* the char device, as FETCH has it */
 	u8 fetch_flags;			/* IOSQE_FIXED_FILE, or 0 */
 	unsigned int fetched;		/* tags with the driver or in work */

@@ -21,6 +21,10 @@
 	{ .name = "pace", .letter = 'p', .type = OPT_CHOICE, .arg = "PACE", .choices = pace_names, \
 	  SERVING_OPT(pace), \
 	  .help = "preempt clients (normal), wait for them (batch), or by load [auto]" }
+#define STABLE_OPT \
+	{ .name = "stable", .type = OPT_CHOICE, .arg = "HOW", .choices = stable_names, \
+	  SERVING_OPT(stable), \
+	  .help = "whose data holds still while legs write it: the page cache's (cache), all (always), none (off) [cache]" }
 #define FOREGROUND_OPT \
 	{ .name = "foreground", .letter = 'f', .type = OPT_FLAG, \
 	  LAUNCH_OPT(foreground), .help = "serve in this process, log to stderr" }
@@ -46,6 +50,7 @@ const struct opt serving_opts[] = {
 	  SERVING_OPT(reissue),
 	  .help = "and what the server had in work is done again, not failed" },
 	PACE_OPT,
+	STABLE_OPT,
 	FOREGROUND_OPT,
 	JSON_OPT,
 	{ 0 }
@@ -56,6 +61,7 @@ const struct opt serving_again_opts[] = {
 	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = ID_MAX,
 	  DEVICE_OPT(id), .help = "the device /dev/ublkbID" },
 	PACE_OPT,
+	STABLE_OPT,
 	FOREGROUND_OPT,
 	JSON_OPT,
 	{ 0 }
@@ -74,11 +80,14 @@ static void serving_resolve(struct serving *s, struct target *t)
 
 	d->mode = mode_find(s->mode);
 	d->pace = pace_find(s->pace);
+	d->stable = stable_find(s->stable);
 	d->target = t;
 	if (s->recovery || s->reissue)
 		d->flags |= UBLK_F_USER_RECOVERY;
 	if (s->reissue)
 		d->flags |= UBLK_F_USER_RECOVERY_REISSUE;
+	if (d->mode->lends)
+		d->flags |= stable_flags(d->stable);
 }
 
 int serving_run(const char *cmd, struct serving *s, struct target *t)

@@ -18,6 +18,7 @@
 struct serving {
 	const char *mode;
 	const char *pace;
+	const char *stable;
 	bool recovery, reissue;
 	struct launch launch;
 };
@@ -25,6 +26,7 @@ struct serving {
 #define SERVING_DEFAULTS { \
 	.mode = "copy", \
 	.pace = "auto", \
+	.stable = "cache", \
 	.launch.device = { .id = ID_ANY, .nr_queues = 1, .depth = 128, .max_io = LIMITS_DEF_IO } \
 }
 

@@ -31,12 +31,18 @@ static bool standin_hangs(const struct queue *q, const struct step *s)
 	return s->state == STEP_BUSY && s->op != STEP_DELAY && (s->old || q->hanging >> s->leg & 1);
 }
 
+/* Do legs have the client's pages? */
+static bool standin_is_lent(const struct queue *q, const struct io *io)
+{
+	return q->mode->lends && step_op_has_data(io->steps[0].op) && !io->copied;
+}
+
 /* Is that all that it waits for, and may it do without? */
 static bool standin_is_wanted(const struct queue *q, const struct io *io)
 {
 	unsigned int nr = 0;
 
-	if (!io->pending || io->left_behind || (q->mode->lends && step_op_has_data(io->steps[0].op)))
+	if (!io->pending || io->left_behind || standin_is_lent(q, io))
 		return false;
 	for (unsigned int i = 0; i < io->nr_steps; i++)
 		nr += standin_hangs(q, &io->steps[i]);
@@ -71,6 +77,7 @@ static void standin_copy(struct queue *q, struct io *to, const struct io *from)
 	to->tag = from->tag;
 	to->op = from->op;
 	to->fua = from->fua;
+	to->copied = from->copied;
 	to->result = from->result;
 	to->nr_steps = from->nr_steps;
 	to->redo = from->redo;

@@ -8,7 +8,8 @@
  * -ETIMEDOUT.  What was left behind is free to stand in itself when the leg has answered.  All of it
  * is the queue's thread's, and goes with the queue.
  *
- * In modes that lend, the leg has the client's pages: a request with data waits until it answers.
+ * In modes that lend, the leg has the client's pages: a request with data waits until it answers, but
+ * for a write that was copied (stable.h).
  * The driver would not end it before, as the client would use memory again that the leg still reads or
  * writes.
  */

@@ -41,7 +41,7 @@ static bool start_wants_stable_pages(const struct device *d)
 {
 	const struct target *t = d->target;
 
-	return d->mode->lends && (t->ops->wants_stable_data || t->lim.stable);
+	return d->mode->lends && ((t->ops->wants_stable_data && d->stable != STABLE_OFF) || t->lim.stable);
 }
 
 static void start_stable_pages(const struct device *d)

@@ -41,6 +41,7 @@ _regbuf_value()
 	-i | --inner) _regbuf_targets | grep -vx fault ;;
 	-m | --mode) _regbuf_modes ;;
 	-p | --pace) echo auto normal batch ;;
+	--stable) echo cache always off ;;
 	-n | --id) case $2 in add | mirror*) ;; *) _regbuf_ids ;; esac ;;
 	--fault) echo none delay error short die ;;
 	--fault-op) echo read write flush discard write-zeroes any ;;

@@ -150,6 +150,30 @@ Test(hang, writes_go_on_where_the_data_is_a_copy_and_wait_where_it_is_lent)
 	cli_nothing_left("a leg that hung");
 }
 
+/* Of which a copy was taken, as its data may change: the leg has no page of the client's. */
+Test(hang, a_write_that_was_copied_goes_on_in_a_mode_that_lends)
+{
+	struct client *c;
+	int dev;
+
+	serve("register --stable always");
+	dev = open_dev();
+	file_write_block(dev, 0, 1);
+	tleg_suspend(2);
+	c = write_at(0, 2);
+	fails("copied");
+	ends(c, "copied");
+	/* its buffer is still the leg's: others have their own */
+	for (unsigned int i = 1; i < 64; i++)
+		file_write_block(dev, (u64)i * (DATA / 64), 100 + i);
+	for (unsigned int i = 1; i < 64; i++)
+		file_block_is(dev, (u64)i * (DATA / 64), 100 + i, "copied");
+	tleg_resume(2);
+	close(dev);
+	comes_back("copied");
+	cli_nothing_left("copied");
+}
+
 Test(hang, a_record_that_cannot_be_written_holds_up_nobody)
 {
 	for (unsigned int m = 0; m < cli_modes(); m += 2) {

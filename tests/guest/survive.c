@@ -459,3 +459,42 @@ Test(survive, swap_on_a_written_file_leg)
 	swap_on(MNT "/swap", "register", runs_of_each_mode());
 	must(!umount(MNT), "umount: %s", strerror(errno));
 }
+
+#define REWRITTEN	(256 << 10)
+
+/*
+ * M13: memory that is swapped out to a mirror, and changed while that writes it: on one leg at once, on the
+ * other one TLEG_SLOW_MS later.  Do the legs agree?
+ */
+static bool swapped_legs_agree(const char *stable)
+{
+	u8 *mem = mmap(NULL, REWRITTEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool agree;
+
+	must(mem != MAP_FAILED, "memory: %s", strerror(errno));
+	tleg_null(0, NULL);
+	tleg_over(2, tleg_null(1, NULL));
+	cli_add(CLI("add", "-t", "mirror", "-m", "register", "--stable", stable, "-n", "7",
+		    "-l", tleg_path(0), "-l", tleg_path(2)));
+	must(!sh("mkswap " NODE " > /dev/null && swapon " NODE), "swapon");
+	tleg_break(2, TLEG_SLOW);
+	for (u8 n = 1; n <= 16; n++) {
+		memset(mem, n, REWRITTEN);
+		must(!madvise(mem, REWRITTEN, MADV_PAGEOUT), "MADV_PAGEOUT: %s", strerror(errno));
+	}
+	sleep_ms(10 * TLEG_SLOW_MS);
+	agree = !sh("cmp %s %s > /dev/null", tleg_path(0), tleg_path(1));
+	munmap(mem, REWRITTEN);
+	tleg_break(2, TLEG_GOOD);
+	must(!sh("swapoff " NODE), "swapoff");
+	cli_del(7);
+	return agree;
+}
+
+Test(survive, swap_makes_no_legs_differ_that_ask_for_stable_pages)
+{
+	not_with_lockdep();
+	must(!swapped_legs_agree("off"), "legs agree: nothing is shown");
+	must(swapped_legs_agree("cache"), "cache: legs differ");
+	must(swapped_legs_agree("always"), "always: legs differ");
+}

@@ -49,6 +49,8 @@ Test(abi, ublk_commands)
 	cr_assert_eq(UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0xc0107521);
 	cr_assert_eq(UBLK_U_CMD_ADD_DEV, 0xc0207504);
 	cr_assert_eq(UBLK_F_SUPPORT_ZERO_COPY, 1);
+	cr_assert_eq(UBLK_F_STABLE_PAGES, 1ULL << 62);
+	cr_assert_eq(UBLK_IO_F_STABLE_PAGES, 1U << 31);
 }
 
 Test(abi, io_command_layout)

@@ -26,7 +26,8 @@ TestSuite(launch_msg, .init = setup, .fini = teardown, .timeout = 10);
 
 Test(launch_msg, bring_the_drivers_answer)
 {
-	const struct device told = { .id = 3, .nr_queues = 2, .depth = 17, .max_io = 1 << 20 };
+	const struct device told = { .id = 3, .nr_queues = 2, .depth = 17, .max_io = 1 << 20,
+				     .stable = STABLE_ALWAYS };
 	struct device d = { .id = ID_ANY, .nr_queues = 8, .depth = 128, .max_io = 4096 };
 	struct launch_msg msg;
 
@@ -38,6 +39,7 @@ Test(launch_msg, bring_the_drivers_answer)
 	cr_assert_eq(d.nr_queues, 2);
 	cr_assert_eq(d.depth, 17);
 	cr_assert_eq(d.max_io, 1 << 20);
+	cr_assert_eq(d.stable, STABLE_ALWAYS);
 }
 
 /* What the options said and no driver answers is the server's own. */

@@ -131,6 +131,15 @@ Test(standin, what_is_lent_is_waited_for)
 	cr_assert_not_null(next(), "a flush lends nothing");
 }
 
+Test(standin, a_write_that_was_copied_is_not_lent)
+{
+	mode.lends = true;
+	plan(io, STEP_WRITE);
+	io->copied = true;
+	q.hanging = (1 << LEGS) - 1;
+	cr_assert_not_null(next());
+}
+
 Test(standin, a_disk_that_was_there_before_is_not_waited_for)
 {
 	plan(io, STEP_WRITE);

@@ -97,9 +97,9 @@ static void serve_as(const struct target_ops *ops, int argc, char **argv)
 	q.tq = t->ops->queue ? t->ops->queue(t, 0, NULL) : NULL;
 	q.target = t;
 	q.mode = &fake;
+	q.device = &device;
 	queue_rules_init(&q);
 	q.descs = &desc;
-	q.device = &device;
 	q.ios = (char *)&io;
 	memset(data, 'n', LEN);
 	cr_assert_eq(pwrite(chardev, data, LEN, POS), LEN);
@@ -240,6 +240,43 @@ Test(steps, a_read_that_one_leg_refuses_brings_the_same)
 	}
 	cr_assert(refused);
 	all_are_live();
+}
+
+/* What the driver says of a write, and whether it is copied. */
+static bool copies(enum stable_policy stable, const struct mode_ops *mode, u32 op, u32 flags)
+{
+	const struct device some = { .depth = 1, .max_io = LEN, .stable = stable };
+	u64 before = asked;
+
+	q.device = &some;
+	q.mode = mode;
+	q.copy_mask = 0;
+	queue_rules_init(&q);
+	cr_assert_eq(request(op, flags), LEN);
+	return asked != before;
+}
+
+Test(steps, of_writes_that_may_change_a_copy_is_taken)
+{
+	serve(paths[0], paths[1]);
+	cr_assert(copies(STABLE_ALWAYS, &fake, UBLK_IO_OP_WRITE, 0));
+	cr_assert(copies(STABLE_ALWAYS, &fake, UBLK_IO_OP_WRITE, UBLK_IO_F_FUA));
+	leg_has(0, 'n');
+	leg_has(1, 'n');
+	cr_assert_not(copies(STABLE_ALWAYS, &fake, UBLK_IO_OP_WRITE, UBLK_IO_F_STABLE_PAGES));
+	cr_assert_not(copies(STABLE_ALWAYS, &fake, UBLK_IO_OP_READ, 0));
+	cr_assert_not(copies(STABLE_ALWAYS, &fake_copy, UBLK_IO_OP_WRITE, 0));
+	cr_assert_not(copies(STABLE_CACHE, &fake, UBLK_IO_OP_WRITE, 0));
+	cr_assert_not(copies(STABLE_OFF, &fake, UBLK_IO_OP_WRITE, 0));
+	all_are_live();
+}
+
+/* That a leg was written behind another one is not seen in what they have. */
+Test(steps, a_copy_is_taken_once_for_all_legs)
+{
+	serve(paths[0], paths[1]);
+	copies(STABLE_ALWAYS, &fake, UBLK_IO_OP_WRITE, 0);
+	cr_assert_eq(asked, LEN, "%lu bytes", (unsigned long)asked);
 }
 
 Test(steps, a_write_that_one_leg_refuses_is_on_both)
