@@ -27,6 +27,7 @@
 #include "cutdisk.h"
 #include "dev.h"
 #include "mode.h"
+#include "pathset.h"
 #include "proc.h"
 #include "set.h"
 #include "sh.h"
@@ -71,106 +72,24 @@ static const char *next_mode(void)
 	return mode_names[bench.mode++ % cli_modes()];
 }
 
-/* Sets: legs by their paths, in the order of slots. */
+/* Their legs, as paths in the order of slots. */
 
-struct set {
-	unsigned int nr;
-	char path[CUTDISKS][64];
-	char args[256];		/* -l PATH for each */
-};
-
-static void set_add_path(struct set *s, const char *path)
+static struct pathset cut_set(void)
 {
-	size_t len = strlen(s->args);
-
-	snprintf(s->path[s->nr++], sizeof(s->path[0]), "%s", path);
-	snprintf(s->args + len, sizeof(s->args) - len, " -l %s", path);
-}
-
-static struct set cut_set(void)
-{
-	struct set s = { 0 };
+	struct pathset s = { 0 };
 
 	for (unsigned int i = 0; i < bench.nr; i++)
-		set_add_path(&s, cutdisk_path(bench.disks, i));
+		pathset_add(&s, cutdisk_path(bench.disks, i));
 	return s;
 }
 
-static struct set state_set(void)
+static struct pathset state_set(void)
 {
-	struct set s = { 0 };
+	struct pathset s = { 0 };
 
 	for (unsigned int i = 0; i < bench.nr; i++)
-		set_add_path(&s, tleg_path(i));
+		pathset_add(&s, tleg_path(i));
 	return s;
-}
-
-/* What the newest record says; false: none can be read now. */
-static bool set_says(const struct set *s, struct super_set *says)
-{
-	struct leginfo l;
-	bool any = false;
-
-	for (unsigned int i = 0; i < s->nr; i++) {
-		leginfo_read(&l, s->path[i]);
-		if (l.err || (any && l.super.set.event.nr <= says->event.nr))
-			continue;
-		*says = l.super.set;
-		any = true;
-	}
-	return any;
-}
-
-/* All legs are in sync, and agree. */
-static bool is_whole(void *arg)
-{
-	const struct set *s = arg;
-	struct super_set says;
-
-	if (!set_says(s, &says) || says.source != FORMAT_NO_SOURCE)
-		return false;
-	for (unsigned int i = 0; i < s->nr; i++)
-		if (says.legs[i].state != FORMAT_IN_SYNC)
-			return false;
-	return true;
-}
-
-/* Legs that were away are added, and all is copied.  A leg that was dropped is free soon. */
-static bool adds_all(void *arg)
-{
-	const struct set *s = arg;
-	struct super_set says;
-	bool all = set_says(s, &says);
-
-	for (unsigned int i = 0; all && i < s->nr; i++)
-		if (says.legs[i].state == FORMAT_STALE || says.legs[i].state == FORMAT_FAILED)
-			all = !sh("$REGBUF mirror add set --leg %s > /dev/null 2>&1", s->path[i]);
-	return all;
-}
-
-static bool make_whole(struct set *s)
-{
-	return wait_until(adds_all, s, 2 * SOON_MS) && wait_until(is_whole, s, 4 * SOON_MS);
-}
-
-static bool has_no_bits(void *arg)
-{
-	const struct set *s = arg;
-	struct leginfo_bits bits;
-	struct leginfo l;
-
-	for (unsigned int i = 0; i < s->nr; i++) {
-		leginfo_read(&l, s->path[i]);
-		if (l.err || leginfo_read_bits(&l, &bits) || bits.set)
-			return false;
-	}
-	return true;
-}
-
-static bool assemble_set(const struct set *s, const char *mode)
-{
-	return !sh("$REGBUF mirror assemble -n %d -d 32 --max-io 128K -m %s%s > /tmp/assembled 2>&1", ID, mode,
-		   s->args);
 }
 
 static void read_all(u8 *buf, u32 step)
@@ -239,7 +158,7 @@ static bool reads_agree(const char *when)
 	return true;
 }
 
-static bool legs_agree(const struct set *s)
+static bool legs_agree(const struct pathset *s)
 {
 	for (unsigned int i = 0; i < s->nr; i++) {
 		int fd = tleg_open(i, O_RDONLY | O_DIRECT);
@@ -255,9 +174,9 @@ static bool legs_agree(const struct set *s)
 	return true;
 }
 
-static bool assembles(const struct set *s, const char *mode)
+static bool assembles(const struct pathset *s, const char *mode)
 {
-	return assemble_set(s, mode) || is_wrong("assemble: %s", sh_out("cat /tmp/assembled"));
+	return pathset_assemble(s, ID, mode) || is_wrong("assemble: %s", sh_out("cat /tmp/assembled"));
 }
 
 static bool reads_what_was_promised(const struct cutdisks_cut *cut)
@@ -269,7 +188,7 @@ static bool reads_what_was_promised(const struct cutdisks_cut *cut)
 }
 
 /* Nothing is copied yet; then there is another crash. */
-static bool is_right_before_the_copy(const struct set *s, const char *mode, const struct cutdisks_cut *cut)
+static bool is_right_before_the_copy(const struct pathset *s, const char *mode, const struct cutdisks_cut *cut)
 {
 	bool right;
 
@@ -284,12 +203,12 @@ static bool is_right_before_the_copy(const struct set *s, const char *mode, cons
 }
 
 /* @cut: NULL, if it has been looked at before; what was read then is read again. */
-static bool is_right_to_the_end(struct set *s, const char *mode, const struct cutdisks_cut *cut)
+static bool is_right_to_the_end(struct pathset *s, const char *mode, const struct cutdisks_cut *cut)
 {
 	if (!assembles(s, mode) || (cut && !reads_what_was_promised(cut)) ||
 	    !reads_agree("after the crash"))
 		return false;
-	if (!make_whole(s))
+	if (!pathset_make_whole(s))
 		return is_wrong("legs do not come to agree: %s", sh_out("$REGBUF mirror status set"));
 	if (!reads_agree("when all is copied"))
 		return false;
@@ -299,19 +218,19 @@ static bool is_right_to_the_end(struct set *s, const char *mode, const struct cu
 }
 
 /* It says so; and where no leg is away, and nothing is left to copy, nothing differs. */
-static bool is_clean(struct set *s)
+static bool is_clean(struct pathset *s)
 {
 	struct super_set says;
 
-	if (!set_says(s, &says) || !says.clean)
+	if (!pathset_says(s, &says) || !says.clean)
 		return is_wrong("the set was stopped, and is not clean");
-	return !is_whole(s) || has_no_bits(s) || is_wrong("the set was stopped, and has bits");
+	return !pathset_is_whole(s) || pathset_has_no_bits(s) || is_wrong("the set was stopped, and has bits");
 }
 
 static bool is_right(const struct cutdisks_cut *cut)
 {
 	const char *mode = next_mode();
-	struct set s = state_set();
+	struct pathset s = state_set();
 
 	write_state(cut);
 	if (!strcmp(cut->when, STOPPED) && !is_clean(&s))
@@ -343,26 +262,26 @@ static void runs_until_cut(void)
 
 static bool leg_is_out(void *leg)
 {
-	struct set s = cut_set();
+	struct pathset s = cut_set();
 	struct super_set says;
 
-	return set_says(&s, &says) && says.legs[*(unsigned int *)leg].state != FORMAT_IN_SYNC;
+	return pathset_says(&s, &says) && says.legs[*(unsigned int *)leg].state != FORMAT_IN_SYNC;
 }
 
-static void wants_whole(struct set *s)
+static void wants_whole(struct pathset *s)
 {
-	must(make_whole(s), "%s: it does not get whole: %s", bench.what, sh_out("$REGBUF mirror status set"));
+	must(pathset_make_whole(s), "%s: it does not get whole: %s", bench.what, sh_out("$REGBUF mirror status set"));
 }
 
 /* What a story tells while the client is at work; @cuts are to be taken. */
 
-static void tell_writes(struct set *s, struct promise_client *c, unsigned int cuts)
+static void tell_writes(struct pathset *s, struct promise_client *c, unsigned int cuts)
 {
 	cutdisks_arm(bench.disks, cuts, EVERY);
 	runs_until_cut();
 }
 
-static void leg_comes_back(struct set *s, unsigned int leg, unsigned int cuts)
+static void leg_comes_back(struct pathset *s, unsigned int leg, unsigned int cuts)
 {
 	must(wait_until(leg_is_out, &leg, SOON_MS), "%s: leg %u stays", bench.what, leg);
 	runs_until_cut();
@@ -375,7 +294,7 @@ static void leg_comes_back(struct set *s, unsigned int leg, unsigned int cuts)
  * M1: the event takes long, so that what a client is promised before it is durable is seen.  The first
  * leg is the one that is read after a cut, if nobody knows that it has failed.
  */
-static void tell_breaks(struct set *s, struct promise_client *c, unsigned int cuts)
+static void tell_breaks(struct pathset *s, struct promise_client *c, unsigned int cuts)
 {
 	wants_whole(s);
 	bench.disks->hold = true;
@@ -388,7 +307,7 @@ static void tell_breaks(struct set *s, struct promise_client *c, unsigned int cu
 	leg_comes_back(s, 0, cuts - cuts / 2);
 }
 
-static void tell_fail(struct set *s, struct promise_client *c, unsigned int cuts)
+static void tell_fail(struct pathset *s, struct promise_client *c, unsigned int cuts)
 {
 	unsigned int leg = rnd(s->nr);
 
@@ -398,7 +317,7 @@ static void tell_fail(struct set *s, struct promise_client *c, unsigned int cuts
 	leg_comes_back(s, leg, cuts - cuts / 2);
 }
 
-static void tell_rests(struct set *s, struct promise_client *c, unsigned int cuts)
+static void tell_rests(struct pathset *s, struct promise_client *c, unsigned int cuts)
 {
 	wants_whole(s);
 	cutdisks_arm(bench.disks, cuts - cuts / 2, EVERY);
@@ -407,12 +326,12 @@ static void tell_rests(struct set *s, struct promise_client *c, unsigned int cut
 	/* what is cleared is no more than a write or two */
 	bench.disks->hot_one_in = 1;
 	cutdisks_arm(bench.disks, cuts, EVERY);
-	must(wait_until(has_no_bits, s, 4 * SOON_MS), "%s: bits stay", bench.what);
+	must(wait_until(pathset_has_no_bits, s, 4 * SOON_MS), "%s: bits stay", bench.what);
 	for (unsigned int i = 0; i < cuts / 2; i++)
 		cutdisks_cut(bench.disks, "bits are cleared");
 }
 
-static void tell_stop(struct set *s, struct promise_client *c, unsigned int cuts)
+static void tell_stop(struct pathset *s, struct promise_client *c, unsigned int cuts)
 {
 	tell_writes(s, c, cuts / 2);
 	cutdisks_arm(bench.disks, cuts - cuts / 2, EVERY);
@@ -425,7 +344,7 @@ static void tell_stop(struct set *s, struct promise_client *c, unsigned int cuts
 /* struct story - @flushes: percent of the client's operations at most; @stops: it ends both */
 struct story {
 	const char *name;
-	void (*tell)(struct set *s, struct promise_client *c, unsigned int cuts);
+	void (*tell)(struct pathset *s, struct promise_client *c, unsigned int cuts);
 	unsigned int flushes;
 	bool stops;
 };
@@ -438,11 +357,11 @@ static const struct story
 	rests = { "bits are cleared", tell_rests, .flushes = 0 };
 
 /* The set is what a cut has left, or new. */
-static void begins(const struct set *s, const char *mode)
+static void begins(const struct pathset *s, const char *mode)
 {
 	char why[256];
 
-	must(assemble_set(s, mode), "%s: %s", bench.what, sh_out("cat /tmp/assembled"));
+	must(pathset_assemble(s, ID, mode), "%s: %s", bench.what, sh_out("cat /tmp/assembled"));
 	read_all(bench.first, SIZE / 4);
 	must(promise_kept(bench.promise, bench.first, why, sizeof(why)), "%s: %s", bench.what, why);
 	promise_settle(bench.promise, bench.first);
@@ -480,7 +399,7 @@ static void wait_for_ops(const struct promise_client *c, u32 nr)
 static void run(const struct story *story, unsigned int cuts)
 {
 	const char *mode = next_mode();
-	struct set s = cut_set();
+	struct pathset s = cut_set();
 	struct promise_client *c;
 
 	snprintf(bench.what, sizeof(bench.what), "seed %u, %u states before, mode %s, %s", bench.seed,
@@ -502,7 +421,7 @@ static void run(const struct story *story, unsigned int cuts)
 
 static void begin(unsigned int nr, u32 seed)
 {
-	struct set s;
+	struct pathset s;
 
 	bench = (struct bench){ .nr = nr, .seed = seed, .rnd = seed, .mode = seed };
 	bench.first = page_alloc(SIZE);
