@@ -77,7 +77,7 @@ headers: ## the kernel's headers, build/headers
 	$(Q)kernel/tree.sh headers
 
 srv: $(B)/regbuf ## the server, build/regbuf
-programs: srv $(UNIT) $(GUEST) $(B)/tests/fuzz/fuzz $(B)/tests/fuzz/crowd $(B)/experiments/objections/ops ## the server and all test programs
+programs: srv $(UNIT) $(GUEST) $(B)/tests/fuzz/fuzz $(B)/tests/fuzz/crowd $(B)/tests/power/client $(B)/experiments/objections/ops ## the server and all test programs
 
 shell: deps programs ## a prompt in the guest (K=kasan: on that kernel)
 	$(Q)kernel/tree.sh build $(or $(K),release)
@@ -148,9 +148,9 @@ torture: deps programs ## storms of kills and over a set for MINUTES=10, on K=ka
 	$(Q)kernel/tree.sh build $(or $(K),kasan)
 	$(Q)WHAT='$(WHAT)' MINUTES='$(MINUTES)' SEED='$(SEED)' K='$(K)' LEAK='$(LEAK)' tests/torture
 
-powercut: deps programs ## cut the power of mirrors' legs for MINUTES=10, on K=release, with SEED=n
+powercut: deps programs ## cut the power of mirrors' legs, and of guests, for MINUTES=10, on K=release, with SEED=n; WHAT=power, machine
 	$(Q)kernel/tree.sh build $(or $(K),release)
-	$(Q)WHAT=power MINUTES='$(MINUTES)' SEED='$(SEED)' K='$(or $(K),release)' tests/torture
+	$(Q)WHAT='$(or $(WHAT),cuts)' MINUTES='$(MINUTES)' SEED='$(SEED)' K='$(or $(K),release)' tests/torture
 
 clean: ## remove programs and test results; kernels stay
 	$(Q)rm -rf $(B)/obj $(B)/tests $(B)/regbuf $(B)/*.a $(B)/test $(B)/torture $(B)/vm
