@@ -408,7 +408,7 @@ static void run(const struct story *story, unsigned int cuts)
 	cutdisks_forget(bench.disks);
 	cutdisks_arm(bench.disks, cuts / 3, EVERY / 2);
 	begins(&s, mode);
-	c = promise_start(ID, bench.promise, rnd(story->flushes + 1), 1 + rnd(1000000));
+	c = promise_start(ID, bench.promise, rnd(story->flushes + 1), 50, 1 + rnd(1000000));
 	wait_for_ops(c, 300);
 	story->tell(&s, c, cuts - cuts / 3);
 	if (!story->stops) {

@@ -154,7 +154,7 @@ static void choose_range(struct run *r, struct lane *l)
 static enum op choose_op(struct run *r)
 {
 	if (rnd(r, 100) < r->c->flushes)
-		return r->flushing || rnd(r, 2) ? OP_FUA : OP_FLUSH;
+		return rnd(r, 100) < r->c->fua ? OP_FUA : r->flushing ? OP_WRITE : OP_FLUSH;
 	return rnd(r, 4) ? OP_WRITE : OP_READ;
 }
 
@@ -295,7 +295,7 @@ static void client(void *arg)
 	_exit(0);
 }
 
-struct promise_client *promise_start(int id, struct promise *p, unsigned int flushes, u32 seed)
+struct promise_client *promise_start(int id, struct promise *p, unsigned int flushes, unsigned int fua, u32 seed)
 {
 	struct promise_client *c = shared_alloc(sizeof(*c));
 
@@ -303,6 +303,7 @@ struct promise_client *promise_start(int id, struct promise *p, unsigned int flu
 	c->seed = seed;
 	c->promise = p;
 	c->flushes = flushes;
+	c->fua = fua;
 	c->pid = proc_start(client, c);
 	return c;
 }

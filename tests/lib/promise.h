@@ -59,6 +59,7 @@ struct promise_client {
 	u32 seed;
 	struct promise *promise;
 	unsigned int flushes;	/* percent of the operations that flush, or are FUA */
+	unsigned int fua;	/* percent of those that are FUA: many a disk flushes all for one */
 	pid_t pid;
 	volatile bool stop, rest;	/* rest: nothing new, for now */
 	volatile bool done;
@@ -66,7 +67,7 @@ struct promise_client {
 	char broken[256];	/* the first error, or what a read has found wrong; or "" */
 };
 
-struct promise_client *promise_start(int id, struct promise *p, unsigned int flushes, u32 seed);
+struct promise_client *promise_start(int id, struct promise *p, unsigned int flushes, unsigned int fua, u32 seed);
 /* Ends it when what it has in flight is done, and frees @c.  Nothing has failed or was wrong. */
 void promise_stop(struct promise_client *c, const char *what);
 

@@ -162,8 +162,14 @@ static void run(void)
 	promise->writes = kept.run * NUMBERS;
 	promise_settle(promise, first);
 	keep();
-	c = promise_start(ID, promise, 1 + wcache_random(&rnd, 30), 1 + wcache_random(&rnd, 1000000));
-	proc_start(legs_fail, NULL);
+	/*
+	 * A record that is written, and virtio's FUA, have the disk flush all that it has: in every other run
+	 * there are few of both, so that it is seen when another flush is missing.
+	 */
+	c = promise_start(ID, promise, 1 + wcache_random(&rnd, 30), kept.run % 2 ? 0 : 50,
+			  1 + wcache_random(&rnd, 1000000));
+	if (kept.run % 2 == 0)
+		proc_start(legs_fail, NULL);
 	touch("running");
 	/* An error may be right: one leg's power goes first, while another one is failed. */
 	while (strncmp(c->broken, "sector", 6)) {
