@@ -478,9 +478,11 @@ static bool swapped_legs_agree(const char *stable)
 		    "-l", tleg_path(0), "-l", tleg_path(2)));
 	must(!sh("mkswap " NODE " > /dev/null && swapon " NODE), "swapon");
 	tleg_break(2, TLEG_SLOW);
-	for (u8 n = 1; n <= 16; n++) {
-		memset(mem, n, REWRITTEN);
+	memset(mem, 1, REWRITTEN);
+	for (u8 n = 2; n <= 16; n++) {
 		must(!madvise(mem, REWRITTEN, MADV_PAGEOUT), "MADV_PAGEOUT: %s", strerror(errno));
+		/* also behind the last one: what is written later has other places, or these again */
+		memset(mem, n, REWRITTEN);
 	}
 	sleep_ms(10 * TLEG_SLOW_MS);
 	agree = !sh("cmp %s %s > /dev/null", tleg_path(0), tleg_path(1));
