@@ -225,12 +225,7 @@ static void joiner_hand_over(struct target *t, struct joiner *j)
 	m->at[j->slot] = j->own.data_offset;
 	/* Its items may still be in queues' inboxes. */
 	*ml = (struct mirror_leg){ .joining = true, .hurry = ml->hurry, .to_hurry = ml->to_hurry };
-	if (j->slot < t->nr_legs)
-		return;
-	t->nr_legs = j->slot + 1;
-	/* Queues only look up to there for legs that are live, which this one is not yet. */
-	for (unsigned int i = 0; i < m->nr_queues; i++)
-		__atomic_store_n(&m->queues[i].reader.nr, t->nr_legs, __ATOMIC_RELAXED);
+	t->nr_legs = max_u64(t->nr_legs, j->slot + 1);
 }
 
 /* How many legs get writes, or will. */

@@ -285,10 +285,8 @@ static int mirror_start(struct target *t, unsigned int nr_queues)
 	m->queues = calloc(nr_queues, sizeof(*m->queues));
 	if (!m->queues)
 		return -ENOMEM;
-	for (unsigned int i = 0; i < nr_queues; i++) {
-		m->queues[i].reader.nr = t->nr_legs;
+	for (unsigned int i = 0; i < nr_queues; i++)
 		m->queues[i].reader.seek = t->lim.rotational;
-	}
 	t->batches = m->record || m->files;
 	return m->record ? mirror_start_set(t) : 0;
 }
@@ -375,11 +373,11 @@ static void mirror_add_step(const struct mirror *m, struct io *io, enum step_op 
 	io_add_part(io, op, leg, io->off + m->at[leg], io->len, 0);
 }
 
-static void mirror_plan_read(const struct mirror *m, struct mirror_reader *r, struct io *io, u32 candidates)
+static void mirror_plan_read(const struct mirror *m, struct reader *r, struct io *io, u32 candidates)
 {
-	unsigned int leg = mirror_pick(r, candidates, io->off);
+	unsigned int leg = reader_pick(r, candidates, io->off);
 
-	mirror_read_start(r, leg, io->off + io->len);
+	reader_start(r, leg, io->off + io->len);
 	mirror_add_step(m, io, STEP_READ, leg);
 }
 
@@ -566,7 +564,7 @@ static enum verdict mirror_settle_read(struct target *t, struct mirror_queue *mq
 	int res = s->res;
 	u32 candidates, rest;
 
-	mirror_read_end(&mq->reader, s->leg);
+	reader_end(&mq->reader, s->leg);
 	if (likely(!res)) {
 		io->result = io_success(io);
 		if (unlikely(mio->faulty))

@@ -3,39 +3,6 @@
 
 #include "plan.h"
 
-/* A stream stays on its leg until that has so many reads more than another. */
-#define MIRROR_SEEK_WORTH	8
-
-/* The leg with the least to do; among equals the one behind the latest. */
-static unsigned int mirror_least(const struct mirror_reader *r, u32 candidates)
-{
-	unsigned int leg = r->last, best = 0;
-	u32 least = UINT32_MAX;
-
-	for (unsigned int i = 0; i < r->nr; i++) {
-		if (++leg >= r->nr)
-			leg = 0;
-		if (candidates >> leg & 1 && r->inflight[leg] < least) {
-			best = leg;
-			least = r->inflight[leg];
-		}
-	}
-	return best;
-}
-
-unsigned int mirror_pick(const struct mirror_reader *r, u32 candidates, u64 off)
-{
-	unsigned int best = mirror_least(r, candidates);
-
-	if (likely(!r->seek))
-		return best;
-	for (unsigned int leg = 0; leg < r->nr; leg++)
-		if (candidates >> leg & 1 && r->next[leg] == off &&
-		    r->inflight[leg] <= r->inflight[best] + MIRROR_SEEK_WORTH)
-			return leg;
-	return best;
-}
-
 bool mirror_leg_fault(int err)
 {
 	switch (err) {

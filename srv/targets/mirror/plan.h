@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a mirror decides: which leg a read goes to, and what becomes of a
- * request and of the legs when some of them failed.  No I/O, no locks, no
- * clock, so that every rule can be tested.
+ * What a mirror decides: what becomes of a request and of the legs when some
+ * of them failed.  No I/O, no locks, no clock, so that every rule can be
+ * tested.  Which leg a read goes to is reader.h's.
  *
  * A set of legs is a bitmap, bit N for leg N.
  *
@@ -24,41 +24,6 @@
 
 #include "../../io.h"
 #include "../../types.h"
-
-/*
- * struct mirror_reader - balancing of one queue's reads
- * Owned by the queue's thread; zeroed, and nr and seek set, before.
- * @nr: number of legs
- * @seek: legs are rotational: a sequential stream stays where it is
- * @last: leg of the latest read
- * @inflight: reads now on each leg
- * @next: where each leg's latest read ended, bytes
- */
-struct mirror_reader {
-	unsigned int nr;
-	bool seek;
-	u8 last;
-	u16 inflight[MAX_LEGS];
-	u64 next[MAX_LEGS];
-};
-
-/*
- * The leg of @candidates (not empty) for a read at @off.  The caller counts it
- * in with mirror_read_start() and out with mirror_read_end().
- */
-unsigned int mirror_pick(const struct mirror_reader *r, u32 candidates, u64 off);
-
-static inline void mirror_read_start(struct mirror_reader *r, unsigned int leg, u64 end)
-{
-	r->inflight[leg]++;
-	r->next[leg] = end;
-	r->last = leg;
-}
-
-static inline void mirror_read_end(struct mirror_reader *r, unsigned int leg)
-{
-	r->inflight[leg]--;
-}
 
 /*
  * Is it the leg that is at fault, and may it hold part of the write?  Not when

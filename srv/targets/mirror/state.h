@@ -19,6 +19,7 @@
 #include "../../target.h"
 #include "limit.h"
 #include "plan.h"
+#include "reader.h"
 #include "record.h"
 #include "region.h"
 #include "resync.h"
@@ -114,7 +115,7 @@ struct mirror {
  * @looked: at the files' sizes, in this batch
  */
 struct mirror_queue {
-	struct mirror_reader reader;
+	struct reader reader;
 	struct record_queue *record;
 	struct inbox *inbox;
 	bool looked;
