@@ -6,13 +6,19 @@
 
 #include "types.h"
 
-/* CLOCK_MONOTONIC, in ms. */
-static inline u64 clock_ms(void)
+/* CLOCK_MONOTONIC, in ns. */
+static inline u64 clock_ns(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (u64)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return (u64)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* The same, in ms. */
+static inline u64 clock_ms(void)
+{
+	return clock_ns() / 1000000;
 }
 
 #endif

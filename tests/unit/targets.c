@@ -313,6 +313,21 @@ Test(mirror, a_read_that_no_leg_can_do_fails)
 	cr_assert(strstr(status(), "\"degraded\": false"));
 }
 
+Test(mirror, streams_of_two_queues_begin_on_two_legs)
+{
+	unsigned int leg;
+
+	t = make("mirror", 2);
+	cr_assert_eq(t->ops->open(t), 0);
+	cr_assert_eq(t->ops->start(t, 2), 0);
+	tq = t->ops->queue(t, 0, NULL);
+	request(UBLK_IO_OP_READ, 0, 4096);
+	leg = io.steps[0].leg;
+	tq = t->ops->queue(t, 1, NULL);
+	request(UBLK_IO_OP_READ, 1 << 20, 4096);
+	cr_assert_neq(io.steps[0].leg, leg);
+}
+
 /* A stripe of so many legs, with an option or none. */
 static struct target *make_stripe(unsigned int nr_legs, const char *option, const char *value)
 {

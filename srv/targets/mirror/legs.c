@@ -186,6 +186,8 @@ void mirror_rebuilt(void *arg, unsigned int leg)
 	pthread_mutex_lock(&m->lock);
 	/* It may have been dropped since. */
 	if (m->live >> leg & 1) {
+		for (unsigned int i = 0; i < m->nr_queues; i++)
+			atomic_fetch_or(&m->queues[i].new_legs, 1U << leg);
 		atomic_store_explicit(&m->sync, m->sync | 1U << leg, memory_order_release);
 		atomic_store_explicit(&m->read, m->read | 1U << leg, memory_order_release);
 		log_info("mirror: leg %s is in sync", t->legs[leg].absolute);

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "../../clock.h"
 #include "../../log.h"
 #include "../targets.h"
 #include "leginfo.h"
@@ -285,8 +286,9 @@ static int mirror_start(struct target *t, unsigned int nr_queues)
 	m->queues = calloc(nr_queues, sizeof(*m->queues));
 	if (!m->queues)
 		return -ENOMEM;
+	/* Streams of different queues, which know nothing of each other, begin on different legs. */
 	for (unsigned int i = 0; i < nr_queues; i++)
-		m->queues[i].reader.seek = t->lim.rotational;
+		reader_init(&m->queues[i].reader, i % t->nr_legs);
 	t->batches = m->record || m->files;
 	return m->record ? mirror_start_set(t) : 0;
 }
@@ -373,11 +375,30 @@ static void mirror_add_step(const struct mirror *m, struct io *io, enum step_op 
 	io_add_part(io, op, leg, io->off + m->at[leg], io->len, 0);
 }
 
+/* Seldom, and so out of the way of those that are not timed. */
+static __attribute__((noinline)) void mirror_begin_timed(struct mirror_io *mio)
+{
+	mio->began = clock_ns();
+}
+
+static __attribute__((noinline)) void mirror_end_timed(const struct mirror *m, struct mirror_queue *mq,
+						       const struct io *io)
+{
+	const struct mirror_io *mio = io->tio;
+
+	for (u32 left = atomic_exchange(&mq->new_legs, 0); left; left &= left - 1)
+		reader_forget(&mq->reader, __builtin_ctz(left));
+	reader_timed(&mq->reader, m->read, io->steps[0].leg, io->len, clock_ns() - mio->began);
+}
+
 static void mirror_plan_read(const struct mirror *m, struct reader *r, struct io *io, u32 candidates)
 {
 	unsigned int leg = reader_pick(r, candidates, io->off);
+	struct mirror_io *mio = io->tio;
 
-	reader_start(r, leg, io->off + io->len);
+	mio->began = 0;
+	if (unlikely(reader_start(r, leg, io->off + io->len)))
+		mirror_begin_timed(mio);
 	mirror_add_step(m, io, STEP_READ, leg);
 }
 
@@ -567,6 +588,8 @@ static enum verdict mirror_settle_read(struct target *t, struct mirror_queue *mq
 	reader_end(&mq->reader, s->leg);
 	if (likely(!res)) {
 		io->result = io_success(io);
+		if (unlikely(mio->began))
+			mirror_end_timed(m, mq, io);
 		if (unlikely(mio->faulty))
 			mirror_rewrite(m, io);
 		return VERDICT_DONE;

@@ -112,12 +112,14 @@ struct mirror {
 /*
  * struct mirror_queue - of one queue; its thread's
  * @record: NULL without one
+ * @new_legs: legs in sync since a moment ago, of which @reader does not know yet; any thread sets a bit
  * @looked: at the files' sizes, in this batch
  */
 struct mirror_queue {
 	struct reader reader;
 	struct record_queue *record;
 	struct inbox *inbox;
+	_Atomic u32 new_legs;
 	bool looked;
 };
 
@@ -127,9 +129,11 @@ struct mirror_queue {
  * @tried: the legs that have failed to read it; @faulty: those that are at fault
  * @epoch: that the write began in, for the record
  * @sent: a write whose steps were planned
+ * @began: a read that is timed, ns; 0: it is not
  */
 struct mirror_io {
 	u32 tried, faulty;
+	u64 began;
 	u32 epoch;
 	bool sent;
 	struct record_wait wait;
