@@ -27,6 +27,7 @@ static const struct {
 	{ "remove",	"mirror remove",	cmd_mirror_ctl,		"take a leg out of its set" },
 	{ "add",	"mirror add",		cmd_mirror_ctl,		"put a leg into a set, and copy to it" },
 	{ "replace",	"mirror replace",	cmd_mirror_ctl,		"copy to a new leg, and take the old one out then" },
+	{ "mark",	"mirror mark",		cmd_mirror_ctl,		"say whether a leg is read as any other" },
 	{ "check",	"mirror check",		cmd_mirror_ctl,		"compare the legs" },
 	{ "repair",	"mirror repair",	cmd_mirror_ctl,		"the same, and make them equal" },
 	{ "limits",	"mirror limits",	cmd_mirror_ctl,		"change how fast legs are copied, and when one is failed" },

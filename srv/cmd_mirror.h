@@ -17,7 +17,7 @@ int cmd_mirror_assemble(int argc, char **argv);
 int cmd_mirror_stop(int argc, char **argv);
 int cmd_mirror_status(int argc, char **argv);
 int cmd_mirror_monitor(int argc, char **argv);
-/* fail, remove, add, replace, check, repair and limits */
+/* fail, remove, add, replace, mark, check, repair and limits */
 int cmd_mirror_ctl(int argc, char **argv);
 
 /* struct mirror_serving - how a set is to be served; on the stack of the command */

@@ -27,15 +27,17 @@
  * struct create - the options' values, and what becomes of them
  * On the stack of cmd_mirror_create().
  * @chunk: 0: by the set's size
+ * @marked: the legs that @write_mostly names
  * @legs: open from create_open() on
  * @set: complete when it is written
  */
 struct create {
 	const char *cmd;
-	struct strlist paths;
+	struct strlist paths, write_mostly;
 	u64 size, chunk, block;
 	bool assume_clean, from_raw, force, no_start, no_record;
 	struct mirror_serving serving;
+	u32 marked;
 
 	struct leg legs[MAX_LEGS];
 	struct limits lim;
@@ -47,6 +49,8 @@ struct create {
 static const struct opt create_opts[] = {
 	{ .name = "leg", .letter = 'l', .type = OPT_LIST, .arg = "PATH",
 	  CREATE_OPT(paths), .help = "a file or block device; give two or more" },
+	{ .name = "write-mostly", .type = OPT_LIST, .arg = "PATH", CREATE_OPT(write_mostly),
+	  .help = "one of the legs: read it only if no other one can be" },
 	{ .name = "size", .letter = 's', .type = OPT_SIZE, .arg = "SIZE", .min = 512, .align = 512, .max = 1ULL << 62,
 	  CREATE_OPT(size), .help = "bytes of the set [as many as the smallest leg takes]" },
 	{ .name = "block", .letter = 'b', .type = OPT_SIZE, .arg = "SIZE", .min = 1,
@@ -83,7 +87,7 @@ static void create_help(void)
 }
 
 /* What can be said without a look at the legs.  0, or -EINVAL after a message. */
-static int create_check(const struct create *c, unsigned int nr_words, const char *name)
+static int create_check(struct create *c, unsigned int nr_words, const char *name)
 {
 	if (nr_words != 1)
 		log_err("%s: right is one NAME for the set, here are %u", c->cmd, nr_words);
@@ -100,7 +104,7 @@ static int create_check(const struct create *c, unsigned int nr_words, const cha
 	else if (c->no_record && (c->chunk || c->assume_clean || c->from_raw || c->force || c->no_start))
 		log_err("%s: --no-record: nothing is written to the legs; leave out --chunk, --assume-clean, --from-raw, --force and --no-start",
 			c->cmd);
-	else
+	else if (!legs_named("write-mostly", &c->paths, &c->write_mostly, &c->marked))
 		return legs_check_block(c->block);
 	return -EINVAL;
 }
@@ -244,7 +248,8 @@ static int create_set(struct create *c, const char *name)
 	s->source = c->assume_clean ? FORMAT_NO_SOURCE : 0;
 	s->nr = c->paths.nr;
 	for (unsigned int i = 0; i < s->nr && !ret; i++) {
-		s->legs[i] = (struct super_leg){ .state = FORMAT_IN_SYNC, .held = s->event, .sent = s->event };
+		s->legs[i] = (struct super_leg){ .state = FORMAT_IN_SYNC, .write_mostly = c->marked >> i & 1,
+						 .held = s->event, .sent = s->event };
 		ret = uuid_make(s->legs[i].uuid);
 	}
 	return ret;
@@ -340,7 +345,7 @@ static int create_plain(struct create *c)
 
 	if (!t)
 		return 1;
-	mirror_use_legs(t, &c->paths, c->size, c->block);
+	mirror_use_legs(t, &c->paths, &c->write_mostly, c->size, c->block);
 	ret = serving_run(c->cmd, &c->serving.serving, t);
 	target_destroy(t);
 	return ret;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mirror fail, remove, add, replace, check, repair, limits: each is one command to the server of the set
+ * mirror fail, remove, add, replace, mark, check, repair, limits: each is one command to the server of the set
  * (targets/mirror/ops.h).  What it begins goes on when this command is interrupted.
  */
 #include <errno.h>
@@ -25,6 +25,7 @@
 /* struct ctl_conf - the options' values, on the stack of cmd_mirror_ctl() */
 struct ctl_conf {
 	const char *leg, *with;
+	bool write_mostly, read;
 	bool wait;
 	bool json;
 	struct mirror_limits limits;
@@ -36,6 +37,8 @@ struct ctl_conf {
 #define CTL_WITH \
 	{ .name = "with", .letter = 'w', .type = OPT_STR, .arg = "PATH", \
 	  .offset = offsetof(struct ctl_conf, with), .help = "the new leg" }
+#define CTL_FLAG(flag, member, text) \
+	{ .name = flag, .type = OPT_FLAG, .offset = offsetof(struct ctl_conf, member), .help = text }
 #define CTL_WAIT \
 	{ .name = "wait", .type = OPT_FLAG, .offset = offsetof(struct ctl_conf, wait), \
 	  .help = "until it is done, and tell how far it is" }
@@ -46,26 +49,36 @@ struct ctl_conf {
 #define CTL_OLD "a leg, as 'status' names it: its path, or its UUID if it is not here"
 
 static const struct opt ctl_leg_opts[] = { CTL_LEG(CTL_OLD), CTL_JSON, { 0 } };
-static const struct opt ctl_add_opts[] = { CTL_LEG("the new leg, or one that was away"), CTL_WAIT, CTL_JSON, { 0 } };
+static const struct opt ctl_add_opts[] = {
+	CTL_LEG("the new leg, or one that was away"),
+	CTL_FLAG("write-mostly", write_mostly, "read it only if no other leg can be [as it was, if it was away]"),
+	CTL_WAIT, CTL_JSON, { 0 }
+};
 static const struct opt ctl_replace_opts[] = { CTL_LEG(CTL_OLD), CTL_WITH, CTL_WAIT, CTL_JSON, { 0 } };
+static const struct opt ctl_mark_opts[] = {
+	CTL_LEG(CTL_OLD), CTL_FLAG("write-mostly", write_mostly, "read it only if no other leg can be"),
+	CTL_FLAG("read", read, "read it as any leg"), CTL_JSON, { 0 }
+};
 static const struct opt ctl_check_opts[] = { CTL_WAIT, CTL_JSON, { 0 } };
 static const struct opt ctl_limits_opts[] = { CTL_JSON, { 0 } };
 
-/* The commands.  @leg, @with: these options are needed.  @limits: one of mirror_limit_opts is. */
+/* The commands.  @leg, @with: these options are needed.  @mark: one of two, @limits: one of mirror_limit_opts is. */
 static const struct ctl {
 	const char *name;
 	const char *usage, *help;
 	const struct opt *opts;
-	bool leg, with, limits;
+	bool leg, with, mark, limits;
 } ctls[] = {
 	{ .name = "fail", .usage = "--leg PATH", .opts = ctl_leg_opts, .leg = true,
 	  .help = "Takes a leg for failed: it is not used any more, and is let go of." },
 	{ .name = "remove", .usage = "--leg PATH", .opts = ctl_leg_opts, .leg = true,
 	  .help = "Takes a leg out of the set for good.  The last one in sync is refused." },
-	{ .name = "add", .usage = "--leg PATH [--wait]", .opts = ctl_add_opts, .leg = true,
+	{ .name = "add", .usage = "--leg PATH [--write-mostly] [--wait]", .opts = ctl_add_opts, .leg = true,
 	  .help = "Puts a leg into the set, and copies to it.  To a leg that was away, only what it has missed." },
 	{ .name = "replace", .usage = "--leg PATH --with PATH [--wait]", .opts = ctl_replace_opts, .leg = true, .with = true,
 	  .help = "Copies to a new leg while the old one is in use, and takes the old one out then." },
+	{ .name = "mark", .usage = "--leg PATH --write-mostly | --read", .opts = ctl_mark_opts, .leg = true, .mark = true,
+	  .help = "Says whether a leg is read as any other, or only if no other one can be.  The set remembers that." },
 	{ .name = "check", .usage = "[--wait]", .opts = ctl_check_opts,
 	  .help = "Compares the legs.  With --wait the exit status is 1 if they differ." },
 	{ .name = "repair", .usage = "[--wait]", .opts = ctl_check_opts,
@@ -150,6 +163,8 @@ static int ctl_send(const char *cmd, const struct ctl *ctl, const struct ctl_con
 		words[1] = ctl_path(conf->leg, leg);
 	if (ctl->with)
 		words[2] = ctl_path(conf->with, with);
+	if (conf->write_mostly || conf->read)
+		words[2] = conf->read ? "read" : "write-mostly";
 	for (unsigned int i = ctl->limits ? mirror_limits_words(&conf->limits, limits) : 0; i; i--)
 		words[i] = limits[i - 1];
 	ret = control_ask(f->id, 0, words, &a, why);
@@ -233,6 +248,10 @@ static int ctl_check(const char *cmd, const struct ctl *ctl, const struct ctl_co
 
 	if (leg || with) {
 		log_err("%s: --%s PATH is missing", cmd, leg ? "leg" : "with");
+		return -EINVAL;
+	}
+	if (ctl->mark && conf->write_mostly == conf->read) {
+		log_err("%s: right is --write-mostly or --read, one of them", cmd);
 		return -EINVAL;
 	}
 	if (ctl->limits && !mirror_limits_words(&conf->limits, words)) {

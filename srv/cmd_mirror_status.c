@@ -62,6 +62,7 @@ static void status_show_stopped(const struct status_conf *conf, const struct can
 			.path = mirror_leg_path(c, a, i),
 			.uuid = legs[i],
 			.state = mirror_leg_state(a, i),
+			.write_mostly = a->set.legs[i].write_mostly,
 		};
 	}
 	status_show(conf, &s);

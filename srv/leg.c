@@ -204,6 +204,29 @@ int legs_check_several(const char *target, const struct strlist *paths, u64 bloc
 	return -EINVAL;
 }
 
+static int legs_find(const struct strlist *paths, const char *path)
+{
+	for (unsigned int i = 0; i < paths->nr; i++)
+		if (!strcmp(paths->v[i], path) || leg_same(paths->v[i], path))
+			return i;
+	return -1;
+}
+
+int legs_named(const char *option, const struct strlist *paths, const struct strlist *some, u32 *mask)
+{
+	*mask = 0;
+	for (unsigned int i = 0; i < some->nr; i++) {
+		int leg = legs_find(paths, some->v[i]);
+
+		if (leg < 0) {
+			log_err("--%s %s: it is none of the legs; right is the PATH of a --leg", option, some->v[i]);
+			return -EINVAL;
+		}
+		*mask |= 1U << leg;
+	}
+	return 0;
+}
+
 static int legs_check_paths(const struct strlist *paths)
 {
 	for (unsigned int i = 0; i < paths->nr; i++) {

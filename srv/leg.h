@@ -73,6 +73,12 @@ int legs_check_block(u64 block);
 /* The same, and two or more legs for @target. */
 int legs_check_several(const char *target, const struct strlist *paths, u64 block);
 
+/*
+ * The legs of @paths that @some names, bit N for leg N, in *mask.  @option: that @some is of, for the
+ * message.  0, or -EINVAL after it: one is none of them.
+ */
+int legs_named(const char *option, const struct strlist *paths, const struct strlist *some, u32 *mask);
+
 void legs_close(struct leg *legs, unsigned int nr);
 
 #endif

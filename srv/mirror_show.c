@@ -15,6 +15,7 @@ static void show_json_leg(struct json *j, const struct mirror_leg_status *l)
 	json_name(j, "path", l->path);
 	json_str(j, "uuid", l->uuid);
 	json_str(j, "state", l->state);
+	json_bool(j, "write_mostly", l->write_mostly);
 	json_u64(j, "read_errors", l->read_errors);
 	json_u64(j, "oldest_ms", l->oldest_ms);
 	if (l->error)
@@ -84,6 +85,8 @@ void mirror_show_text(const struct mirror_status *s, FILE *out)
 		const struct mirror_leg_status *l = &s->legs[i];
 
 		fprintf(out, "  %s  %s", l->path ? l->path : l->uuid, l->state);
+		if (l->write_mostly)
+			fputs("  write-mostly", out);
 		if (l->error)
 			fprintf(out, "  %s", l->error);
 		if (l->read_errors)

@@ -92,6 +92,12 @@ _regbuf()
 		-l | --leg | -w | --with | -e | --exec)
 			_regbuf_files "$current"
 			return ;;
+		--write-mostly)
+			# a leg where one is made, and a flag of a leg that is named
+			if [ "$command" != 'mirror add' ] && [ "$command" != 'mirror mark' ]; then
+				_regbuf_files "$current"
+				return
+			fi ;;
 		esac
 		# shellcheck disable=SC2046 # a word each
 		words=$(_regbuf_value "$before" "$command") || words=$(_regbuf_options "$command" $(_regbuf_named_targets))

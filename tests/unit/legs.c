@@ -308,3 +308,22 @@ Test(legs, a_sealed_file_is_refused)
 	cr_assert_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), 0);
 	expect_refused(&paths, 0, -EPERM, "sealed");
 }
+
+Test(legs, some_are_named_by_any_path_of_theirs)
+{
+	struct strlist paths = { 3, { a, b, c } }, none = { 0 }, some = { 2, { c, a } }, other = { 2, { a, "/dev/null" } };
+	char link[80];
+	u32 mask = ~0U;
+
+	cr_assert_eq(legs_named("x", &paths, &none, &mask), 0);
+	cr_assert_eq(mask, 0);
+	cr_assert_eq(legs_named("x", &paths, &some, &mask), 0);
+	cr_assert_eq(mask, 5);
+	cr_assert_eq(legs_named("x", &paths, &other, &mask), -EINVAL);
+	snprintf(link, sizeof(link), "%s/link", dir);
+	cr_assert_eq(symlink(b, link), 0);
+	some = (struct strlist){ 1, { link } };
+	cr_assert_eq(legs_named("x", &paths, &some, &mask), 0);
+	cr_assert_eq(mask, 2);
+	unlink(link);
+}

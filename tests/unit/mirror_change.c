@@ -123,13 +123,42 @@ Test(mirror_change, a_new_leg_gets_the_slot_that_is_free_longest)
 {
 	struct super_set s = three("S-M");
 
-	cr_assert_eq(change_add(&s, 1, (u8[16]){ 0x50 }), 1);
+	cr_assert_eq(change_add(&s, 1, (u8[16]){ 0x50 }, false), 1);
 	cr_assert_eq(s.legs[1].state, FORMAT_SPARE);
 	for (unsigned int i = 3; i < FORMAT_LEGS; i++)
-		cr_assert_eq(change_add(&s, 1, (u8[16]){ 0x50 + i }), i);
+		cr_assert_eq(change_add(&s, 1, (u8[16]){ 0x50 + i }, false), i);
 	cr_assert_eq(change_remove(&s, 2, 7), 0);
 	/* slot 2 was left before */
-	cr_assert_eq(change_add(&s, 3, (u8[16]){ 0x70 }), 2);
-	cr_assert_eq(change_add(&s, 4, (u8[16]){ 0x71 }), 7);
-	cr_assert_eq(change_add(&s, 5, (u8[16]){ 0x72 }), -ENOSPC);
+	cr_assert_eq(change_add(&s, 3, (u8[16]){ 0x70 }, false), 2);
+	cr_assert_eq(change_add(&s, 4, (u8[16]){ 0x71 }, false), 7);
+	cr_assert_eq(change_add(&s, 5, (u8[16]){ 0x72 }, false), -ENOSPC);
+}
+
+Test(mirror_change, a_leg_is_write_mostly_until_it_is_said_not_to_be)
+{
+	struct super_set s = three("SSM");
+
+	cr_assert_eq(change_add(&s, 1, (u8[16]){ 0x50 }, true), 3);
+	cr_assert(s.legs[3].write_mostly);
+	change_mark(&s, 77, 0, true);
+	cr_assert(s.event.nr == 7 && s.event.tag == 77 && super_event_same(s.legs[1].sent, s.event));
+	cr_assert(s.legs[0].write_mostly && !s.legs[1].write_mostly);
+	/* It may be away meanwhile. */
+	cr_assert_eq(change_drop(&s, 2, A, FORMAT_FAILED), 0);
+	change_rebuild(&s, 3, 0, s.legs[0].held, false);
+	change_rebuilt(&s, 4, 0);
+	cr_assert(s.legs[0].write_mostly);
+	/* Another one is the source. */
+	change_differ(&s, 5, 1);
+	cr_assert_eq(change_drop(&s, 6, B, FORMAT_FAILED), 0);
+	cr_assert_eq(s.source, 0, "there is no other one");
+	change_mark(&s, 7, 0, false);
+	cr_assert_not(s.legs[0].write_mostly);
+	/* Whoever gets the place of one that was removed is not what that was. */
+	change_mark(&s, 8, 2, true);
+	s.nr = FORMAT_LEGS;
+	for (unsigned int i = 4; i < FORMAT_LEGS; i++)
+		s.legs[i] = s.legs[1];
+	cr_assert_eq(change_add(&s, 9, (u8[16]){ 0x51 }, false), 2);
+	cr_assert_not(s.legs[2].write_mostly);
 }

@@ -8,6 +8,24 @@
 #define B	(1U << 1)
 #define C	(1U << 2)
 
+/* Reads. */
+
+Test(mirror_preferred, a_write_mostly_leg_is_read_only_if_no_other_one_can_be)
+{
+	for (u32 legs = 1; legs < 8; legs++)
+		for (u32 write_mostly = 0; write_mostly < 8; write_mostly++) {
+			u32 read = mirror_preferred(legs, write_mostly);
+			bool others = false;
+
+			for (unsigned int leg = 0; leg < 3; leg++)
+				others |= legs >> leg & 1 && !(write_mostly >> leg & 1);
+			cr_assert_neq(read, 0);
+			for (unsigned int leg = 0; leg < 3; leg++)
+				cr_assert_eq(read >> leg & 1, legs >> leg & 1 && (!others || !(write_mostly >> leg & 1)),
+					     "legs %x, write-mostly %x: %x", legs, write_mostly, read);
+		}
+}
+
 /* Writes: the legs' results, the legs that are live then, what must follow. */
 
 struct write_case {

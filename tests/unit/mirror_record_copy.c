@@ -320,7 +320,7 @@ Test(mirror_record_copy, a_new_leg_is_a_spare_and_then_joins, .timeout = 60)
 	struct rig g;
 
 	rig_serve(&g, 1);
-	cr_assert_eq(record_add(&g.r, leg_uuid, &slot), 0);
+	cr_assert_eq(record_add(&g.r, leg_uuid, false, &slot), 0);
 	cr_assert_eq(slot, 1);
 	cr_assert_eq(rig_says(&g, 0, 1), FORMAT_SPARE);
 	g.files[1] = file_mem(FORMAT_AREA_BYTES + RIG_CHUNKS * RIG_CHUNK);
@@ -336,6 +336,35 @@ Test(mirror_record_copy, a_new_leg_is_a_spare_and_then_joins, .timeout = 60)
 	cr_assert(s.set.clean && s.set.nr == 2 && s.set.legs[1].state == FORMAT_IN_SYNC);
 }
 
+/* Is @slot write-mostly, as each leg says? */
+static bool is_marked(const struct rig *g, unsigned int slot)
+{
+	struct super s[2];
+
+	for (unsigned int i = 0; i < 2; i++)
+		cr_assert_eq(rig_read(g, i, &s[i]), 0);
+	cr_assert_eq(s[0].set.legs[slot].write_mostly, s[1].set.legs[slot].write_mostly);
+	return s[0].set.legs[slot].write_mostly;
+}
+
+Test(mirror_record_copy, a_leg_is_marked_durably, .timeout = 60)
+{
+	struct rig g, after;
+
+	rig_serve(&g, 2);
+	cr_assert_eq(record_mark(&g.r, 1, true), 0);
+	cr_assert(is_marked(&g, 1) && !is_marked(&g, 0));
+	cr_assert_eq(record_mark(&g.r, 1, true), 0, "once more");
+	cr_assert_eq(record_mark(&g.r, 2, true), -EINVAL, "there is no such leg");
+	rig_kill(&after, &g);
+	rig_begin(&after, A | B);
+	cr_assert(after.r.set.legs[1].write_mostly);
+	cr_assert_eq(record_mark(&after.r, 1, false), 0);
+	cr_assert_not(is_marked(&after, 1));
+	rig_end(&after);
+	rig_end(&g);
+}
+
 Test(mirror_record_copy, no_change_is_made_while_no_leg_takes_the_record, .timeout = 60)
 {
 	unsigned int slot;
@@ -345,10 +374,10 @@ Test(mirror_record_copy, no_change_is_made_while_no_leg_takes_the_record, .timeo
 	rig_serve(&g, 2);
 	rig_fail(&g, A | B);
 	cr_assert_eq(rig_write(&g, 5, &epoch), -EIO);
-	cr_assert_eq(record_add(&g.r, leg_uuid, &slot), -EIO);
+	cr_assert_eq(record_add(&g.r, leg_uuid, false, &slot), -EIO);
 	rig_mend(&g, A);
 	cr_assert(wait_until(rig_is_mended, &g, SOON_MS));
-	cr_assert_eq(record_add(&g.r, leg_uuid, &slot), 0);
+	cr_assert_eq(record_add(&g.r, leg_uuid, false, &slot), 0);
 	rig_fail(&g, A);
 	cr_assert_eq(record_progress(&g.r), 0, "nothing to write");
 	cr_assert_eq(record_remove(&g.r, slot), -EIO);

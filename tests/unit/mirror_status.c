@@ -14,7 +14,7 @@ static const struct mirror_status full = {
 	.nr_legs = 2,
 	.legs = {
 		{ .slot = 3, .path = "/dev/a b\n\xff", .uuid = "a", .state = "in-sync", .read_errors = 5,
-		  .oldest_ms = 6 },
+		  .write_mostly = 1, .oldest_ms = 6 },
 		{ .slot = 15, .uuid = "b", .state = "failed", .error = "write: EIO" },
 	},
 };
@@ -63,6 +63,7 @@ static void comes_back(const struct mirror_status *want)
 		same_text(a->state, b->state, "leg's state");
 		same_text(a->error, b->error, "error");
 		cr_assert(a->slot == b->slot && a->read_errors == b->read_errors && a->oldest_ms == b->oldest_ms);
+		cr_assert_eq(a->write_mostly, b->write_mostly);
 	}
 	free(text);
 }
@@ -100,7 +101,7 @@ Test(mirror_status, that_is_cut_is_none_or_has_what_there_was)
 		free(cut);
 	}
 	/* behind state and the eleven that follow, and behind each leg's state and what follows */
-	cr_assert_eq(whole, 12 + 3 + 3, "%u", whole);
+	cr_assert_eq(whole, 12 + 4 + 4, "%u", whole);
 	free(text);
 }
 

@@ -313,6 +313,67 @@ Test(mirror, a_read_that_no_leg_can_do_fails)
 	cr_assert(strstr(status(), "\"degraded\": false"));
 }
 
+/* So many legs, with an option or none. */
+static struct target *make_with(const char *name, unsigned int nr_legs, const char *option, const char *value)
+{
+	struct target *made = make(name, nr_legs);
+	struct opt_group group = { made->ops->opts, made->conf };
+
+	if (option)
+		cr_assert_eq(opts_parse(3, (char *[]){ "add", (char *)option, (char *)value, NULL },
+					&group, 1), 0);
+	return made;
+}
+
+static void read_many(unsigned int got[3])
+{
+	for (unsigned int i = 0; i < 300; i++) {
+		request(UBLK_IO_OP_READ, (u64)i % 7 << 16, 4096);
+		cr_assert_eq(io.nr_steps, 1);
+		got[io.steps[0].leg]++;
+		cr_assert_eq(settle(good), VERDICT_DONE);
+	}
+}
+
+Test(mirror, a_write_mostly_leg_is_read_only_if_no_other_one_can_be)
+{
+	unsigned int whole[3] = { 0 }, degraded[3] = { 0 };
+
+	start(make_with("mirror", 3, "--write-mostly", paths[0]));
+	read_many(whole);
+	cr_assert(!whole[0] && whole[1] && whole[2]);
+	/* All others have erred for this read. */
+	request(UBLK_IO_OP_READ, 0, 4096);
+	for (unsigned int i = 0; i < 2; i++) {
+		cr_assert_neq(io.steps[0].leg, 0);
+		cr_assert_eq(settle((int[]){ 0, -EIO, -EIO }), VERDICT_STEPS);
+	}
+	cr_assert_eq(io.steps[0].leg, 0);
+	cr_assert_eq(settle(good), VERDICT_DONE);
+	/* All others are gone. */
+	request(UBLK_IO_OP_WRITE, 0, 4096);
+	cr_assert_eq(io.nr_steps, 3);
+	settle((int[]){ 0, -EIO, -EIO });
+	read_many(degraded);
+	cr_assert_eq(degraded[0], 300);
+}
+
+Test(mirror, where_legs_may_differ_a_leg_is_read_that_is_not_write_mostly)
+{
+	unsigned int got[3] = { 0 };
+
+	start(make_with("mirror", 3, "--write-mostly", paths[0]));
+	/* It stands nowhere where they differ: from now on one is read. */
+	request(UBLK_IO_OP_WRITE, 0, 4096);
+	settle((int[]){ -ENOSPC, -ENOSPC, -ENOSPC });
+	read_many(got);
+	cr_assert_eq(got[1], 300);
+	request(UBLK_IO_OP_WRITE, 0, 4096);
+	settle((int[]){ 0, -EIO, 0 });
+	read_many(got);
+	cr_assert_eq(got[2], 300);
+}
+
 Test(mirror, streams_of_two_queues_begin_on_two_legs)
 {
 	unsigned int leg;
@@ -328,16 +389,15 @@ Test(mirror, streams_of_two_queues_begin_on_two_legs)
 	cr_assert_neq(io.steps[0].leg, leg);
 }
 
-/* A stripe of so many legs, with an option or none. */
+Test(mirror, a_path_that_is_no_leg_is_not_write_mostly)
+{
+	t = make_with("mirror", 2, "--write-mostly", paths[2]);
+	cr_assert_eq(t->ops->check(t), -EINVAL);
+}
+
 static struct target *make_stripe(unsigned int nr_legs, const char *option, const char *value)
 {
-	struct target *made = make("stripe", nr_legs);
-	struct opt_group group = { made->ops->opts, made->conf };
-
-	if (option)
-		cr_assert_eq(opts_parse(3, (char *[]){ "add", (char *)option, (char *)value, NULL },
-					&group, 1), 0);
-	return made;
+	return make_with("stripe", nr_legs, option, value);
 }
 
 Test(stripe, a_request_across_chunks_is_cut)

@@ -136,7 +136,7 @@ static int change_free_slot(const struct super_set *s)
 	return slot;
 }
 
-int change_add(struct super_set *s, u64 tag, const u8 uuid[16])
+int change_add(struct super_set *s, u64 tag, const u8 uuid[16], bool write_mostly)
 {
 	int slot = change_free_slot(s);
 
@@ -144,10 +144,16 @@ int change_add(struct super_set *s, u64 tag, const u8 uuid[16])
 		return slot;
 	if (slot == s->nr)
 		s->nr++;
-	s->legs[slot] = (struct super_leg){ .state = FORMAT_SPARE };
+	s->legs[slot] = (struct super_leg){ .state = FORMAT_SPARE, .write_mostly = write_mostly };
 	memcpy(s->legs[slot].uuid, uuid, sizeof(s->legs[slot].uuid));
 	change_event(s, tag);
 	return slot;
+}
+
+void change_mark(struct super_set *s, u64 tag, unsigned int slot, bool write_mostly)
+{
+	s->legs[slot].write_mostly = write_mostly;
+	change_event(s, tag);
 }
 
 int change_remove(struct super_set *s, u64 tag, unsigned int slot)

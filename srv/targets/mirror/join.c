@@ -31,6 +31,7 @@
  * On the stack of mirror_op_add().
  * @slot: that it has, or FORMAT_LEGS: a new one
  * @old: the slot of the leg that it is to replace, or FORMAT_LEGS
+ * @write_mostly: what it is to be
  * @leg: open from joiner_open() on
  */
 struct joiner {
@@ -38,7 +39,7 @@ struct joiner {
 	unsigned int slot, old;
 	struct super_own own;
 	struct super_event holds;
-	bool full;
+	bool full, write_mostly;
 	struct leg leg;
 };
 
@@ -71,6 +72,9 @@ static int joiner_known(struct joiner *j, const struct leginfo *l, FILE *out)
 	j->own = l->super.own;
 	j->holds = l->super.set.event;
 	j->full = leg->full;
+	/* What it was it stays, but where it takes another one's place. */
+	if (j->old == FORMAT_LEGS)
+		j->write_mostly |= leg->write_mostly;
 	return 0;
 }
 
@@ -171,7 +175,7 @@ static int joiner_name(struct mirror *m, struct joiner *j)
 	int ret = uuid_make(uuid);
 
 	if (!ret)
-		ret = record_add(m->record, uuid, &j->slot);
+		ret = record_add(m->record, uuid, j->write_mostly, &j->slot);
 	if (ret)
 		return ret;
 	fresh_place(&j->set, j->slot, j->leg.lim.size, false, &j->own);
@@ -262,7 +266,7 @@ static int joiner_join(struct target *t, struct joiner *j, FILE *out)
 {
 	struct mirror *m = t->priv;
 	bool is_new = j->slot == FORMAT_LEGS;
-	int ret = is_new ? joiner_name(m, j) : 0;
+	int ret = is_new ? joiner_name(m, j) : record_mark(m->record, j->slot, j->write_mostly);
 
 	if (!ret && t->legs[j->slot].fd >= 0) {
 		ret = -EBUSY;
@@ -277,6 +281,7 @@ static int joiner_join(struct target *t, struct joiner *j, FILE *out)
 	pthread_mutex_lock(&m->lock);
 	joiner_hand_over(t, j);
 	pthread_mutex_unlock(&m->lock);
+	mirror_mark(m, j->slot, j->write_mostly);
 	ret = record_join(m->record, j->slot, j->leg.fd, &j->own, j->holds, j->full);
 	if (ret) {
 		joiner_give_up(t, j, is_new, ret);
@@ -286,10 +291,11 @@ static int joiner_join(struct target *t, struct joiner *j, FILE *out)
 }
 
 /* @old: the slot of the leg that it is to replace, or FORMAT_LEGS. */
-static int mirror_add_leg(struct target *t, unsigned int old, const char *path, FILE *out, unsigned int *slot)
+static int mirror_add_leg(struct target *t, unsigned int old, const char *path, bool write_mostly, FILE *out,
+			  unsigned int *slot)
 {
 	struct mirror *m = t->priv;
-	struct joiner j = { .old = old };
+	struct joiner j = { .old = old, .write_mostly = write_mostly };
 	u64 differ, missed;
 	int ret;
 
@@ -311,18 +317,18 @@ static int mirror_add_leg(struct target *t, unsigned int old, const char *path, 
 	return 0;
 }
 
-int mirror_op_add(struct target *t, const char *path, FILE *out)
+int mirror_op_add(struct target *t, const char *path, bool write_mostly, FILE *out)
 {
 	unsigned int slot;
 
-	return mirror_add_leg(t, FORMAT_LEGS, path, out, &slot);
+	return mirror_add_leg(t, FORMAT_LEGS, path, write_mostly, out, &slot);
 }
 
 int mirror_op_replace(struct target *t, unsigned int old, const char *path, FILE *out)
 {
 	struct mirror *m = t->priv;
 	unsigned int slot;
-	int ret = mirror_add_leg(t, old, path, out, &slot);
+	int ret = mirror_add_leg(t, old, path, m->write_mostly >> old & 1, out, &slot);
 
 	if (!ret)
 		m->legs[slot].replaces = old + 1;

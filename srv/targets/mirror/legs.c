@@ -17,6 +17,13 @@
 
 #define HOUR_MS		(3600 * 1000)
 
+/* The one that is read when it can be one only. */
+static u32 mirror_one_of(const struct mirror *m, u32 legs)
+{
+	legs = mirror_preferred(legs, m->write_mostly);
+	return legs & -legs;
+}
+
 /* With the lock held, and another leg in sync. */
 static void mirror_leave_out(struct mirror *m, unsigned int leg)
 {
@@ -26,7 +33,7 @@ static void mirror_leave_out(struct mirror *m, unsigned int leg)
 	if (!sync && m->record)
 		sync = live & record_in_sync(m->record);
 	read = m->read & sync;
-	atomic_store_explicit(&m->read, read ? read : sync & -sync, memory_order_release);
+	atomic_store_explicit(&m->read, read ? read : mirror_one_of(m, sync), memory_order_release);
 	atomic_store_explicit(&m->sync, sync, memory_order_release);
 	atomic_store_explicit(&m->live, live, memory_order_release);
 }
@@ -105,10 +112,8 @@ void mirror_drop_shrunk(struct target *t, unsigned int leg)
 /* Without a record that says where: one leg is read from now on.  With the lock held. */
 static void mirror_read_one(struct mirror *m)
 {
-	u32 sync = m->sync;
-
 	if (!m->record)
-		m->read = sync & -sync;
+		m->read = mirror_one_of(m, m->sync);
 }
 
 static void mirror_drop_legs(struct target *t, const struct io *io, u32 drop)
@@ -131,6 +136,15 @@ void mirror_blame_owner(struct mirror *m, unsigned int leg)
 	pthread_mutex_lock(&m->lock);
 	if (!m->legs[leg].dropped_err)
 		mirror_blame(m, leg, MIRROR_OP_OWNER, 0, 0);
+	pthread_mutex_unlock(&m->lock);
+}
+
+void mirror_mark(struct mirror *m, unsigned int leg, bool write_mostly)
+{
+	u32 bit = 1U << leg;
+
+	pthread_mutex_lock(&m->lock);
+	m->write_mostly = write_mostly ? m->write_mostly | bit : m->write_mostly & ~bit;
 	pthread_mutex_unlock(&m->lock);
 }
 

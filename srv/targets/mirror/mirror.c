@@ -30,7 +30,7 @@
 #define MIRROR_MORE_LEGS	2
 
 struct mirror_conf {
-	struct strlist legs;
+	struct strlist legs, write_mostly;
 	u64 size;
 	u64 block;
 	const struct mirror_set *set;	/* mirror_use_set(), then the others are not used */
@@ -40,6 +40,9 @@ static const struct opt mirror_opts[] = {
 	{ .name = "leg", .letter = 'l', .type = OPT_LIST, .arg = "PATH",
 	  .offset = offsetof(struct mirror_conf, legs),
 	  .help = "a file or block device; give it twice or more" },
+	{ .name = "write-mostly", .type = OPT_LIST, .arg = "PATH",
+	  .offset = offsetof(struct mirror_conf, write_mostly),
+	  .help = "one of the legs: read it only if no other one can be" },
 	{ .name = "size", .letter = 's', .type = OPT_SIZE, .arg = "SIZE",
 	  .offset = offsetof(struct mirror_conf, size), .min = SECTOR_SIZE, .align = SECTOR_SIZE,
 	  .help = "use the first SIZE bytes of each leg [all; legs are equal]" },
@@ -56,11 +59,13 @@ void mirror_use_set(struct target *t, const struct mirror_set *set)
 	conf->set = set;
 }
 
-void mirror_use_legs(struct target *t, const struct strlist *legs, u64 size, u64 block)
+void mirror_use_legs(struct target *t, const struct strlist *legs, const struct strlist *write_mostly, u64 size,
+		     u64 block)
 {
 	struct mirror_conf *conf = t->conf;
 
 	conf->legs = *legs;
+	conf->write_mostly = *write_mostly;
 	conf->size = size;
 	conf->block = block;
 }
@@ -75,8 +80,10 @@ static const u8 *mirror_uuid(const struct target *t)
 static int mirror_check(const struct target *t)
 {
 	const struct mirror_conf *conf = t->conf;
+	int ret = legs_check_several(t->ops->name, &conf->legs, conf->block);
+	u32 marked;
 
-	return legs_check_several(t->ops->name, &conf->legs, conf->block);
+	return ret ? ret : legs_named("write-mostly", &conf->legs, &conf->write_mostly, &marked);
 }
 
 /*
@@ -178,6 +185,8 @@ static int mirror_open_set(struct target *t, struct mirror *m, const struct mirr
 	t->nr_legs = set->assembly.set.nr;
 	m->live = mirror_set_uses(&set->assembly);
 	m->sync = set->assembly.serve;
+	for (unsigned int slot = 0; slot < t->nr_legs; slot++)
+		m->write_mostly |= (u32)set->assembly.set.legs[slot].write_mostly << slot;
 	m->limits = set->limits;
 	ret = mirror_init_record(t, m, set);
 	if (ret)
@@ -189,11 +198,15 @@ static int mirror_open_plain(struct target *t, struct mirror *m)
 {
 	const struct mirror_conf *conf = t->conf;
 	int ret = legs_open(t->legs, &conf->legs, conf->size, conf->block, t->patience_ms, &t->lim);
+	u32 marked;
 
 	if (ret)
 		return ret;
 	t->nr_legs = conf->legs.nr;
 	m->live = m->sync = (1U << t->nr_legs) - 1;
+	/* mirror_check() has had no objection. */
+	legs_named("write-mostly", &conf->legs, &conf->write_mostly, &marked);
+	m->write_mostly = marked;
 	return 0;
 }
 
@@ -385,15 +398,17 @@ static __attribute__((noinline)) void mirror_end_timed(const struct mirror *m, s
 						       const struct io *io)
 {
 	const struct mirror_io *mio = io->tio;
+	u32 legs = mirror_preferred(m->read, m->write_mostly);
 
 	for (u32 left = atomic_exchange(&mq->new_legs, 0); left; left &= left - 1)
 		reader_forget(&mq->reader, __builtin_ctz(left));
-	reader_timed(&mq->reader, m->read, io->steps[0].leg, io->len, clock_ns() - mio->began);
+	reader_timed(&mq->reader, legs, io->steps[0].leg, io->len, clock_ns() - mio->began);
 }
 
 static void mirror_plan_read(const struct mirror *m, struct reader *r, struct io *io, u32 candidates)
 {
-	unsigned int leg = reader_pick(r, candidates, io->off);
+	u32 legs = mirror_preferred(candidates, atomic_load_explicit(&m->write_mostly, memory_order_relaxed));
+	unsigned int leg = reader_pick(r, legs, io->off);
 	struct mirror_io *mio = io->tio;
 
 	mio->began = 0;

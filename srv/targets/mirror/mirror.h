@@ -33,7 +33,11 @@ static inline u32 mirror_set_uses(const struct assembly *a)
 /* @t, a target mirror that is not open yet, is to serve @set; its options are not looked at. */
 void mirror_use_set(struct target *t, const struct mirror_set *set);
 
-/* The same of a mirror without a record: as the options --leg, --size and --block of `add`; 0: not given. */
-void mirror_use_legs(struct target *t, const struct strlist *legs, u64 size, u64 block);
+/*
+ * The same of a mirror without a record: as the options --leg, --write-mostly, --size and --block of
+ * `add`; 0: not given.
+ */
+void mirror_use_legs(struct target *t, const struct strlist *legs, const struct strlist *write_mostly, u64 size,
+		     u64 block);
 
 #endif

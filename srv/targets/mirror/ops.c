@@ -38,6 +38,7 @@ static void ops_leg_status(struct target *t, struct ops_texts *text, unsigned in
 		.uuid = text->legs[slot],
 		.state = mirror_slot_state(t, &text->view.set, slot),
 		.read_errors = ml->read_errors,
+		.write_mostly = text->view.set.legs[slot].write_mostly,
 		.oldest_ms = ml->oldest_ms,
 	};
 	if (!ml->dropped_err)
@@ -211,9 +212,16 @@ static int ops_cmd_remove(void *arg, int argc, char **argv, FILE *out)
 
 static int ops_cmd_add(void *arg, int argc, char **argv, FILE *out)
 {
+	bool write_mostly = argc > 2;
 	int ret = ops_need_record(arg, out);
 
-	return ret ? ret : mirror_op_add(arg, argv[1], out);
+	if (ret)
+		return ret;
+	if (write_mostly && strcmp(argv[2], "write-mostly")) {
+		fprintf(out, "'%s': right is write-mostly, or nothing", argv[2]);
+		return -EINVAL;
+	}
+	return mirror_op_add(arg, argv[1], write_mostly, out);
 }
 
 static int ops_cmd_replace(void *arg, int argc, char **argv, FILE *out)
@@ -221,6 +229,27 @@ static int ops_cmd_replace(void *arg, int argc, char **argv, FILE *out)
 	int slot = ops_find_slot(arg, argv[1], out);
 
 	return slot < 0 ? slot : mirror_op_replace(arg, slot, argv[2], out);
+}
+
+static int ops_cmd_mark(void *arg, int argc, char **argv, FILE *out)
+{
+	bool write_mostly = !strcmp(argv[2], "write-mostly");
+	struct target *t = arg;
+	struct mirror *m = t->priv;
+	int slot, ret;
+
+	if (!write_mostly && strcmp(argv[2], "read")) {
+		fprintf(out, "'%s': right is write-mostly or read", argv[2]);
+		return -EINVAL;
+	}
+	slot = ops_find_slot(t, argv[1], out);
+	if (slot < 0)
+		return slot;
+	ret = record_mark(m->record, slot, write_mostly);
+	if (ret)
+		return ops_tell_change(ret, argv[2], out);
+	mirror_mark(m, slot, write_mostly);
+	return 0;
 }
 
 /* What goes over the legs. */
@@ -266,7 +295,8 @@ const struct control_cmd mirror_cmds[] = {
 	{ .name = "status", .args = "", .run = ops_cmd_status },
 	{ .name = "fail", .args = "LEG", .min_args = 1, .max_args = 1, .run = ops_cmd_fail },
 	{ .name = "remove", .args = "LEG", .min_args = 1, .max_args = 1, .run = ops_cmd_remove },
-	{ .name = "add", .args = "PATH", .min_args = 1, .max_args = 1, .run = ops_cmd_add },
+	{ .name = "add", .args = "PATH [write-mostly]", .min_args = 1, .max_args = 2, .run = ops_cmd_add },
+	{ .name = "mark", .args = "LEG write-mostly|read", .min_args = 2, .max_args = 2, .run = ops_cmd_mark },
 	{ .name = "replace", .args = "LEG PATH", .min_args = 2, .max_args = 2, .run = ops_cmd_replace },
 	{ .name = "check", .args = "", .run = ops_cmd_check },
 	{ .name = "repair", .args = "", .run = ops_cmd_check },

@@ -12,8 +12,11 @@
 /* target_ops.commands */
 extern const struct control_cmd mirror_cmds[];
 
-/* join.c.  @path is absolute; @slot: of the leg that goes when the new one is in sync. */
-int mirror_op_add(struct target *t, const char *path, FILE *out);
+/*
+ * join.c.  @path is absolute; @slot: of the leg that goes when the new one is in sync, which is
+ * write-mostly then if that was.
+ */
+int mirror_op_add(struct target *t, const char *path, bool write_mostly, FILE *out);
 int mirror_op_replace(struct target *t, unsigned int slot, const char *path, FILE *out);
 
 /* Takes a leg out of the set, without a message. */

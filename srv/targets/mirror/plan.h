@@ -16,6 +16,7 @@
  *  - The last live leg is never dropped; its failures are the client's.
  *  - A failed read is tried on every other live leg.  It drops nothing: what
  *    else is on that leg is as good as before.
+ *  - A leg that is write-mostly is read when no other one can be.
  *  - A discard that a leg cannot do is none; a zeroing that a leg cannot do is
  *    given back to the client, which then writes zeroes.
  */
@@ -24,6 +25,16 @@
 
 #include "../../io.h"
 #include "../../types.h"
+
+/*
+ * Of the legs that can be read, those that are: @write_mostly only when there is no other one.
+ */
+static inline u32 mirror_preferred(u32 legs, u32 write_mostly)
+{
+	if (likely(!write_mostly))
+		return legs;
+	return legs & ~write_mostly ? legs & ~write_mostly : legs;
+}
 
 /*
  * Is it the leg that is at fault, and may it hold part of the write?  Not when

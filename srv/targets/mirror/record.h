@@ -205,7 +205,10 @@ int record_progress(struct record *r);
  * A new leg, as a spare, on which the caller has written nothing yet; record_join() follows.
  * -ENOSPC: the set has FORMAT_LEGS; -EBUSY: I/O to a leg that had the slot is under way.
  */
-int record_add(struct record *r, const u8 uuid[16], unsigned int *slot);
+int record_add(struct record *r, const u8 uuid[16], bool write_mostly, unsigned int *slot);
+
+/* A leg is write-mostly from now on, or no more. */
+int record_mark(struct record *r, unsigned int slot, bool write_mostly);
 
 /* @dropped is called, with -ECANCELED, if the leg is in use.  It is of the set no more. */
 int record_remove(struct record *r, unsigned int slot);

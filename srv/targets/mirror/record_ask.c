@@ -55,13 +55,20 @@ int record_progress(struct record *r)
 	return record_change_run(r, &c);
 }
 
-int record_add(struct record *r, const u8 uuid[16], unsigned int *slot)
+int record_add(struct record *r, const u8 uuid[16], bool write_mostly, unsigned int *slot)
 {
-	struct record_change c = { .kind = RECORD_ADD, .uuid = uuid };
+	struct record_change c = { .kind = RECORD_ADD, .uuid = uuid, .write_mostly = write_mostly };
 	int ret = record_change_run(r, &c);
 
 	*slot = c.slot;
 	return ret;
+}
+
+int record_mark(struct record *r, unsigned int slot, bool write_mostly)
+{
+	struct record_change c = { .kind = RECORD_MARK, .slot = slot, .write_mostly = write_mostly };
+
+	return record_change_run(r, &c);
 }
 
 int record_drop_slot(struct record *r, unsigned int slot, enum format_state state)

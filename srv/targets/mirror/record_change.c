@@ -79,7 +79,7 @@ static int record_change_progress(struct record *r, struct super_set *next)
 
 static int record_change_add(struct record *r, struct super_set *next, struct record_change *c)
 {
-	int slot = change_add(next, super_tag(), c->uuid);
+	int slot = change_add(next, super_tag(), c->uuid, c->write_mostly);
 
 	if (slot < 0)
 		return slot;
@@ -88,6 +88,16 @@ static int record_change_add(struct record *r, struct super_set *next, struct re
 		return -EBUSY;
 	r->gone &= ~(1U << slot);
 	c->slot = slot;
+	return 1;
+}
+
+static int record_change_mark(struct super_set *next, const struct record_change *c)
+{
+	if (!super_is_leg(next, c->slot))
+		return -EINVAL;
+	if (next->legs[c->slot].write_mostly == c->write_mostly)
+		return 0;
+	change_mark(next, super_tag(), c->slot, c->write_mostly);
 	return 1;
 }
 
@@ -107,6 +117,8 @@ static int record_change_next(struct record *r, struct super_set *next, struct r
 		return record_change_progress(r, next);
 	case RECORD_ADD:
 		return record_change_add(r, next, c);
+	case RECORD_MARK:
+		return record_change_mark(next, c);
 	case RECORD_REMOVE:
 		ret = change_remove(next, super_tag(), c->slot);
 		return ret ? ret : 1;

@@ -11,6 +11,7 @@ enum record_change_kind {
 	RECORD_REBUILT,
 	RECORD_PROGRESS,
 	RECORD_ADD,
+	RECORD_MARK,
 	RECORD_REMOVE,
 	RECORD_DROPPED,		/* waits for the event that drops it */
 };
@@ -24,6 +25,7 @@ enum record_change_stage { RECORD_ASKED, RECORD_IN_EVENT, RECORD_BITMAP };
  * @slot: the leg; what RECORD_ADD has chosen
  * @fd, @own, @holds, @full: of RECORD_JOIN, see record_join()
  * @uuid: of RECORD_ADD
+ * @write_mostly: of RECORD_ADD and RECORD_MARK
  * @ret: 0 or -errno
  */
 struct record_change {
@@ -34,7 +36,7 @@ struct record_change {
 	int fd;
 	const struct super_own *own;
 	struct super_event holds;
-	bool full;
+	bool full, write_mostly;
 	const u8 *uuid;
 	int ret;
 	sem_t done;

@@ -83,6 +83,8 @@ struct mirror_leg {
  *	it; written as @sync is.
  * @read: those of @sync that are read: all, or one when legs may differ and no record says
  *	where.  Written as @sync is.
+ * @write_mostly: of these, those that are read only if no other one can be; any queue reads it;
+ *	written under @lock
  * @record: NULL: there is none
  * @at: where each leg's data begins, bytes
  * @fds: each leg's file, for @resync; of a set
@@ -94,7 +96,7 @@ struct mirror_leg {
  * Order of locks: @lock, then the record's.
  */
 struct mirror {
-	_Atomic u32 sync, live, read;
+	_Atomic u32 sync, live, read, write_mostly;
 	struct record *record;
 	struct regions regions;
 	struct resync resync;
@@ -190,6 +192,9 @@ void mirror_read_failed(struct target *t, const struct io *io, const struct step
  * other leg is in sync.
  */
 bool mirror_drop_source(struct target *t, const struct io *io, const struct step *s);
+
+/* From now on, or no more; under its mark in the record, if there is one. */
+void mirror_mark(struct mirror *m, unsigned int leg, bool write_mostly);
 
 /* The record is about to drop it because somebody wants that.  Without the lock. */
 void mirror_blame_owner(struct mirror *m, unsigned int leg);

@@ -44,6 +44,7 @@ static const struct status_field leg_fields[] = {
 	{ TEXT(mirror_leg_status, state), .must = true },
 	{ TEXT(mirror_leg_status, error) },
 	{ NUMBER(mirror_leg_status, read_errors) },
+	{ NUMBER(mirror_leg_status, write_mostly) },
 	{ NUMBER(mirror_leg_status, oldest_ms) },
 	{ 0 }
 };

@@ -20,6 +20,7 @@
  * @path: NULL: it is not here
  * @state: "in-sync" and so on, leginfo_state_name(), or "missing"
  * @error: NULL, or why it is not used
+ * @write_mostly: it is read only if no other leg can be
  * @oldest_ms: how long its oldest step has been under way, 0: none is
  */
 struct mirror_leg_status {
@@ -29,6 +30,7 @@ struct mirror_leg_status {
 	const char *state;
 	const char *error;
 	u64 read_errors;
+	u64 write_mostly;
 	u64 oldest_ms;
 };
 

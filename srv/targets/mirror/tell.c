@@ -80,8 +80,12 @@ int mirror_tick(struct target *t, u64 now)
 	return next;
 }
 
-static void mirror_leg_json(const struct mirror_leg *ml, struct json *j)
+static void mirror_leg_json(const struct mirror *m, unsigned int leg, const char *state, struct json *j)
 {
+	const struct mirror_leg *ml = &m->legs[leg];
+
+	json_bool(j, "write_mostly", m->write_mostly >> leg & 1);
+	json_str(j, "state", state);
 	json_u64(j, "read_errors", ml->read_errors);
 	if (!ml->dropped_err) {
 		json_u64(j, "oldest_ms", ml->oldest_ms);
@@ -185,8 +189,7 @@ static void mirror_set_json(struct target *t, struct json *j)
 			target_leg_json(&t->legs[i], j);
 		uuid_text(v.set.legs[i].uuid, uuid);
 		json_str(j, "uuid", uuid);
-		json_str(j, "state", mirror_slot_state(t, &v.set, i));
-		mirror_leg_json(&m->legs[i], j);
+		mirror_leg_json(m, i, mirror_slot_state(t, &v.set, i), j);
 		json_close(j, '}');
 	}
 	json_close(j, ']');
@@ -201,8 +204,7 @@ static void mirror_plain_json(struct target *t, struct json *j)
 	for (unsigned int i = 0; i < t->nr_legs; i++) {
 		json_open(j, NULL, '{');
 		target_leg_json(&t->legs[i], j);
-		json_str(j, "state", m->legs[i].dropped_err ? "dropped" : "live");
-		mirror_leg_json(&m->legs[i], j);
+		mirror_leg_json(m, i, m->legs[i].dropped_err ? "dropped" : "live", j);
 		json_close(j, '}');
 	}
 	json_close(j, ']');
@@ -231,11 +233,15 @@ void mirror_leg_error(const struct mirror_leg *ml, char *text, size_t len)
 		 ml->dropped_sector, strerror(-ml->dropped_err), when);
 }
 
-static void mirror_leg_text(const struct leg *leg, const struct mirror_leg *ml, const char *state, FILE *out)
+static void mirror_leg_text(const struct target *t, unsigned int i, const char *state, FILE *out)
 {
+	const struct mirror *m = t->priv;
+	const struct mirror_leg *ml = &m->legs[i];
+	const struct leg *leg = &t->legs[i];
 	char error[128];
 
-	fprintf(out, "%s", state);
+	fprintf(out, "  leg %u  %s  %s%s", i, leg->absolute ? leg->absolute : "-", state,
+		m->write_mostly >> i & 1 ? "  write-mostly" : "");
 	if (ml->dropped_err) {
 		mirror_leg_error(ml, error, sizeof(error));
 		fprintf(out, "  %s", error);
@@ -263,8 +269,7 @@ static void mirror_set_text(struct target *t, FILE *out)
 	for (unsigned int i = 0; i < v.set.nr; i++) {
 		if (!super_is_leg(&v.set, i))
 			continue;
-		fprintf(out, "  leg %u  %s  ", i, t->legs[i].absolute ? t->legs[i].absolute : "-");
-		mirror_leg_text(&t->legs[i], &m->legs[i], mirror_slot_state(t, &v.set, i), out);
+		mirror_leg_text(t, i, mirror_slot_state(t, &v.set, i), out);
 	}
 }
 
@@ -275,9 +280,7 @@ void mirror_status_text(struct target *t, FILE *out)
 	pthread_mutex_lock(&m->lock);
 	if (m->record)
 		mirror_set_text(t, out);
-	for (unsigned int i = 0; i < t->nr_legs && !m->record; i++) {
-		fprintf(out, "  leg %u  %s  ", i, t->legs[i].absolute);
-		mirror_leg_text(&t->legs[i], &m->legs[i], m->legs[i].dropped_err ? "dropped" : "live", out);
-	}
+	for (unsigned int i = 0; i < t->nr_legs && !m->record; i++)
+		mirror_leg_text(t, i, m->legs[i].dropped_err ? "dropped" : "live", out);
 	pthread_mutex_unlock(&m->lock);
 }
