@@ -52,6 +52,7 @@ u64 disk_attr(const char *path, const char *attr);
 
 /* Of the numbers in its stat: requests that are done, and sectors of them. */
 enum disk_stat {
+	DISK_READS = 0,
 	DISK_WRITES = 4,
 	DISK_SECTORS_WRITTEN = 6,
 	DISK_DISCARDS = 11,
