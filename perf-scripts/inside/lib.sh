@@ -25,7 +25,8 @@ check_counts()
 	check_release
 }
 
-# null_disk N: null_blk with its defaults, no memory behind it.  With DELAY_US each request takes so long.
+# null_disk N: null_blk with its defaults, no memory behind it.  With DELAY_US each request takes so long; with TAGS it
+# takes so many at once.
 null_disk()
 {
 	local dir=/sys/kernel/config/nullb/nullb$1
@@ -35,6 +36,7 @@ null_disk()
 		echo 2 > "$dir/irqmode"
 		echo $((DELAY_US * 1000)) > "$dir/completion_nsec"
 	fi
+	[ "${TAGS:-0}" = 0 ] || echo "$TAGS" > "$dir/hw_queue_depth"
 	echo 1 > "$dir/power"
 	[ -b "/dev/nullb$1" ] || die "there is no /dev/nullb$1"
 }
