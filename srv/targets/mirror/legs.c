@@ -51,11 +51,11 @@ static void mirror_drop(struct target *t, unsigned int leg, int err)
 }
 
 /* With the lock held: what the leg is about to be dropped for. */
-static void mirror_blame(struct mirror *m, unsigned int leg, unsigned int op, u64 off, u32 len)
+static void mirror_blame(struct mirror *m, unsigned int leg, int err, unsigned int op, u64 off, u32 len)
 {
 	struct mirror_leg *ml = &m->legs[leg];
 
-	ml->blamed = true;
+	ml->blamed = err;
 	ml->dropped_op = op;
 	ml->dropped_sector = off >> SECTOR_SHIFT;
 	ml->dropped_len = len;
@@ -76,7 +76,7 @@ void mirror_dropped(void *arg, unsigned int leg, int err)
 	pthread_mutex_lock(&m->lock);
 	if (!ml->blamed)
 		ml->dropped_op = mirror_is_timeout(m, err) ? MIRROR_OP_TIMEOUT : MIRROR_OP_RECORD;
-	mirror_drop(t, leg, err);
+	mirror_drop(t, leg, ml->blamed ? ml->blamed : err);
 	pthread_mutex_unlock(&m->lock);
 }
 
@@ -87,7 +87,7 @@ static bool mirror_fail(struct mirror *m, u32 slots, int err)
 
 	pthread_mutex_lock(&m->lock);
 	for (u32 left = stay; left; left &= left - 1)
-		m->legs[__builtin_ctz(left)].blamed = false;
+		m->legs[__builtin_ctz(left)].blamed = 0;
 	pthread_mutex_unlock(&m->lock);
 	return stay;
 }
@@ -100,7 +100,7 @@ void mirror_drop_shrunk(struct target *t, unsigned int leg)
 	pthread_mutex_lock(&m->lock);
 	last = m->sync == 1U << leg;
 	if (!last) {
-		mirror_blame(m, leg, MIRROR_OP_SHRUNK, 0, 0);
+		mirror_blame(m, leg, -ENODATA, MIRROR_OP_SHRUNK, 0, 0);
 		if (!m->record)
 			mirror_drop(t, leg, -ENODATA);
 	}
@@ -125,7 +125,7 @@ static void mirror_drop_legs(struct target *t, const struct io *io, u32 drop)
 
 		if (s->old || !(drop >> s->leg & 1))
 			continue;
-		mirror_blame(m, s->leg, s->op, io->off, io->len);
+		mirror_blame(m, s->leg, s->res, s->op, io->off, io->len);
 		if (!m->record)
 			mirror_drop(t, s->leg, s->res);
 	}
@@ -135,7 +135,7 @@ void mirror_blame_owner(struct mirror *m, unsigned int leg)
 {
 	pthread_mutex_lock(&m->lock);
 	if (!m->legs[leg].dropped_err)
-		mirror_blame(m, leg, MIRROR_OP_OWNER, 0, 0);
+		mirror_blame(m, leg, -ECANCELED, MIRROR_OP_OWNER, 0, 0);
 	pthread_mutex_unlock(&m->lock);
 }
 
@@ -216,7 +216,7 @@ void mirror_copy_failed(void *arg, unsigned int leg, int err)
 
 	pthread_mutex_lock(&m->lock);
 	if (m->live >> leg & 1)
-		mirror_blame(m, leg, mirror_is_timeout(m, err) ? MIRROR_OP_TIMEOUT : MIRROR_OP_COPY, 0, 0);
+		mirror_blame(m, leg, err, mirror_is_timeout(m, err) ? MIRROR_OP_TIMEOUT : MIRROR_OP_COPY, 0, 0);
 	pthread_mutex_unlock(&m->lock);
 	mirror_fail(m, 1U << leg, err);
 }
@@ -242,7 +242,7 @@ void mirror_read_failed(struct target *t, const struct io *io, const struct step
 	pthread_mutex_lock(&m->lock);
 	fail = mirror_count_read_error(m, ml, clock_ms()) && !ml->dropped_err;
 	if (fail)
-		mirror_blame(m, s->leg, STEP_READ, io->off, io->len);
+		mirror_blame(m, s->leg, s->res, STEP_READ, io->off, io->len);
 	ml->read_sector = io->off >> SECTOR_SHIFT;
 	ml->read_err = s->res;
 	if (burst_event(&ml->read_burst, clock_ms()))
@@ -271,7 +271,7 @@ static u32 mirror_timed_out(struct mirror *m, unsigned int nr_legs)
 
 	for (unsigned int i = 0; ms && i < nr_legs; i++)
 		if (m->live >> i & 1 && m->legs[i].oldest_ms >= ms) {
-			mirror_blame(m, i, MIRROR_OP_TIMEOUT, 0, 0);
+			mirror_blame(m, i, -ETIMEDOUT, MIRROR_OP_TIMEOUT, 0, 0);
 			slots |= 1U << i;
 		}
 	return slots;
@@ -320,7 +320,7 @@ bool mirror_drop_source(struct target *t, const struct io *io, const struct step
 	pthread_mutex_lock(&m->lock);
 	last = !(m->sync & ~(1U << s->leg));
 	if (!last)
-		mirror_blame(m, s->leg, s->op, io->off, io->len);
+		mirror_blame(m, s->leg, s->res, s->op, io->off, io->len);
 	pthread_mutex_unlock(&m->lock);
 	return !last && !mirror_fail(m, 1U << s->leg, s->res);
 }

@@ -40,7 +40,7 @@ struct mirror_leg {
 	u64 read_sector;	/* of the latest error */
 	u64 hour_at, hour_errors;	/* when an hour began, ms, and its read errors */
 	int read_err;
-	bool blamed;		/* by a request, before the record drops it */
+	int blamed;		/* the error that it is about to be dropped for, before the record does; or 0 */
 	int dropped_err;	/* -errno, 0: it is live */
 	u8 dropped_op;		/* enum step_op, or MIRROR_OP_* */
 	u64 dropped_sector;
