@@ -203,6 +203,19 @@ Test(ublk_stable, nobody_is_told_who_did_not_ask)
 	close(fd);
 }
 
+/* Only those of which it is known that all their parts wait. */
+Test(ublk_stable, not_what_another_file_system_writes_back)
+{
+	int fd;
+
+	up(UBLK_F_STABLE_PAGES);
+	must(!sh("mkfs.ext3 -q -F -E nodiscard %s && mount -t ext3 %s " POINT, node, node), "ext3");
+	fd = file_of("file", 0);
+	buffered(fd);
+	is_not("ext3");
+	close(fd);
+}
+
 /* The file system was not told to keep its pages. */
 Test(ublk_stable, not_without_stable_writes)
 {
