@@ -31,19 +31,19 @@ bool bounce_wants(const struct io *io)
 	return bounce_refused(io);
 }
 
-/* False: no memory. */
-static bool bounce_init(struct queue *q)
+int bounce_init(struct queue *q)
 {
 	unsigned int nr = queue_nr_ios(q);
 
 	if (q->bounce)
-		return true;
+		return 0;
 	q->bounce = calloc(1, sizeof(*q->bounce) + nr * sizeof(q->bounce->bufs[0]));
 	if (q->bounce && !pool_init(&q->bounce->pool, nr, q->device->max_io))
-		return true;
+		return 0;
+	log_err("queue %u: %u buffers of %u bytes, for data that is copied: no memory", q->qid, nr, q->device->max_io);
 	free(q->bounce);
 	q->bounce = NULL;
-	return false;
+	return -ENOMEM;
 }
 
 /* Of each queue the first one. */
@@ -70,7 +70,7 @@ void bounce_deinit(struct queue *q)
 
 static bool bounce_begin(struct queue *q, struct io *io)
 {
-	if (!bounce_init(q))
+	if (bounce_init(q))
 		return false;
 	bounce_tell(q, bounce_refused(io));
 	/* One for each struct io is there. */

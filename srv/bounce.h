@@ -23,7 +23,7 @@
 
 /*
  * struct bounce - the buffers of a queue
- * From the first of such requests on until bounce_deinit(); used by the queue's thread.  An idle queue's
+ * From bounce_init() to bounce_deinit(); used by the queue's thread.  An idle queue's
  * have no memory.
  */
 struct bounce {
@@ -31,6 +31,12 @@ struct bounce {
 	bool told;	/* that a leg refuses a shape */
 	char *bufs[];	/* by index of the struct io, NULL: it needs none */
 };
+
+/*
+ * Make the buffers, before the first request where it is known that there will be such; else the first one
+ * does.  0, or -ENOMEM after a message.
+ */
+int bounce_init(struct queue *q);
 
 /* Is there a step that is TODO, of those that have data, and has to go through the buffer? */
 bool bounce_wants(const struct io *io);

@@ -496,6 +496,8 @@ static int queue_init(struct queue *q)
 		ret = queue_descs_init(q);
 	if (!ret)
 		ret = queue_ios_init(q);
+	if (!ret && q->copy_mask)
+		ret = bounce_init(q);
 	if (!ret)
 		ret = queue_mode_init(q);
 	if (ret)

@@ -286,6 +286,47 @@ static unsigned int mapped_file_differs(const char *stable)
 	return differ;
 }
 
+static void *syncs(void *fd)
+{
+	fsync(*(int *)fd);
+	return NULL;
+}
+
+/*
+ * ext4 writes what is in its journal in place, later on.  A page that is mapped is changed once at some moment
+ * of that: who changes it all the time keeps it in the journal.
+ */
+Test(stable, journalled_data_is_kept_too)
+{
+	int id = mirror("register", "always"), fd;
+	pthread_t thread;
+	u8 *map;
+
+	tleg_break(2, TLEG_GOOD);
+	must(!sh("mkfs.ext4 -q -F -E nodiscard /dev/ublkb%d && mount -t ext4 -o data=journal /dev/ublkb%d " POINT, id, id),
+	     "ext4");
+	fd = file_open(POINT "/file", O_RDWR | O_CREAT);
+	file_write(fd, buf, LEN, 0);
+	must(!fsync(fd), "fsync: %s", strerror(errno));
+	tleg_break(2, TLEG_SLOW);
+	map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	must(map != MAP_FAILED, "mmap: %s", strerror(errno));
+	for (unsigned int i = 0; i < 20; i++) {
+		memset(buf, i + 1, LEN);
+		file_write(fd, buf, LEN, 0);
+		must(!pthread_create(&thread, NULL, syncs, &fd), "thread");
+		sleep_ms(i * 30);
+		memset(map, 0xee, LEN);
+		pthread_join(thread, NULL);
+		must(legs_agree(MB << 20), "after %u ms: legs differ", i * 30);
+	}
+	tleg_break(2, TLEG_GOOD);
+	munmap(map, LEN);
+	close(fd);
+	must(!umount(POINT), "umount: %s", strerror(errno));
+	cli_del(id);
+}
+
 Test(stable, file_systems_are_kept_from_it_by_cache_and_always)
 {
 	must(mapped_file_differs("off"), "legs agree: nothing is shown");

@@ -220,6 +220,20 @@ Test(wants, to_hear_of_its_children)
 	cli_nothing_left("SIGCHLD ignored, in the foreground");
 }
 
+static void little_address_space(void)
+{
+	limit(RLIMIT_AS, 1 << 30);
+}
+
+/* Not at the first write, which would be a client's error. */
+Test(wants, room_for_copies_before_it_is_live)
+{
+	works(CLI("add", "-t", "loop", "-m", "register", "-n", "6", "-d", "2048", "--max-io", "1M", "-l", LEG),
+	      little_address_space, "no copies");
+	fails(CLI("add", "-t", "loop", "-m", "register", "--stable", "always", "-n", "6", "-d", "2048", "--max-io", "1M",
+		  "-l", LEG), little_address_space, "for data that is copied: no memory", "copies");
+}
+
 static void no_locked_memory(void)
 {
 	limit(RLIMIT_MEMLOCK, 0);
