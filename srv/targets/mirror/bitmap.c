@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,21 @@ void bitmap_deinit(struct bitmap *b)
 	free(b->missed);
 	free(b->work);
 	memset(b, 0, sizeof(*b));
+}
+
+/* 64 bits, which a block has any number of: what is done with all of one is done by words, as a write waits for it. */
+static u64 bitmap_word(const u8 *bits, u32 nr)
+{
+	u64 word;
+
+	memcpy(&word, bits + nr * sizeof(word), sizeof(word));
+	return le64toh(word);
+}
+
+static void bitmap_set_word(u8 *bits, u32 nr, u64 word)
+{
+	word = htole64(word);
+	memcpy(bits + nr * sizeof(word), &word, sizeof(word));
 }
 
 static bool bitmap_stamp_chunk(struct bitmap *b, u32 epoch, u64 chunk)
@@ -120,32 +136,37 @@ int bitmap_take(struct bitmap *b, bool lazy, void *buf)
 		b->work[block] = BITMAP_FLYING;
 		memcpy(b->flying + block * bytes, wanted, bytes);
 		/* A bit that this write clears cannot be relied on from now. */
-		for (u32 i = 0; i < bytes; i++)
-			durable[i] &= wanted[i];
+		for (u32 nr = 0; nr < bytes / sizeof(u64); nr++)
+			bitmap_set_word(durable, nr, bitmap_word(durable, nr) & bitmap_word(wanted, nr));
 		bitmap_encode(b, block, buf);
 		return block;
 	}
 	return -1;
 }
 
+static void bitmap_chunk_wrote(struct bitmap *b, u32 chunk)
+{
+	u32 epoch = atomic_load_explicit(&b->epoch, memory_order_relaxed);
+
+	bitmap_set(b->durable, chunk);
+	/* So that it is cleared one day, even if who wanted it does not come back. */
+	if (atomic_load_explicit(&b->stamps[chunk], memory_order_relaxed) == BITMAP_UNSTAMPED)
+		atomic_store_explicit(&b->stamps[chunk], epoch, memory_order_release);
+}
+
 void bitmap_wrote(struct bitmap *b, unsigned int block, bool ok)
 {
-	u32 first = block * b->block_bits, last = min_u64(first + b->block_bits, b->nr);
-	u32 epoch = atomic_load_explicit(&b->epoch, memory_order_relaxed);
+	u32 words = b->block_bits / 64, first = block * words;
 
 	b->work[block] &= ~BITMAP_FLYING;
 	if (!ok) {
 		b->work[block] |= BITMAP_URGENT;
 		return;
 	}
-	for (u32 chunk = first; chunk < last; chunk++) {
-		if (!bitmap_test(b->flying, chunk) || bitmap_test(b->durable, chunk))
-			continue;
-		bitmap_set(b->durable, chunk);
-		/* So that it is cleared one day, even if who wanted it does not come back. */
-		if (atomic_load_explicit(&b->stamps[chunk], memory_order_relaxed) == BITMAP_UNSTAMPED)
-			atomic_store_explicit(&b->stamps[chunk], epoch, memory_order_release);
-	}
+	/* Behind the end there is nothing, see bitmap_loaded(). */
+	for (u32 nr = first; nr < first + words; nr++)
+		for (u64 more = bitmap_word(b->flying, nr) & ~bitmap_word(b->durable, nr); more; more &= more - 1)
+			bitmap_chunk_wrote(b, nr * 64 + __builtin_ctzll(more));
 }
 
 void bitmap_write_all(struct bitmap *b)
