@@ -19,7 +19,7 @@ int resync_io_init(struct resync *s)
 {
 	int ret;
 
-	s->bufs = aligned_alloc(FORMAT_ALIGN, RESYNC_BUFS);
+	s->bufs = late_alloc(RESYNC_BUFS);
 	if (!s->bufs)
 		return -ENOMEM;
 	ret = io_uring_queue_init(RESYNC_PIECES * FORMAT_LEGS, &s->ring, IORING_SETUP_CLAMP);
