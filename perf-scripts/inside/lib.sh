@@ -25,13 +25,14 @@ check_counts()
 	check_release
 }
 
-# null_disk N: null_blk with its defaults, no memory behind it.  With DELAY_US each request takes so long; with TAGS it
-# takes so many at once.
+# null_disk N [ATTRIBUTE=VALUE...]: null_blk with its defaults, no memory behind it.  With DELAY_US each request takes so
+# long; with TAGS it takes so many at once.
 null_disk()
 {
-	local dir=/sys/kernel/config/nullb/nullb$1
+	local dir=/sys/kernel/config/nullb/nullb$1 more
 	[ ! -d "$dir" ] || return 0
 	mkdir "$dir"
+	for more in "${@:2}"; do echo "${more#*=}" > "$dir/${more%%=*}"; done
 	if [ "${DELAY_US:-0}" != 0 ]; then
 		echo 2 > "$dir/irqmode"
 		echo $((DELAY_US * 1000)) > "$dir/completion_nsec"
@@ -89,22 +90,16 @@ serve_regbuf()
 }
 
 # kept_legs N: disks whose first 2 MiB keep what is written, for the record of a set or of md; the
-# rest is a null_blk as above.  1 GiB, so that a run can set all bits of a bitmap first.
+# rest is a null_blk as above.  KEPT_MIB in all: 1 GiB, so that a run can set all bits of a bitmap first.
 kept_legs()
 {
-	local i dir
+	local i
 	for ((i = first_leg; i < first_leg + $1; i++)); do
 		null_disk $i
-		dir=/sys/kernel/config/nullb/nullb$((100 + i))
-		if [ ! -d "$dir" ]; then
-			mkdir "$dir"
-			echo 1 > "$dir/memory_backed"
-			echo 2 > "$dir/size"
-			echo 1 > "$dir/power"
-		fi
+		null_disk $((100 + i)) memory_backed=1 size=2
 		[ -b "/dev/mapper/kept$i" ] || dmsetup create "kept$i" --noudevsync --table \
 			"0 4096 linear /dev/nullb$((100 + i)) 0
-			4096 2093056 linear /dev/nullb$i 4096" || die "dmsetup failed"
+			4096 $((${KEPT_MIB:-1024} * 2048 - 4096)) linear /dev/nullb$i 4096" || die "dmsetup failed"
 		echo "/dev/mapper/kept$i"
 	done
 }
