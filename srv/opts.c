@@ -12,6 +12,14 @@
 #include "log.h"
 #include "opts.h"
 
+int opts_choice(const char *const *choices, const char *name)
+{
+	for (unsigned int i = 0; choices[i]; i++)
+		if (!strcmp(choices[i], name))
+			return i;
+	return -1;
+}
+
 int opts_size(const char *text, u64 *value)
 {
 	static const char suffixes[] = "KMGT";
@@ -105,12 +113,10 @@ static int opt_store(const char *cmd, const struct opt *o, void *base, const cha
 	case OPT_SIZE32:
 		return opt_number(cmd, o, dst, value);
 	case OPT_CHOICE:
-		for (const char *const *c = o->choices; *c; c++)
-			if (!strcmp(*c, value))
-				goto store;
-		return opt_bad(cmd, o, value);
+		if (opts_choice(o->choices, value) < 0)
+			return opt_bad(cmd, o, value);
+		/* fall through */
 	case OPT_STR:
-store:
 		*(const char **)dst = value;
 		return 0;
 	case OPT_LIST:

@@ -77,6 +77,9 @@ bool opts_is_help(const char *word);
 
 void opts_help(FILE *out, const struct opt *opts);
 
+/* Where @name is in @choices, which ends with NULL; -1: it is not there. */
+int opts_choice(const char *const *choices, const char *name);
+
 /* "64K" -> 65536.  Returns 0, -EINVAL, or -ERANGE; *value is set on 0 only. */
 int opts_size(const char *text, u64 *value);
 

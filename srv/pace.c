@@ -13,14 +13,6 @@ const char *const pace_names[] = {
 	NULL
 };
 
-enum pace_policy pace_find(const char *name)
-{
-	for (unsigned int i = 0; pace_names[i]; i++)
-		if (!strcmp(pace_names[i], name))
-			return i;
-	return PACE_AUTO;
-}
-
 /* Of the calling thread: 0 is that, not the process. */
 static void pace_set(struct pace *p, bool batch)
 {

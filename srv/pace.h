@@ -24,9 +24,6 @@ enum pace_policy {
 
 extern const char *const pace_names[];	/* by enum pace_policy, NULL-terminated */
 
-/* By name, which must be one of pace_names. */
-enum pace_policy pace_find(const char *name);
-
 #define PACE_WINDOW	256	/* requests between two looks */
 #define PACE_MANY	4
 #define PACE_FEW	2

@@ -79,8 +79,8 @@ static void serving_resolve(struct serving *s, struct target *t)
 	struct device *d = &s->launch.device;
 
 	d->mode = mode_find(s->mode);
-	d->pace = pace_find(s->pace);
-	d->stable = stable_find(s->stable);
+	d->pace = opts_choice(pace_names, s->pace);
+	d->stable = opts_choice(stable_names, s->stable);
 	d->target = t;
 	if (s->recovery || s->reissue)
 		d->flags |= UBLK_F_USER_RECOVERY;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/ublk_cmd.h>
-#include <string.h>
 
 #include "stable.h"
 
@@ -13,14 +12,6 @@ const char *const stable_names[] = {
 	[STABLE_OFF]	= "off",
 	NULL
 };
-
-enum stable_policy stable_find(const char *name)
-{
-	for (unsigned int i = 0; stable_names[i]; i++)
-		if (!strcmp(stable_names[i], name))
-			return i;
-	return STABLE_CACHE;
-}
 
 u64 stable_flags(enum stable_policy policy)
 {

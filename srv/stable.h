@@ -21,9 +21,6 @@ enum stable_policy {
 
 extern const char *const stable_names[];	/* by enum stable_policy, NULL-terminated */
 
-/* By name, which must be one of stable_names. */
-enum stable_policy stable_find(const char *name);
-
 /* UBLK_F_*, for the device. */
 u64 stable_flags(enum stable_policy policy);
 

@@ -159,6 +159,16 @@ Test(opts, wrong_choice_tells_the_right_ones, .init = cr_redirect_stderr)
 	expect_error("blue: wrong value; right is one of red, green");
 }
 
+Test(opts, a_choice_is_found_by_its_name_only)
+{
+	static const char *const choices[] = { "one", "two", NULL };
+
+	cr_assert_eq(opts_choice(choices, "one"), 0);
+	cr_assert_eq(opts_choice(choices, "two"), 1);
+	cr_assert_eq(opts_choice(choices, "tw"), -1);
+	cr_assert_eq(opts_choice(choices + 2, "one"), -1);
+}
+
 Test(opts, numbers_outside_the_range_are_refused)
 {
 	static char *const bad[] = { "0", "4097", "-1", "1K", "0x10", "", "7seven", "99999999999999999999" };

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <sched.h>
 
+#include "opts.h"
 #include "pace.h"
 
 static struct pace p;
@@ -75,5 +76,5 @@ Test(pace, what_was_asked_for_stays)
 Test(pace, every_name_is_found)
 {
 	for (unsigned int i = 0; pace_names[i]; i++)
-		cr_assert_eq(pace_find(pace_names[i]), i);
+		cr_assert_eq(opts_choice(pace_names, pace_names[i]), i);
 }
