@@ -345,7 +345,7 @@ static int create_plain(struct create *c)
 
 	if (!t)
 		return 1;
-	mirror_use_legs(t, &c->paths, &c->write_mostly, c->size, c->block);
+	mirror_use_legs(t, &c->paths, c->marked, c->size, c->block);
 	ret = serving_run(c->cmd, &c->serving.serving, t);
 	target_destroy(t);
 	return ret;

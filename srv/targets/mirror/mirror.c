@@ -31,6 +31,7 @@
 
 struct mirror_conf {
 	struct strlist legs, write_mostly;
+	u32 marked;	/* the legs that @write_mostly names: mirror_check(), or who has none of the options */
 	u64 size;
 	u64 block;
 	const struct mirror_set *set;	/* mirror_use_set(), then the others are not used */
@@ -59,13 +60,12 @@ void mirror_use_set(struct target *t, const struct mirror_set *set)
 	conf->set = set;
 }
 
-void mirror_use_legs(struct target *t, const struct strlist *legs, const struct strlist *write_mostly, u64 size,
-		     u64 block)
+void mirror_use_legs(struct target *t, const struct strlist *legs, u32 write_mostly, u64 size, u64 block)
 {
 	struct mirror_conf *conf = t->conf;
 
 	conf->legs = *legs;
-	conf->write_mostly = *write_mostly;
+	conf->marked = write_mostly;
 	conf->size = size;
 	conf->block = block;
 }
@@ -79,11 +79,10 @@ static const u8 *mirror_uuid(const struct target *t)
 
 static int mirror_check(const struct target *t)
 {
-	const struct mirror_conf *conf = t->conf;
+	struct mirror_conf *conf = t->conf;
 	int ret = legs_check_several(t->ops->name, &conf->legs, conf->block);
-	u32 marked;
 
-	return ret ? ret : legs_named("write-mostly", &conf->legs, &conf->write_mostly, &marked);
+	return ret ? ret : legs_named("write-mostly", &conf->legs, &conf->write_mostly, &conf->marked);
 }
 
 /*
@@ -198,15 +197,12 @@ static int mirror_open_plain(struct target *t, struct mirror *m)
 {
 	const struct mirror_conf *conf = t->conf;
 	int ret = legs_open(t->legs, &conf->legs, conf->size, conf->block, t->patience_ms, &t->lim);
-	u32 marked;
 
 	if (ret)
 		return ret;
 	t->nr_legs = conf->legs.nr;
 	m->live = m->sync = (1U << t->nr_legs) - 1;
-	/* mirror_check() has had no objection. */
-	legs_named("write-mostly", &conf->legs, &conf->write_mostly, &marked);
-	m->write_mostly = marked;
+	m->write_mostly = conf->marked;
 	return 0;
 }
 

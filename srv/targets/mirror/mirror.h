@@ -34,10 +34,9 @@ static inline u32 mirror_set_uses(const struct assembly *a)
 void mirror_use_set(struct target *t, const struct mirror_set *set);
 
 /*
- * The same of a mirror without a record: as the options --leg, --write-mostly, --size and --block of
- * `add`; 0: not given.
+ * The same of a mirror without a record: as the options --leg, --size and --block of `add`; 0: not
+ * given.  @write_mostly: bit N for leg N.
  */
-void mirror_use_legs(struct target *t, const struct strlist *legs, const struct strlist *write_mostly, u64 size,
-		     u64 block);
+void mirror_use_legs(struct target *t, const struct strlist *legs, u32 write_mostly, u64 size, u64 block);
 
 #endif
