@@ -94,7 +94,7 @@ static struct io_uring_sqe *bounce_queue(struct queue *q, struct io *io, int op,
 {
 	struct io_uring_sqe *sqe = queue_sqe(q);
 
-	/* The buffer is freed when every step that is TODO has ended. */
+	/* The buffer is given back when every step that is TODO has ended. */
 	io_uring_prep_rw(op, sqe, file, q->bounce->bufs[io->index] + data, len, pos);
 	sqe->flags = IOSQE_FIXED_FILE;
 	sqe->user_data = udata(UD_BOUNCE, io->index, index);
@@ -231,6 +231,7 @@ static void bounce_step_cqe(struct queue *q, struct io *io, unsigned int index, 
 	s32 rest = s->len - s->done;
 	bool storing = index & BOUNCE_STORE;
 
+	/* Another one stands in, for which the step has failed: only the buffer is waited for. */
 	if (io->left_behind)
 		return;
 	if (res == rest && s->op == STEP_READ && !storing) {

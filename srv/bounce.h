@@ -23,8 +23,9 @@
 
 /*
  * struct bounce - the buffers of a queue
- * From bounce_init() to bounce_deinit(); used by the queue's thread.  An idle queue's
- * have no memory.
+ * From bounce_init() to bounce_deinit(); used by the queue's thread.  One is a request's from bounce_run()
+ * until all that it has in flight has ended, also when that is after the request.  Those of an idle
+ * queue have no memory.
  */
 struct bounce {
 	struct pool pool;
@@ -33,8 +34,8 @@ struct bounce {
 };
 
 /*
- * Make the buffers, before the first request where it is known that there will be such; else the first one
- * does.  0, or -ENOMEM after a message.
+ * Make the buffers, if they are not there.  Before the first request where it is known that there will be
+ * such; else the first one does.  0, or -ENOMEM after a message.
  */
 int bounce_init(struct queue *q);
 

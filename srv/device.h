@@ -36,7 +36,7 @@ struct device {
 	unsigned int nr_queues;
 	unsigned int depth;	/* requests in work at once, of each queue */
 	unsigned int max_io;	/* bytes of the largest request, a multiple of 4096 */
-	enum stable_policy stable;
+	enum stable_policy stable;	/* of a recovered device ALWAYS, if it was made with that */
 };
 
 #endif

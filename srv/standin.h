@@ -9,9 +9,8 @@
  * is the queue's thread's, and goes with the queue.
  *
  * In modes that lend, the leg has the client's pages: a request with data waits until it answers, but
- * for a write that was copied (stable.h).
- * The driver would not end it before, as the client would use memory again that the leg still reads or
- * writes.
+ * for a write that was copied (stable.h).  The driver would not end it before, as the client would use
+ * memory again that the leg still reads or writes.
  */
 #ifndef SRV_STANDIN_H
 #define SRV_STANDIN_H

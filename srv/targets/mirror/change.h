@@ -70,8 +70,8 @@ void change_progress(struct super_set *s, u64 tag);
 void change_rebuilt(struct super_set *s, u64 tag, unsigned int slot);
 
 /*
- * A new leg, as a spare; @write_mostly: it is read only if no other one can be.  Returns its slot: an empty one, or the one that was left longest
- * ago; -ENOSPC: all are in use.
+ * A new leg, as a spare; @write_mostly: it is read only if no other one can be.  Returns its slot: an empty
+ * one, or the one that was left longest ago; -ENOSPC: all are in use.
  */
 int change_add(struct super_set *s, u64 tag, const u8 uuid[16], bool write_mostly);
 

@@ -16,13 +16,13 @@ struct late_bufs {
 	unsigned int nr;
 };
 
-/* @room bytes for I/O, aligned as records are, in huge pages if it is that large.  To be given to free().  NULL: no memory. */
+/*
+ * @room bytes for I/O, aligned as records are, in huge pages if it is that large; the caller's, to be given
+ * to free().  NULL: no memory.
+ */
 u8 *late_alloc(size_t room);
 
-/*
- * Another such buffer of @room bytes; @buf is kept here from now on.  NULL: no
- * memory, and nothing has changed.
- */
+/* Another such buffer of @room bytes; @buf is kept here from now on.  NULL: no memory, and nothing has changed. */
 u8 *late_renew(struct late_bufs *l, u8 *buf, size_t room);
 
 /* No I/O uses them any more. */

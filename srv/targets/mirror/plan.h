@@ -26,9 +26,7 @@
 #include "../../io.h"
 #include "../../types.h"
 
-/*
- * Of the legs that can be read, those that are: @write_mostly only when there is no other one.
- */
+/* Of the legs that can be read, those that are: @write_mostly only when there is no other one. */
 static inline u32 mirror_preferred(u32 legs, u32 write_mostly)
 {
 	if (likely(!write_mostly))
