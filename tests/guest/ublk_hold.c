@@ -91,8 +91,7 @@ static struct client *held(u64 flags)
 
 	sh->holder = 0;
 	res_is(raw_add(&r, &(struct raw_opt){ .flags = RAW_ZC | flags, .depth = 2 }), 0, "ADD_DEV");
-	pid = proc_start(server, NULL);
-	res_is(raw_ctl_data(UBLK_U_CMD_START_DEV, r.id, pid, SOON_MS), 0, "START_DEV");
+	pid = raw_start_in(&r, server);
 	sh->hold = 1;
 	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_WRITE, .len = LEN,
 					       .seed = 1 });
@@ -207,8 +206,7 @@ Test(ublk_hold, who_has_only_the_file_holds_up_nothing)
 
 	sh->bystander = 1;
 	res_is(raw_add(&r, &(struct raw_opt){ .flags = RAW_ZC, .depth = 1 }), 0, "ADD_DEV");
-	pid = proc_start(server, NULL);
-	res_is(raw_ctl_data(UBLK_U_CMD_START_DEV, r.id, pid, SOON_MS), 0, "START_DEV");
+	pid = raw_start_in(&r, server);
 	sh->hold = 1;
 	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_READ, .len = LEN });
 	must(wait_until(there_is_a_holder, NULL, SOON_MS), "no child has the ring");

@@ -159,8 +159,7 @@ static pid_t up(const struct raw_opt *opt)
 	memset(sh, 0, sizeof(*sh));
 	res_is(raw_add(&r, opt), 0, "ADD_DEV");
 	make_fs();
-	pid = proc_start(server, NULL);
-	res_is(raw_ctl_data(UBLK_U_CMD_START_DEV, r.id, pid, SOON_MS), 0, "START_DEV");
+	pid = raw_start_in(&r, server);
 	sh->live = 1;
 	must(wait_until(is_dirty, NULL, 3 * SOON_MS), "the file system is not mounted");
 	return pid;

@@ -108,12 +108,10 @@ static void server(void *arg)
 static void up(u64 flag)
 {
 	const struct raw_opt opt = { .flags = UBLK_F_CMD_IOCTL_ENCODE | flag, .size = SIZE, .depth = 32 };
-	pid_t pid;
 
 	memset(seen, 0, sizeof(*seen));
 	res_is(raw_add(&r, &opt), 0, "ADD_DEV");
-	pid = proc_start(server, NULL);
-	res_is(raw_ctl_data(UBLK_U_CMD_START_DEV, r.id, pid, SOON_MS), 0, "START_DEV");
+	raw_start_in(&r, server);
 	snprintf(node, sizeof(node), "/dev/ublkb%d", r.id);
 	dev_set(r.id, "queue/stable_writes", "1");
 }

@@ -222,8 +222,7 @@ Test(ublk_start, who_waits_for_a_new_server_is_not_forgotten)
 
 	res_is(raw_add(&r, &(struct raw_opt){ .flags = RECOVERY }), 0, "ADD_DEV");
 	*sh = (struct shared){ 0 };
-	pid = proc_start(server, NULL);
-	res_is(raw_ctl_data(UBLK_U_CMD_START_DEV, r.id, pid, SOON_MS), 0, "START_DEV");
+	pid = raw_start_in(&r, server);
 	proc_kill(pid);
 	must(wait_until(is_quiesced, NULL, FAST_MS), "state %d", raw_dev_state(r.id));
 	must(wait_until(recovery_starts, NULL, FAST_MS), "START_USER_RECOVERY");

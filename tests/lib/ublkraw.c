@@ -372,6 +372,14 @@ int raw_start(struct raw *r)
 	return done.res;
 }
 
+pid_t raw_start_in(struct raw *r, void (*server)(void *arg))
+{
+	pid_t pid = proc_start(server, NULL);
+
+	res_is(raw_ctl_data(UBLK_U_CMD_START_DEV, r->id, pid, SOON_MS), 0, "START_DEV");
+	return pid;
+}
+
 void raw_up(struct raw *r, const struct raw_opt *opt)
 {
 	res_is(raw_add(r, opt), 0, "adding a device, flags %#llx", (unsigned long long)opt->flags);

@@ -89,6 +89,8 @@ void raw_fetch(struct raw *r, unsigned int tag);
 void raw_fetch_all(struct raw *r);
 /* START_DEV, serving meanwhile whoever looks for partitions. */
 int raw_start(struct raw *r);
+/* The same, by @server in a process of its own, which opens and fetches.  Returns the process. */
+pid_t raw_start_in(struct raw *r, void (*server)(void *arg));
 /* All from raw_add() to raw_start(). */
 void raw_up(struct raw *r, const struct raw_opt *opt);
 /* Serves until all is idle, stops, closes, deletes; nothing may be left. */
