@@ -230,14 +230,48 @@ Test(stable, in_each_mode)
 Test(stable, a_recovered_device_keeps_it)
 {
 	int id = mirror("register", "always");
+	struct cli c;
 	char path[32];
 
 	proc_kill_other(dev_server(id));
-	cli_run(&(struct cli){ 0 }, CLI("recover", "-n", cli_id(id), "-t", "mirror", "-m", "register",
-					"-l", tleg_path(0), "-l", tleg_path(2)));
+	cli_run(&c, CLI("recover", "-n", cli_id(id), "-t", "mirror", "-m", "register", "-l", tleg_path(0),
+			"-l", tleg_path(2)));
+	must(!c.status, "recover: %s", c.err);
 	snprintf(path, sizeof(path), "/dev/ublkb%d", id);
 	must(agree_after(path, &ways[0]), "legs differ");
 	cli_del(id);
+}
+
+/* A file on the device of a mirror, mapped. */
+struct mapped {
+	int id, fd;
+	u8 *map;
+};
+
+/* Leg 2 is slow from when it is there. */
+static struct mapped mapped_file(const char *stable, const char *options)
+{
+	struct mapped m = { .id = mirror("register", stable) };
+
+	tleg_break(2, TLEG_GOOD);
+	must(!sh("mkfs.ext4 -q -F -E nodiscard /dev/ublkb%d && mount -t ext4 -o %s /dev/ublkb%d " POINT, m.id, options,
+		 m.id), "ext4");
+	m.fd = file_open(POINT "/file", O_RDWR | O_CREAT);
+	file_write(m.fd, buf, LEN, 0);
+	must(!fsync(m.fd), "fsync: %s", strerror(errno));
+	tleg_break(2, TLEG_SLOW);
+	m.map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, m.fd, 0);
+	must(m.map != MAP_FAILED, "mmap: %s", strerror(errno));
+	return m;
+}
+
+static void mapped_end(const struct mapped *m)
+{
+	tleg_break(2, TLEG_GOOD);
+	munmap(m->map, LEN);
+	close(m->fd);
+	must(!umount(POINT), "umount: %s", strerror(errno));
+	cli_del(m->id);
 }
 
 static volatile int scribbling;
@@ -257,33 +291,28 @@ static void *scribbler(void *map)
  */
 static unsigned int mapped_file_differs(const char *stable)
 {
-	int id = mirror("register", stable), fd;
+	struct mapped m = mapped_file(stable, "defaults");
 	unsigned int differ = 0;
 	pthread_t thread;
-	u8 *map;
 
-	tleg_break(2, TLEG_GOOD);
-	must(!sh("mkfs.ext4 -q -F -E nodiscard /dev/ublkb%d && mount -t ext4 /dev/ublkb%d " POINT, id, id), "ext4");
-	fd = file_open(POINT "/file", O_RDWR | O_CREAT);
-	file_write(fd, buf, LEN, 0);
-	must(!fsync(fd), "fsync: %s", strerror(errno));
-	tleg_break(2, TLEG_SLOW);
-	map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	must(map != MAP_FAILED, "mmap: %s", strerror(errno));
 	scribbling = 1;
-	must(!pthread_create(&thread, NULL, scribbler, map), "thread");
+	must(!pthread_create(&thread, NULL, scribbler, m.map), "thread");
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		sleep_ms(20);
-		must(!msync(map, LEN, MS_SYNC), "msync: %s", strerror(errno));
+		must(!msync(m.map, LEN, MS_SYNC), "msync: %s", strerror(errno));
 		differ += !legs_agree(MB << 20);
 	}
 	scribbling = 0;
 	pthread_join(thread, NULL);
-	munmap(map, LEN);
-	close(fd);
-	must(!umount(POINT), "umount: %s", strerror(errno));
-	cli_del(id);
+	mapped_end(&m);
 	return differ;
+}
+
+Test(stable, file_systems_are_kept_from_it_by_cache_and_always)
+{
+	must(mapped_file_differs("off"), "legs agree: nothing is shown");
+	must(!mapped_file_differs("cache"), "cache: legs differ");
+	must(!mapped_file_differs("always"), "always: legs differ");
 }
 
 static void *syncs(void *fd)
@@ -298,38 +327,17 @@ static void *syncs(void *fd)
  */
 Test(stable, journalled_data_is_kept_too)
 {
-	int id = mirror("register", "always"), fd;
+	struct mapped m = mapped_file("always", "data=journal");
 	pthread_t thread;
-	u8 *map;
 
-	tleg_break(2, TLEG_GOOD);
-	must(!sh("mkfs.ext4 -q -F -E nodiscard /dev/ublkb%d && mount -t ext4 -o data=journal /dev/ublkb%d " POINT, id, id),
-	     "ext4");
-	fd = file_open(POINT "/file", O_RDWR | O_CREAT);
-	file_write(fd, buf, LEN, 0);
-	must(!fsync(fd), "fsync: %s", strerror(errno));
-	tleg_break(2, TLEG_SLOW);
-	map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	must(map != MAP_FAILED, "mmap: %s", strerror(errno));
 	for (unsigned int i = 0; i < 20; i++) {
 		memset(buf, i + 1, LEN);
-		file_write(fd, buf, LEN, 0);
-		must(!pthread_create(&thread, NULL, syncs, &fd), "thread");
+		file_write(m.fd, buf, LEN, 0);
+		must(!pthread_create(&thread, NULL, syncs, &m.fd), "thread");
 		sleep_ms(i * 30);
-		memset(map, 0xee, LEN);
+		memset(m.map, 0xee, LEN);
 		pthread_join(thread, NULL);
 		must(legs_agree(MB << 20), "after %u ms: legs differ", i * 30);
 	}
-	tleg_break(2, TLEG_GOOD);
-	munmap(map, LEN);
-	close(fd);
-	must(!umount(POINT), "umount: %s", strerror(errno));
-	cli_del(id);
-}
-
-Test(stable, file_systems_are_kept_from_it_by_cache_and_always)
-{
-	must(mapped_file_differs("off"), "legs agree: nothing is shown");
-	must(!mapped_file_differs("cache"), "cache: legs differ");
-	must(!mapped_file_differs("always"), "always: legs differ");
+	mapped_end(&m);
 }

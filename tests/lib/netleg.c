@@ -87,11 +87,6 @@ static const struct netleg_ops ops[NR_NETLEGS] = {
 	},
 };
 
-const char *netleg_name(enum netleg_kind kind)
-{
-	return ops[kind].name;
-}
-
 /* What it prints is for output(), and the message of one that fails. */
 static bool runs(const char *command)
 {

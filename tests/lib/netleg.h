@@ -28,9 +28,6 @@ enum netleg_patience {
 };
 #define NETLEG_GIVES_UP_MS	15000
 
-/* For messages. */
-const char *netleg_name(enum netleg_kind kind);
-
 /* Serves @disk, until netleg_unserve(): it breaks the connection, and takes no new one. */
 void netleg_serve(enum netleg_kind kind, const char *disk);
 void netleg_unserve(enum netleg_kind kind);

@@ -15,7 +15,7 @@
 struct pathset {
 	unsigned int nr;
 	char path[PATHSET_LEGS][64];
-	char args[512];		/* -l PATH for each */
+	char args[PATHSET_LEGS * 68];	/* -l PATH for each */
 };
 
 void pathset_add(struct pathset *s, const char *path);
