@@ -25,6 +25,7 @@
 #include <linux/printk.h>
 #include <linux/security.h>
 #include <linux/io_uring.h>
+#include <linux/io_uring/cmd.h>
 
 #include <uapi/linux/io_uring.h>
 #include <uapi/linux/io_uring_lend.h>
@@ -83,34 +84,39 @@ static int io_lend_pick_slot(struct io_ring_ctx *ctx)
 	return -ENFILE;
 }
 
-static int io_lend_find_slot(struct io_kiocb *req)
+/* An empty slot, @index unless one is to be picked, or -errno */
+static int io_lend_find_slot(struct io_ring_ctx *ctx, unsigned int index, bool pick)
+	__must_hold(&ctx->uring_lock)
 {
-	struct io_lend *lend = io_kiocb_to_cmd(req, struct io_lend);
-	struct io_ring_ctx *ctx = req->ctx;
-	unsigned int index;
-
+	/*
+	 * The slots have been emptied, because the ring is closed or its last
+	 * task has gone, and nobody would do it again in time.
+	 */
+	if (percpu_ref_is_dying(&ctx->refs) ||
+	    (list_empty(&ctx->tctx_list) && !ctx->sq_data))
+		return -ECANCELED;
 	/* the end of the wait would take it away again */
 	if (unlikely(io_table_going(ctx)))
 		return -EINVAL;
-	if (lend->flags & IORING_LENT_BUF_PICK_SLOT)
+	if (pick)
 		return io_lend_pick_slot(ctx);
-	if (req->buf_index >= ctx->nr_user_bufs)
+	if (index >= ctx->nr_user_bufs)
 		return -EINVAL;
-	index = array_index_nospec(req->buf_index, ctx->nr_user_bufs);
+	index = array_index_nospec(index, ctx->nr_user_bufs);
 	return io_lend_slot_empty(ctx, index) ? index : -EBUSY;
 }
 
-/* An exporter's error, as user space and the rest of io_uring may see it */
-static int io_lend_error(const struct file *file, int err)
+/* The error of a driver's function, as user space and the rest of io_uring may see it */
+static int io_lend_error(const void *func, int err)
 {
-	/* io_uring's own meaning of -EAGAIN is not the exporter's */
+	/* io_uring's own meaning of -EAGAIN is not the driver's */
 	if (err == -EAGAIN)
 		return -EBUSY;
 	/* the last one of user space's, but for MIPS's EDQUOT */
 	if (likely(err >= -EHWPOISON || err == -EDQUOT))
 		return err;
 	pr_err_ratelimited("io_uring: %ps() returned %d, which is no errno for user space\n",
-			   file->f_op->export_buf, err);
+			   func, err);
 	return -EIO;
 }
 
@@ -135,7 +141,7 @@ static const char *io_lend_fault(const struct io_lent_buf *buf, u32 len)
 }
 
 /* Reading what is lent is reading @file, and writing to it is writing to @file. */
-static int io_lend_permission(struct file *file, u8 dir)
+static int io_lend_permission(struct file *file, u8 dir, const void *func)
 {
 	int ret, mask = 0;
 
@@ -150,36 +156,43 @@ static int io_lend_permission(struct file *file, u8 dir)
 		mask |= MAY_WRITE;
 	}
 	ret = security_file_permission(file, mask);
-	return likely(!ret) ? 0 : io_lend_error(file, ret);
+	return likely(!ret) ? 0 : io_lend_error(func, ret);
+}
+
+/*
+ * What comes from a driver is looked at here, and nowhere else: @buf of @file, by
+ * the driver's function @func, which was asked for @len bytes.  Returns 0, -EIO for
+ * a driver that breaks its contract, -EBADF for a file that is not open for what may
+ * be done with the buffer.
+ */
+static int io_lend_check(struct file *file, const struct io_lent_buf *buf, u32 len,
+			 const void *func)
+{
+	const char *fault = io_lend_fault(buf, len);
+
+	if (likely(!fault))
+		return io_lend_permission(file, buf->dir, func);
+	pr_err_ratelimited("io_uring: %ps() lent %s\n", func, fault);
+	return -EIO;
 }
 
 /*
  * Borrows a buffer of @file, which must have ->export_buf(), with a reference for
- * the caller.  What comes from an exporter is looked at here, and nowhere else.
- * Returns ERR_PTR(-EIO) for an exporter that breaks its contract, ERR_PTR(-EBADF)
- * for a file that is not open for what may be done with the buffer.
+ * the caller.  Returns ERR_PTR() of what io_lend_check() or the exporter says.
  */
 struct io_lent_buf *io_lent_buf_borrow(struct file *file,
 				       const struct io_export_args *args)
 {
 	struct io_lent_buf *buf;
-	const char *fault;
 	int ret;
 
 	buf = file->f_op->export_buf(file, args);
 	if (IS_ERR(buf))
-		return ERR_PTR(io_lend_error(file, PTR_ERR(buf)));
+		return ERR_PTR(io_lend_error(file->f_op->export_buf, PTR_ERR(buf)));
 
-	fault = io_lend_fault(buf, args->len);
-	if (unlikely(fault)) {
-		pr_err_ratelimited("io_uring: %ps() lent %s\n",
-				   file->f_op->export_buf, fault);
-		ret = -EIO;
-	} else {
-		ret = io_lend_permission(file, buf->dir);
-		if (likely(!ret))
-			return buf;
-	}
+	ret = io_lend_check(file, buf, args->len, file->f_op->export_buf);
+	if (likely(!ret))
+		return buf;
 	if (buf && buf->release)
 		io_lent_buf_put(buf);
 	return ERR_PTR(ret);
@@ -191,18 +204,12 @@ static int io_lend_install(struct io_kiocb *req)
 {
 	struct io_lend *lend = io_kiocb_to_cmd(req, struct io_lend);
 	struct io_ring_ctx *ctx = req->ctx;
+	bool pick = lend->flags & IORING_LENT_BUF_PICK_SLOT;
 	struct io_lent_buf *buf;
 	u32 cflags = 0;
 	int index;
 
-	/*
-	 * The slots have been emptied, because the ring is closed or its last
-	 * task has gone, and nobody would do it again in time.
-	 */
-	if (percpu_ref_is_dying(&ctx->refs) ||
-	    (list_empty(&ctx->tctx_list) && !ctx->sq_data))
-		return -ECANCELED;
-	index = io_lend_find_slot(req);
+	index = io_lend_find_slot(ctx, req->buf_index, pick);
 	if (index < 0)
 		return index;
 	buf = io_lent_buf_borrow(req->file, &lend->args);
@@ -211,7 +218,7 @@ static int io_lend_install(struct io_kiocb *req)
 
 	/* the slot's reference is the one that the exporter has counted */
 	ctx->user_bufs[index] = io_lent_to_slot(buf);
-	if (lend->flags & IORING_LENT_BUF_PICK_SLOT)
+	if (pick)
 		cflags = IORING_CQE_F_BUFFER | index << IORING_CQE_BUFFER_SHIFT;
 	io_req_set_res(req, buf->len, cflags);
 	return IOU_OK;
@@ -261,21 +268,74 @@ static struct io_lent_buf *io_lend_remove(struct io_ring_ctx *ctx, unsigned int 
 	return io_slot_to_lent(slot);
 }
 
-int io_lent_buf_unregister(struct io_kiocb *req, unsigned int issue_flags)
+static int io_lend_unregister(struct io_ring_ctx *ctx, unsigned int index,
+			      unsigned int issue_flags)
 {
-	struct io_ring_ctx *ctx = req->ctx;
 	struct io_lent_buf *buf;
 
 	io_ring_submit_lock(ctx, issue_flags);
-	buf = io_lend_remove(ctx, req->buf_index);
+	buf = io_lend_remove(ctx, index);
 	io_ring_submit_unlock(ctx, issue_flags);
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
 
 	io_lent_buf_put(buf);
+	return 0;
+}
+
+int io_lent_buf_unregister(struct io_kiocb *req, unsigned int issue_flags)
+{
+	int ret = io_lend_unregister(req->ctx, req->buf_index, issue_flags);
+
+	if (ret)
+		return ret;
 	io_req_set_res(req, 0, 0);
 	return IOU_OK;
 }
+
+int io_uring_cmd_lend(struct io_uring_cmd *cmd, struct io_lent_buf *buf,
+		      unsigned int index, unsigned int issue_flags)
+{
+	struct io_ring_ctx *ctx = cmd_to_io_kiocb(cmd)->ctx;
+	int ret;
+
+	ret = io_lend_check(cmd->file, buf, 0, cmd->file->f_op->uring_cmd);
+	if (unlikely(ret))
+		return ret;
+
+	io_ring_submit_lock(ctx, issue_flags);
+	ret = io_lend_find_slot(ctx, index, false);
+	if (likely(ret >= 0))
+		ctx->user_bufs[ret] = io_lent_to_slot(buf);
+	io_ring_submit_unlock(ctx, issue_flags);
+	return min(ret, 0);
+}
+EXPORT_SYMBOL_GPL(io_uring_cmd_lend);
+
+bool io_uring_cmd_take_back(struct io_uring_cmd *cmd, struct io_lent_buf *buf,
+			    unsigned int index, unsigned int issue_flags)
+{
+	struct io_ring_ctx *ctx = cmd_to_io_kiocb(cmd)->ctx;
+	bool held = false;
+
+	io_ring_submit_lock(ctx, issue_flags);
+	if (likely(index < ctx->nr_user_bufs)) {
+		index = array_index_nospec(index, ctx->nr_user_bufs);
+		held = ctx->user_bufs[index] == io_lent_to_slot(buf);
+		if (likely(held))
+			ctx->user_bufs[index] = (struct io_mapped_ubuf *)&dummy_ubuf;
+	}
+	io_ring_submit_unlock(ctx, issue_flags);
+	return held;
+}
+EXPORT_SYMBOL_GPL(io_uring_cmd_take_back);
+
+int io_uring_cmd_unlend(struct io_uring_cmd *cmd, unsigned int index,
+			unsigned int issue_flags)
+{
+	return io_lend_unregister(cmd_to_io_kiocb(cmd)->ctx, index, issue_flags);
+}
+EXPORT_SYMBOL_GPL(io_uring_cmd_unlend);
 
 /*
  * Empties all slots that hold a lent buffer.  A ring does this as soon as it is

@@ -41,20 +41,6 @@ static inline bool io_table_going(const struct io_ring_ctx *ctx)
 	return ctx->buf_data && ctx->buf_data->quiesce;
 }
 
-/*
- * A module that is removed is not freed before all RCU readers of that moment are
- * done, so the last instructions of ->release() run also when what it has dropped
- * was the last that kept its module.
- */
-static inline void io_lent_buf_put(struct io_lent_buf *buf)
-{
-	if (refcount_dec_and_test(&buf->refs)) {
-		rcu_read_lock();
-		buf->release(buf);
-		rcu_read_unlock();
-	}
-}
-
 struct io_lent_buf *io_lent_buf_borrow(struct file *file,
 				       const struct io_export_args *args);
 

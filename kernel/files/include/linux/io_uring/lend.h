@@ -17,12 +17,14 @@
 #define _LINUX_IO_URING_LEND_H
 
 #include <linux/bits.h>
+#include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
 #include <linux/uio.h>
 
 struct bio_vec;
 struct file;
+struct io_uring_cmd;
 
 /* What a borrower may do with the bytes: &io_lent_buf.dir */
 #define IO_LENT_SOURCE	BIT(ITER_SOURCE)	/* read from them */
@@ -93,5 +95,71 @@ struct io_export_args {
 	u64	cookie;
 	u32	len;
 };
+
+/**
+ * io_lent_buf_put - drop a reference to a lent buffer
+ * @buf: the buffer; @release is called if it was the last reference
+ *
+ * A module that is removed is not freed before all RCU readers of that moment are
+ * done, so the last instructions of @release run also when what it has dropped was
+ * the last that kept its module.
+ */
+static inline void io_lent_buf_put(struct io_lent_buf *buf)
+{
+	if (refcount_dec_and_test(&buf->refs)) {
+		rcu_read_lock();
+		buf->release(buf);
+		rcu_read_unlock();
+	}
+}
+
+/*
+ * For a driver that lends by itself, or by commands of its own, into the table of
+ * the ring that one of its commands came through.  The command is the driver's to
+ * complete, @issue_flags are those that the driver was called with for this command,
+ * or for another one of the same ring.  The ring's lock is taken, unless they say that
+ * it is held: call with no lock that the cancelling of a command takes.
+ */
+
+/**
+ * io_uring_cmd_lend - put a lent buffer into a slot
+ * @cmd: a command of the ring
+ * @buf: the buffer, as from ->export_buf(); one reference goes to the slot
+ * @index: the slot
+ * @issue_flags: see above
+ *
+ * Returns 0, or an error, with the reference still the caller's: -EINVAL for a slot
+ * that is not there or a table that is being unregistered, -EBUSY for a slot that is
+ * occupied, -ECANCELED for a ring that is being closed, -EBADF for a file that is not
+ * open for what @dir of the buffer allows, a security module's error, -EIO for a
+ * buffer that is not as &struct io_lent_buf says.
+ */
+int io_uring_cmd_lend(struct io_uring_cmd *cmd, struct io_lent_buf *buf,
+		      unsigned int index, unsigned int issue_flags);
+
+/**
+ * io_uring_cmd_take_back - take a buffer out of a slot, if it is still there
+ * @cmd: a command of the ring
+ * @buf: the buffer; compared, not looked into
+ * @index: the slot
+ * @issue_flags: see above
+ *
+ * Returns true if the slot has held this very buffer; its reference is the caller's
+ * then.  Requests that use the buffer keep theirs.
+ */
+bool io_uring_cmd_take_back(struct io_uring_cmd *cmd, struct io_lent_buf *buf,
+			    unsigned int index, unsigned int issue_flags);
+
+/**
+ * io_uring_cmd_unlend - empty a slot that holds a lent buffer, whatever it is
+ * @cmd: a command of the ring
+ * @index: the slot
+ * @issue_flags: see above
+ *
+ * Returns 0, -EINVAL for a slot that is empty or not there, -EBUSY for one that holds
+ * a buffer of user space.  May call @release of the buffer.
+ */
+int io_uring_cmd_unlend(struct io_uring_cmd *cmd, unsigned int index,
+			unsigned int issue_flags);
 
 #endif
