@@ -32,6 +32,9 @@ static const struct raw_opt zc = { .flags = RAW_ZC };
 
 Test(ublk_add, is_a_feature_that_the_driver_tells)
 {
+	static const u64 told[] = {
+		UBLK_F_SUPPORT_ZERO_COPY, UBLK_F_AUTO_BUF_REG, UBLK_F_BUF_REG_OFF_DAEMON,
+	};
 	u64 features = 0;
 	const struct ublksrv_ctrl_cmd cmd = {
 		.dev_id = -1, .queue_id = -1, .addr = (uintptr_t)&features, .len = 8,
@@ -42,12 +45,21 @@ Test(ublk_add, is_a_feature_that_the_driver_tells)
 	};
 
 	res_is(raw_ctl(UBLK_U_CMD_GET_FEATURES, &cmd, SOON_MS), 0, "GET_FEATURES");
-	cr_assert(features & UBLK_F_SUPPORT_ZERO_COPY, "features %#llx",
-		  (unsigned long long)features);
+	for (unsigned int i = 0; i < 3; i++)
+		cr_assert(features & told[i], "features %#llx", (unsigned long long)features);
 	res_is(raw_add_info(&info), 0, "ADD_DEV");
 	cr_assert(info.flags & UBLK_F_SUPPORT_ZERO_COPY, "flags %#llx", info.flags);
 	cr_assert(!(info.flags & UBLK_F_NEED_GET_DATA), "flags %#llx", info.flags);
 	cr_assert(!(info.flags & 1ULL << 40), "flags %#llx", info.flags);
+	cr_assert(!(info.flags & UBLK_F_AUTO_BUF_REG), "flags %#llx", info.flags);
+	res_is(raw_del(info.dev_id, SOON_MS), 0, "DEL_DEV");
+
+	info.flags = UBLK_F_AUTO_BUF_REG | UBLK_F_NEED_GET_DATA;
+	info.dev_id = -1;
+	res_is(raw_add_info(&info), 0, "ADD_DEV");
+	cr_assert(info.flags & UBLK_F_AUTO_BUF_REG, "flags %#llx", info.flags);
+	cr_assert(!(info.flags & UBLK_F_NEED_GET_DATA), "flags %#llx", info.flags);
+	cr_assert(!(info.flags & UBLK_F_SUPPORT_ZERO_COPY), "flags %#llx", info.flags);
 	res_is(raw_del(info.dev_id, SOON_MS), 0, "DEL_DEV");
 }
 
@@ -192,7 +204,8 @@ Test(ublk_add, the_server_says_what_segments_there_are)
 struct rights {
 	int add;
 	int fetch;
-	int lend;
+	int lend, lend_cmd;
+	bool lent, needs_buf;	/* what came as root, and what came after */
 	volatile int ready;
 	int id;
 };
@@ -259,6 +272,11 @@ static int fetch_without_rights(void *arg)
 	return 0;
 }
 
+static bool needs_buf(unsigned int tag)
+{
+	return r.iods[tag].op_flags & UBLK_IO_F_NEED_REG_BUF;
+}
+
 /* Fetches as root, and lends when it is root no more. */
 static void lend_without_rights(void *arg)
 {
@@ -270,8 +288,13 @@ static void lend_without_rights(void *arg)
 	res_is(raw_start(&r), 0, "START_DEV");
 	s->ready = 1;
 	tag = raw_expect(&r, UBLK_IO_OP_WRITE, LEN);
+	s->lent = !needs_buf(tag);
 	drop_rights();
-	s->lend = raw_lend(&r, tag, 0, 0, 0);
+	s->lend = raw_lend(&r, tag, 0, 0, 8);
+	s->lend_cmd = raw_lend_cmd(&r, tag, 9);
+	raw_commit(&r, tag, LEN);
+	tag = raw_expect(&r, UBLK_IO_OP_WRITE, LEN);
+	s->needs_buf = needs_buf(tag);
 	raw_commit(&r, tag, LEN);
 	s->ready = 2;
 }
@@ -295,15 +318,19 @@ Test(ublk_add, root_has_no_unprivileged_device)
 Test(ublk_add, an_unprivileged_device_copies)
 {
 	struct unpriv *zero = shared_alloc(sizeof(*zero));
+	struct unpriv *automatic = shared_alloc(sizeof(*automatic));
 	struct unpriv *copying = shared_alloc(sizeof(*copying));
 	mode_t mode = control_for_all();
 
 	zero->flags = RAW_ZC;
+	automatic->flags = UBLK_F_AUTO_BUF_REG;
 	copying->flags = UBLK_F_CMD_IOCTL_ENCODE;
 	cr_assert_eq(proc_run(unpriv_add_as_user, zero), 0);
+	cr_assert_eq(proc_run(unpriv_add_as_user, automatic), 0);
 	cr_assert_eq(proc_run(unpriv_add_as_user, copying), 0);
 	chmod(CONTROL, mode);
 	res_is(zero->add, -EINVAL, "ADD_DEV, zero copy");
+	res_is(automatic->add, -EINVAL, "ADD_DEV, automatic lending");
 	res_is(copying->add, 0, "ADD_DEV, copying");
 	cr_assert(copying->flags & UBLK_F_UNPRIVILEGED_DEV, "flags %#llx",
 		  (unsigned long long)copying->flags);
@@ -327,12 +354,19 @@ Test(ublk_add, is_for_root_only)
 	res_is(raw_del(r.id, SOON_MS), 0, "DEL_DEV");
 
 	/* another: a device is for one process only, until it is recovered */
-	res_is(raw_add(&r, &zc), 0, "ADD_DEV");
+	res_is(raw_add(&r, &(struct raw_opt){ .flags = RAW_ZC | UBLK_F_AUTO_BUF_REG,
+					      .auto_flags = UBLK_AUTO_BUF_REG_FALLBACK }), 0,
+	       "ADD_DEV");
 	pid = proc_start(lend_without_rights, s);
 	must(wait_until(ready, s, SOON_MS), "the server is not ready");
-	c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_WRITE, .len = LEN });
-	res_is(client_wait(c), LEN, "the write itself");
+	for (unsigned int i = 0; i < 2; i++) {
+		c = client_start(&(struct client_job){ .id = r.id, .op = CLIENT_WRITE, .len = LEN });
+		res_is(client_wait(c), LEN, "write %u itself", i);
+	}
 	res_is(s->lend, -EPERM, "REGISTER");
+	res_is(s->lend_cmd, -EPERM, "REGISTER_IO_BUF");
+	must(s->lent && s->needs_buf, "lent automatically: as root %d, then %d", s->lent,
+	     !s->needs_buf);
 	proc_kill(pid);
 	res_is(raw_del(r.id, SOON_MS), 0, "DEL_DEV");
 }

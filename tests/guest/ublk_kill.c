@@ -76,6 +76,12 @@ static int the_lender(void)
 
 TestSuite(ublk_kill, .init = setup, .fini = raw_sweep, .timeout = 300);
 
+/* Is what comes to the server lent already? */
+static bool is_auto(void)
+{
+	return r.opt.flags & UBLK_F_AUTO_BUF_REG;
+}
+
 /* Two slots and one request of the test's own for each tag. */
 static unsigned int tag_slot(unsigned int tag)
 {
@@ -163,8 +169,11 @@ static void go_to_step(unsigned int tag, int step)
 		return;
 	if (step_is_fused(step))
 		fuse_twice(tag);
-	else
+	else if (!is_auto())
 		res_is(raw_lend(&r, tag, 0, 0, tag_slot(tag)), LEN, "REGISTER");
+	/* or the commit would take back all that is lent */
+	if (is_auto() && step == COMMITTED)
+		res_is(raw_lend_cmd(&r, tag, tag_slot(tag) + 1), 0, "REGISTER_IO_BUF");
 	if (step_is_io(step))
 		slow_io(tag);
 	if (step == LENT_TWICE)
@@ -185,6 +194,8 @@ static void server(void *arg)
 
 	make_pipes();
 	raw_open(&r);
+	for (unsigned int i = 0; i < r.opt.depth; i++)
+		r.auto_reg[i].index = tag_slot(i);
 	raw_fetch_all(&r);
 	for (;;) {
 		tag = raw_request(&r, 5);
@@ -297,9 +308,10 @@ struct round {
 
 static void name_round(const struct round *rd, char *what, size_t size)
 {
-	snprintf(what, size, "%s, %s, depth %u, %s file",
+	snprintf(what, size, "%s, %s, depth %u, %s file%s",
 		 rd->op == CLIENT_WRITE ? "write" : "read", step_names[rd->step], rd->opt.depth,
-		 rd->opt.fixed_file ? "registered" : "plain");
+		 rd->opt.fixed_file ? "registered" : "plain",
+		 rd->opt.flags & UBLK_F_AUTO_BUF_REG ? ", automatic" : "");
 }
 
 /* The request ends soon with the server: with its data, if it was committed, or with EIO. */
@@ -334,9 +346,11 @@ static void all_rounds(void (*run)(const struct round *rd), u64 flags)
 	/* each with each would be twice as many, and take minutes on a debug kernel */
 	for (unsigned int i = 0; i < 4; i++) {
 		for (int step = 0; step < nr_steps(); step++) {
+			u64 lend = (i ^ i >> 1 ^ step) & 1 ? UBLK_F_AUTO_BUF_REG : 0;
+
 			run(&(struct round){
 				.op = i & 1 ? CLIENT_WRITE : CLIENT_READ, .step = step,
-				.opt = { .flags = RAW_ZC | flags, .depth = i & 2 ? 1 : 4,
+				.opt = { .flags = RAW_ZC | lend | flags, .depth = i & 2 ? 1 : 4,
 					 .fixed_file = (i + step) & 1 },
 			});
 		}

@@ -131,26 +131,16 @@ Test(ublk_zc, lends_no_bytes_outside_the_request)
 	raw_down(&r);
 }
 
+static void lends_no(unsigned int tag, const char *name)
+{
+	res_is(raw_lend(&r, tag, 0, 0, 0), -EINVAL, "%s", name);
+	res_is(raw_lend(&r, tag, 0, 512, 0), -EINVAL, "%s", name);
+}
+
 Test(ublk_zc, lends_no_request_without_data)
 {
-	static const struct { const char *name; enum client_op job; unsigned int op; } cases[] = {
-		{ "flush", CLIENT_FLUSH, UBLK_IO_OP_FLUSH },
-		{ "discard", CLIENT_DISCARD, UBLK_IO_OP_DISCARD },
-		{ "write zeroes", CLIENT_ZERO, UBLK_IO_OP_WRITE_ZEROES },
-	};
-
 	raw_up(&r, &(struct raw_opt){ .attrs = UBLK_ATTR_VOLATILE_CACHE, .discard = true });
-	for (unsigned int i = 0; i < 3; i++) {
-		const struct client_job job = { .id = r.id, .op = cases[i].job, .len = LEN };
-		struct client *c = client_start(&job);
-		int tag = raw_request(&r, SOON_MS);
-
-		must(tag >= 0 && raw_op(&r, tag) == cases[i].op, "%s: no request", cases[i].name);
-		res_is(raw_lend(&r, tag, 0, 0, 0), -EINVAL, "%s", cases[i].name);
-		res_is(raw_lend(&r, tag, 0, 512, 0), -EINVAL, "%s", cases[i].name);
-		raw_serve(&r, tag);
-		res_is(client_serve(c, &r), 0, "%s", cases[i].name);
-	}
+	client_without_data(&r, lends_no);
 	raw_down(&r);
 }
 

@@ -120,6 +120,34 @@ struct client *client_start(const struct client_job *job)
 	return c;
 }
 
+struct client *client_comes(struct raw *r, const struct client_job *job, unsigned int *tag)
+{
+	struct client *c = client_start(job);
+
+	*tag = raw_expect(r, job->op == CLIENT_READ ? UBLK_IO_OP_READ : UBLK_IO_OP_WRITE, job->len);
+	return c;
+}
+
+void client_without_data(struct raw *r, void (*look)(unsigned int tag, const char *name))
+{
+	static const struct { const char *name; enum client_op job; unsigned int op; } cases[] = {
+		{ "flush", CLIENT_FLUSH, UBLK_IO_OP_FLUSH },
+		{ "discard", CLIENT_DISCARD, UBLK_IO_OP_DISCARD },
+		{ "write zeroes", CLIENT_ZERO, UBLK_IO_OP_WRITE_ZEROES },
+	};
+
+	for (unsigned int i = 0; i < 3; i++) {
+		const struct client_job job = { .id = r->id, .op = cases[i].job, .len = 16384 };
+		struct client *c = client_start(&job);
+		int tag = raw_request(r, SOON_MS);
+
+		must(tag >= 0 && raw_op(r, tag) == cases[i].op, "%s: no request", cases[i].name);
+		look(tag, cases[i].name);
+		raw_serve(r, tag);
+		res_is(client_serve(c, r), 0, "%s", cases[i].name);
+	}
+}
+
 static bool is_done(void *arg)
 {
 	struct client *c = arg;

@@ -243,7 +243,8 @@ void raw_sweep(void)
 
 static bool moves_data(const struct raw *r)
 {
-	return !(r->opt.flags & (UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_USER_COPY));
+	return !(r->opt.flags &
+		 (UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_AUTO_BUF_REG | UBLK_F_USER_COPY));
 }
 
 static bool can_open(void *arg)
@@ -282,8 +283,12 @@ void raw_open(struct raw *r)
 	if (r->opt.fixed_file)
 		must(!io_uring_register_files(&r->ring, &r->cdev, 1), "registering the file");
 	r->nr_fifo = 0;
-	for (unsigned int i = 0; i < RAW_DEPTH_MAX; i++)
+	for (unsigned int i = 0; i < RAW_DEPTH_MAX; i++) {
 		r->ended[i] = RING_TIMEOUT;
+		r->auto_reg[i] = (struct ublk_auto_buf_reg){
+			.index = i, .flags = r->opt.auto_flags,
+		};
+	}
 	for (unsigned int i = 0; i < RAW_OPS; i++)
 		r->res[i] = RING_TIMEOUT;
 }
@@ -331,6 +336,8 @@ static void tag_cmd(struct raw *r, u32 cmd_op, unsigned int tag, int32_t result)
 	struct io_uring_sqe *sqe = ring_sqe(&r->ring);
 
 	raw_prep_cmd(r, sqe, cmd_op, 0, tag, result, addr);
+	if (r->opt.flags & UBLK_F_AUTO_BUF_REG)
+		sqe->addr = ublk_auto_buf_reg_to_sqe_addr(&r->auto_reg[tag]);
 	sqe->user_data = TAG_DATA | tag;
 	ring_submit(&r->ring);
 }
@@ -523,6 +530,16 @@ int raw_unlend(struct raw *r, unsigned int slot)
 {
 	lent_prep_unregister(raw_sqe(r, OP_SYNC), slot);
 	return run_sync(r);
+}
+
+int raw_lend_cmd(struct raw *r, unsigned int tag, u64 slot)
+{
+	return raw_run_cmd(r, UBLK_U_IO_REGISTER_IO_BUF, 0, tag, 0, slot);
+}
+
+int raw_unlend_cmd(struct raw *r, unsigned int tag, u64 slot)
+{
+	return raw_run_cmd(r, UBLK_U_IO_UNREGISTER_IO_BUF, 0, tag, 0, slot);
 }
 
 int raw_rw(struct raw *r, int op, int fd, u64 addr, u32 len, u64 pos, unsigned int slot)

@@ -33,6 +33,7 @@ struct raw_opt {
 	u32 ring_flags;		/* IORING_SETUP_* */
 	bool discard;		/* takes discard and write zeroes */
 	bool fixed_file;	/* commands go to a registered file */
+	u8 auto_flags;		/* UBLK_AUTO_BUF_REG_*, of devices with UBLK_F_AUTO_BUF_REG */
 	/* the char device is open for one of both; without reading there are no iods */
 	bool read_only, write_only;
 };
@@ -58,6 +59,9 @@ struct raw {
 	u16 fifo[RAW_DEPTH_MAX];
 	unsigned int nr_fifo;
 	int ended[RAW_DEPTH_MAX];	/* what a fetch ended with, or RING_TIMEOUT */
+
+	/* what the next FETCH or COMMIT of a tag asks for [slot = tag, opt.auto_flags] */
+	struct ublk_auto_buf_reg auto_reg[RAW_DEPTH_MAX];
 
 	int res[RAW_OPS];	/* of the test's own requests, or RING_TIMEOUT */
 };
@@ -119,6 +123,9 @@ int raw_run_cmd(struct raw *r, u32 cmd_op, unsigned int queue, unsigned int tag,
 int raw_lend(struct raw *r, unsigned int tag, u32 off, u32 len, unsigned int slot);
 int raw_lend_at(struct raw *r, u64 cookie, u32 len, unsigned int slot);
 int raw_unlend(struct raw *r, unsigned int slot);
+/* The same by ublk's commands: UBLK_U_IO_REGISTER_IO_BUF and UNREGISTER_IO_BUF. */
+int raw_lend_cmd(struct raw *r, unsigned int tag, u64 slot);
+int raw_unlend_cmd(struct raw *r, unsigned int tag, u64 slot);
 /* READ_FIXED or WRITE_FIXED, while requests may come. */
 int raw_rw(struct raw *r, int op, int fd, u64 addr, u32 len, u64 pos, unsigned int slot);
 void raw_commit(struct raw *r, unsigned int tag, int32_t result);
@@ -152,6 +159,13 @@ struct client {
 };
 
 struct client *client_start(const struct client_job *job);
+/* The same for one request of a read or a write, which has come to the server as *@tag. */
+struct client *client_comes(struct raw *r, const struct client_job *job, unsigned int *tag);
+/*
+ * A flush, a discard and a write of zeroes, one after the other: @look is called while the
+ * server has each, which ends as it should.  The device takes them, see raw_opt.
+ */
+void client_without_data(struct raw *r, void (*look)(unsigned int tag, const char *name));
 /* True if it is done within @ms. */
 bool client_done(struct client *c, unsigned int ms);
 /* Waits, serving the disk with raw_serve().  Returns res. */

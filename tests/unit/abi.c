@@ -6,6 +6,7 @@
 #include <linux/io_uring_lend.h>
 #include <linux/lend_test.h>
 #include <linux/ublk_cmd.h>
+#include <string.h>
 
 #include "types.h"
 
@@ -51,6 +52,24 @@ Test(abi, ublk_commands)
 	cr_assert_eq(UBLK_F_SUPPORT_ZERO_COPY, 1);
 	cr_assert_eq(UBLK_F_STABLE_PAGES, 1ULL << 62);
 	cr_assert_eq(UBLK_IO_F_STABLE_PAGES, 1U << 31);
+}
+
+Test(abi, lending_as_mainline_does)
+{
+	const struct ublk_auto_buf_reg reg = {
+		.index = 0x1234, .flags = 0x56, .reserved0 = 0x78, .reserved1 = 0x9abcdef0,
+	};
+	struct ublk_auto_buf_reg back = ublk_sqe_addr_to_auto_buf_reg(0x9abcdef078561234);
+
+	cr_assert_eq(UBLK_U_IO_REGISTER_IO_BUF, 0xc0107523);
+	cr_assert_eq(UBLK_U_IO_UNREGISTER_IO_BUF, 0xc0107524);
+	cr_assert_eq(UBLK_F_AUTO_BUF_REG, 1ULL << 11);
+	cr_assert_eq(UBLK_F_BUF_REG_OFF_DAEMON, 1ULL << 14);
+	cr_assert_eq(UBLK_AUTO_BUF_REG_FALLBACK, 1);
+	cr_assert_eq(UBLK_IO_F_NEED_REG_BUF, 1U << 17);
+	cr_assert_eq(sizeof(reg), 8);
+	cr_assert_eq(ublk_auto_buf_reg_to_sqe_addr(&reg), 0x9abcdef078561234);
+	cr_assert_eq(memcmp(&reg, &back, sizeof(reg)), 0);
 }
 
 Test(abi, io_command_layout)
