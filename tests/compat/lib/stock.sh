@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# The base without the series, configured as our release kernel: build/kernel-stock.
-# It is cached like any other kernel.
+# The base without the series, configured as our release kernel: build/compat/kernel-stock.
+# It is cached like any other kernel.  It lies to the sources as build/kernel-release does, or ccache would not know
+# what both have.
 
 # stock_fragment: the release kernel's configuration, less the options that the base does not know
 stock_fragment()
@@ -15,7 +16,7 @@ stock_fragment()
 
 stock_build()
 {
-	local out=$build/kernel-stock fragment=$scratch/stock key
+	local out=$build/compat/kernel-stock fragment=$scratch/stock key
 	compat_lock tree
 	base_fetch
 	stock_fragment > "$fragment"
@@ -32,7 +33,7 @@ stock_build()
 		say "kernel stock: restored from the cache"
 	else
 		compat_checkout "$(g -C "$(base_repo)" rev-parse stock)"
-		kernel_make stock "$fragment"
+		build=$compat kernel_make stock "$fragment"
 		kernel_install "$out"
 		cache_put "$key" "${kernel_files[@]/#/$out/}"
 	fi
