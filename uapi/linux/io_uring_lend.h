@@ -4,8 +4,18 @@
  *
  * A file whose driver implements ->export_buf() lends a buffer to a ring.  The
  * ring installs it in a slot of its registered buffer table, where the ordinary
- * fixed-buffer operations (READ_FIXED, WRITE_FIXED, SEND_ZC and URING_CMD with
- * a fixed buffer) use it like a buffer of user space, until it is unregistered.
+ * fixed-buffer operations use it like a buffer of user space, until it is
+ * unregistered:
+ *
+ *   READ_FIXED, WRITE_FIXED    addr is the offset in the buffer
+ *   READV_FIXED, WRITEV_FIXED  each iov_base of the vector is an offset in it
+ *   SEND_ZC, SEND              with IORING_RECVSEND_FIXED_BUF, addr is the
+ *                              offset; SEND refuses MSG_ZEROCOPY (-EINVAL)
+ *   URING_CMD                  with IORING_URING_CMD_FIXED, what the driver says
+ *   NOP                        with IORING_NOP_FIXED_BUFFER, holds it only
+ *
+ * All of them refuse (-EFAULT) an empty slot, a range that is not in the buffer,
+ * and a direction that its owner does not allow; NOP the first of these only.
  *
  * This header stands beside <linux/io_uring.h> and liburing's copy of it, and
  * includes neither, so that it can be used with both.
