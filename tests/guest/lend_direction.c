@@ -17,7 +17,7 @@
 
 #define LEN	8192
 
-enum { READ, WRITE, FILL, DRAIN, SEND, NR_OPS };
+enum { READ, WRITE, READV, WRITEV, FILL, DRAIN, SEND, COPY, NR_OPS };
 
 static const struct {
 	const char *name;
@@ -25,9 +25,12 @@ static const struct {
 } ops[NR_OPS] = {
 	[READ]	= { "READ_FIXED",	LEND_TEST_DEST },
 	[WRITE]	= { "WRITE_FIXED",	LEND_TEST_SOURCE },
+	[READV]	= { "READV_FIXED",	LEND_TEST_DEST },
+	[WRITEV] = { "WRITEV_FIXED",	LEND_TEST_SOURCE },
 	[FILL]	= { "URING_CMD fill",	LEND_TEST_DEST },
 	[DRAIN]	= { "URING_CMD drain",	LEND_TEST_SOURCE },
 	[SEND]	= { "SEND_ZC",		LEND_TEST_SOURCE },
+	[COPY]	= { "SEND",		LEND_TEST_SOURCE },
 };
 
 static struct io_uring ring;
@@ -56,6 +59,7 @@ static int run(unsigned int op, unsigned int slot, u32 flags)
 {
 	struct io_uring_sqe *sqe = ring_sqe(&ring);
 	struct lend_move m = { .index = 1, .len = LEN, .slot = slot };
+	const struct iovec iov[] = { { NULL, 512 }, { (void *)512, LEN - 512 } };
 
 	switch (op) {
 	case READ:
@@ -64,6 +68,12 @@ static int run(unsigned int op, unsigned int slot, u32 flags)
 	case WRITE:
 		prep_rw_fixed(sqe, IORING_OP_WRITE_FIXED, file, 0, LEN, 0, slot);
 		break;
+	case READV:
+		prep_rwv_fixed(sqe, RING_OP_READV_FIXED, file, iov, 2, 0, slot);
+		break;
+	case WRITEV:
+		prep_rwv_fixed(sqe, RING_OP_WRITEV_FIXED, file, iov, 2, 0, slot);
+		break;
 	case FILL:
 	case DRAIN:
 		m.op = op == FILL ? LEND_TEST_CMD_FILL : LEND_TEST_CMD_DRAIN;
@@ -71,6 +81,9 @@ static int run(unsigned int op, unsigned int slot, u32 flags)
 		break;
 	case SEND:
 		prep_send_fixed(sqe, tcp.tx, 0, LEN, slot);
+		break;
+	case COPY:
+		prep_copy_fixed(sqe, tcp.tx, 0, LEN, slot);
 		break;
 	}
 	sqe->flags = flags;
@@ -109,9 +122,9 @@ static void allowed(unsigned int op, u32 dir)
 {
 	const char *name = ops[op].name;
 
-	contents_are(op == READ ? 2 : op == FILL ? 3 : 1, op == WRITE ? 1 : 2,
-		     op == DRAIN ? 1 : 3, name, dir);
-	if (op == SEND) {
+	contents_are(op == READ || op == READV ? 2 : op == FILL ? 3 : 1,
+		     op == WRITE || op == WRITEV ? 1 : 2, op == DRAIN ? 1 : 3, name, dir);
+	if (op == SEND || op == COPY) {
 		tcp_read(tcp.rx, buf, LEN);
 		pat_is(buf, LEN, 1, 0, "%s, direction %u: what was sent", name, dir);
 	} else {

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/io_uring_fused.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -265,13 +266,14 @@ static const u64 past_the_end[][2] = {
 };
 #define NR_PAST	(sizeof(past_the_end) / sizeof(past_the_end[0]))
 
-/* The four kinds of request that use a fixed buffer, each with the same range. */
+/* All kinds of request that use a fixed buffer, each with the same range. */
 static void all_refuse(u64 off, u32 len, unsigned int slot, struct tcp_pair *tcp,
 		       const char *why)
 {
 	const struct lend_move fill = {
 		.op = LEND_TEST_CMD_FILL, .addr = off, .len = len, .slot = slot,
 	};
+	const struct iovec iov[] = { { NULL, 1 }, { (void *)(uintptr_t)off, len } };
 	struct lend_move drain = fill;
 
 	drain.op = LEND_TEST_CMD_DRAIN;
@@ -283,9 +285,16 @@ static void all_refuse(u64 off, u32 len, unsigned int slot, struct tcp_pair *tcp
 	       why, len, (unsigned long long)off);
 	res_is(lender_move(&ring, lender, &drain), -EFAULT, "%s: drain, %u bytes at %#llx",
 	       why, len, (unsigned long long)off);
+	res_is(rwv_fixed(&ring, RING_OP_WRITEV_FIXED, file, iov, 2, 0, slot), -EFAULT,
+	       "%s: a second part to write, %u bytes at %#llx", why, len, (unsigned long long)off);
+	res_is(rwv_fixed(&ring, RING_OP_READV_FIXED, file, iov, 2, 0, slot), -EFAULT,
+	       "%s: a second part to read, %u bytes at %#llx", why, len, (unsigned long long)off);
 	prep_send_fixed(ring_sqe(&ring), tcp->tx, off, len, slot);
 	res_is(ring_run(&ring), -EFAULT, "%s: send, %u bytes at %#llx", why, len,
 	       (unsigned long long)off);
+	prep_copy_fixed(ring_sqe(&ring), tcp->tx, off, len, slot);
+	res_is(ring_run(&ring), len > INT_MAX ? -EINVAL : -EFAULT,
+	       "%s: send a copy, %u bytes at %#llx", why, len, (unsigned long long)off);
 }
 
 Test(lend_errors, io_refuses_a_range_outside_the_buffer, .timeout = 120)
@@ -519,10 +528,11 @@ Test(lend_errors, an_exporter_that_lends_a_broken_buffer_gets_it_back)
 	res_is(lent_register(&ring, lender, buf0(0), 0, 0), BUF_LEN, "another buffer of the same");
 }
 
-/* Opcodes from 6.12's last to our first, and after our last. */
+/* Opcodes from 6.12's last to our first, but for two of later kernels; and after our last. */
 static bool in_hole(unsigned int op)
 {
-	return op >= 58 && op != IORING_OP_LENT_BUF_REGISTER &&
+	return op >= 58 && op != RING_OP_READV_FIXED && op != RING_OP_WRITEV_FIXED &&
+	       op != IORING_OP_LENT_BUF_REGISTER &&
 	       op != IORING_OP_LENT_BUF_UNREGISTER && op != IORING_OP_FUSED_CMD;
 }
 
@@ -615,6 +625,110 @@ Test(lend_errors, a_file_without_iterators_takes_no_lent_buffer)
 	res_is(rw_fixed(&ring, IORING_OP_READ_FIXED, lender, (uintptr_t)user, 4096,
 			LEND_TEST_POS(1, 0), 1), 4096, "user buffer, read");
 	pat_is(user, 4096, 5, 0, "user buffer");
+}
+
+static int nop(u32 flags, int fd, unsigned int slot, int result)
+{
+	prep_nop(ring_sqe(&ring), flags, fd, slot, result);
+	return ring_run(&ring);
+}
+
+/* Each as a plain request and as a worker's. */
+static void nop_is(u32 flags, int fd, unsigned int slot, int want, const char *what)
+{
+	struct io_uring_sqe *sqe;
+
+	res_is(nop(flags, fd, slot, 77), want, "%s", what);
+	sqe = ring_sqe(&ring);
+	prep_nop(sqe, flags, fd, slot, 77);
+	sqe->flags = IOSQE_ASYNC;
+	res_is(ring_run(&ring), want, "%s, in a worker", what);
+}
+
+Test(lend_errors, a_nop_finds_a_buffer_and_a_file_or_says_which_is_missing)
+{
+	const u32 inject = RING_NOP_INJECT_RESULT, buffer = RING_NOP_FIXED_BUFFER | inject;
+	const u32 plain = RING_NOP_FILE | inject, fixed = plain | RING_NOP_FIXED_FILE;
+	int files[] = { file, -1 };
+
+	user_slot(1, 4096);
+	lend_pattern(0, 1);
+	nop_is(buffer, -1, 0, 77, "a lent buffer");
+	nop_is(buffer, -1, 1, 77, "a buffer of user space");
+	nop_is(RING_NOP_FIXED_BUFFER, -1, 0, 0, "without a result");
+	nop_is(buffer, -1, 2, -EFAULT, "an empty slot");
+	nop_is(buffer, -1, SLOTS, -EFAULT, "no such slot");
+	nop_is(buffer, -1, 0xffff, -EFAULT, "no such slot");
+	nop_is(inject, -1, 0xffff, 77, "a slot that is not looked at");
+	nop_is(plain, file, 0, 77, "a file");
+	nop_is(plain, ring.ring_fd, 0, 77, "a ring");
+	nop_is(plain, 1000, 0, -EBADF, "no file");
+	nop_is(plain, -1, 0, -EBADF, "no file");
+	nop_is(fixed, 0, 0, -EBADF, "no table of files");
+	nop_is(inject | RING_NOP_FIXED_FILE, 1000, 0, 77, "a file that is not looked at");
+	must(!io_uring_register_files(&ring, files, 2), "register files");
+	nop_is(fixed, 0, 0, 77, "a registered file");
+	nop_is(fixed, 1, 0, -EBADF, "an empty slot for files");
+	nop_is(fixed, 2, 0, -EBADF, "no such slot for files");
+	nop_is(fixed, -1, 0, -EBADF, "no such slot for files");
+	nop_is(fixed | buffer, 0, 0, 77, "both");
+	nop_is(fixed | buffer, 0, 2, -EFAULT, "only a file");
+	nop_is(fixed | buffer, 1, 0, -EBADF, "only a buffer");
+	res_is(nop(buffer, -1, 0, -EIO), -EIO, "an error that is asked for");
+	res_is(lent_unregister(&ring, 0), 0, "unregister");
+	lender_released_in(&ring, lender, 0, 1, SOON_MS);
+	nop_is(buffer, -1, 0, -EFAULT, "an unregistered one");
+}
+
+Test(lend_errors, a_nop_refuses_flags_that_it_does_not_know)
+{
+	for (unsigned int bit = 4; bit < 32; bit++)
+		res_is(nop(1U << bit, file, 0, 0), -EINVAL, "flag %#x", 1U << bit);
+}
+
+/* IOSQE_FIXED_FILE, which servers set on every SQE, says like the flag that it is a registered one. */
+Test(lend_errors, a_nop_puts_its_file)
+{
+	struct io_uring_sqe *sqe;
+	int fds[2];
+	u8 byte;
+
+	for (u32 flags = 0; flags <= IOSQE_FIXED_FILE; flags += IOSQE_FIXED_FILE) {
+		must(!pipe(fds), "pipe: %s", strerror(errno));
+		fcntl(fds[0], F_SETFL, O_NONBLOCK);
+		sqe = ring_sqe(&ring);
+		prep_nop(sqe, RING_NOP_FILE, fds[1], 0, 0);
+		sqe->flags = flags;
+		res_is(ring_run(&ring), flags ? -EBADF : 0, "flags %#x", flags);
+		close(fds[1]);
+		/* a reader is told when the last writer is gone */
+		must(read(fds[0], &byte, 1) == 0, "flags %#x: somebody has the pipe open", flags);
+		close(fds[0]);
+	}
+}
+
+Test(lend_errors, a_nop_in_a_chain_finds_what_is_lent_before)
+{
+	int res[3];
+
+	for (unsigned int i = 0; i < 3; i++) {
+		struct io_uring_sqe *sqe = ring_sqe(&ring);
+
+		if (i == 0)
+			lent_prep_register(sqe, lender, buf0(0), 0, 3, 0);
+		else if (i == 1)
+			prep_nop(sqe, RING_NOP_FIXED_BUFFER | RING_NOP_INJECT_RESULT, -1, 3, 7);
+		else
+			lent_prep_unregister(sqe, 3);
+		sqe->user_data = i;
+		sqe->flags = i < 2 ? IOSQE_IO_LINK : 0;
+	}
+	ring_submit(&ring);
+	ring_reap(&ring, res, 3);
+	res_is(res[0], BUF_LEN, "register");
+	res_is(res[1], 7, "the nop");
+	res_is(res[2], 0, "unregister");
+	lender_is(lender, 0, 1, 1, "given back");
 }
 
 static size_t read_text(const char *path, char *text, size_t size)

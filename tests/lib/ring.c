@@ -115,6 +115,28 @@ void prep_send_fixed(struct io_uring_sqe *sqe, int sock, u64 addr, u32 len,
 	sqe->buf_index = slot;
 }
 
+void prep_rwv_fixed(struct io_uring_sqe *sqe, int op, int fd, const struct iovec *iov,
+		    u32 nr, u64 pos, unsigned int slot)
+{
+	prep_rw_fixed(sqe, op, fd, (uintptr_t)iov, nr, pos, slot);
+}
+
+void prep_copy_fixed(struct io_uring_sqe *sqe, int sock, u64 addr, u32 len,
+		     unsigned int slot)
+{
+	prep_send_fixed(sqe, sock, addr, len, slot);
+	sqe->opcode = IORING_OP_SEND;
+}
+
+void prep_nop(struct io_uring_sqe *sqe, u32 flags, int fd, unsigned int slot, int result)
+{
+	sqe->opcode = IORING_OP_NOP;
+	sqe->rw_flags = flags;
+	sqe->fd = fd;
+	sqe->buf_index = slot;
+	sqe->len = result;
+}
+
 void ring_submit(struct io_uring *ring)
 {
 	unsigned int queued = io_uring_sq_ready(ring), tries = 0;
@@ -254,5 +276,12 @@ int rw_fixed(struct io_uring *ring, int op, int fd, u64 addr, u32 len, u64 pos,
 	     unsigned int slot)
 {
 	prep_rw_fixed(ring_sqe(ring), op, fd, addr, len, pos, slot);
+	return ring_run(ring);
+}
+
+int rwv_fixed(struct io_uring *ring, int op, int fd, const struct iovec *iov, u32 nr, u64 pos,
+	      unsigned int slot)
+{
+	prep_rwv_fixed(ring_sqe(ring), op, fd, iov, nr, pos, slot);
 	return ring_run(ring);
 }

@@ -18,6 +18,12 @@
 /* of later headers than liburing's */
 #define RING_REGISTER_CLONE_BUFFERS	30
 #define RING_RECVSEND_BUNDLE		(1U << 4)
+#define RING_OP_READV_FIXED		60
+#define RING_OP_WRITEV_FIXED		61
+#define RING_NOP_INJECT_RESULT		(1U << 0)
+#define RING_NOP_FILE			(1U << 1)
+#define RING_NOP_FIXED_FILE		(1U << 2)
+#define RING_NOP_FIXED_BUFFER		(1U << 3)
 
 /* What no request completes with. */
 #define RING_TIMEOUT	(-100000)
@@ -52,8 +58,16 @@ void lent_prep_unregister(struct io_uring_sqe *sqe, unsigned int slot);
 /* @op: IORING_OP_READ_FIXED or WRITE_FIXED; @addr: offset in a lent buffer */
 void prep_rw_fixed(struct io_uring_sqe *sqe, int op, int fd, u64 addr, u32 len, u64 pos,
 		   unsigned int slot);
+/* @op: RING_OP_READV_FIXED or WRITEV_FIXED; addresses as prep_rw_fixed()'s */
+void prep_rwv_fixed(struct io_uring_sqe *sqe, int op, int fd, const struct iovec *iov,
+		    u32 nr, u64 pos, unsigned int slot);
+/* SEND_ZC, all of it */
 void prep_send_fixed(struct io_uring_sqe *sqe, int sock, u64 addr, u32 len,
 		     unsigned int slot);
+/* The same by SEND, which copies. */
+void prep_copy_fixed(struct io_uring_sqe *sqe, int sock, u64 addr, u32 len,
+		     unsigned int slot);
+void prep_nop(struct io_uring_sqe *sqe, u32 flags, int fd, unsigned int slot, int result);
 
 /* Submits what is queued; the kernel takes all of it. */
 void ring_submit(struct io_uring *ring);
@@ -78,5 +92,7 @@ int lent_unregister(struct io_uring *ring, unsigned int slot);
 int lent_register_pick(struct io_uring *ring, int fd, u64 cookie, u32 len);
 int rw_fixed(struct io_uring *ring, int op, int fd, u64 addr, u32 len, u64 pos,
 	     unsigned int slot);
+int rwv_fixed(struct io_uring *ring, int op, int fd, const struct iovec *iov, u32 nr, u64 pos,
+	      unsigned int slot);
 
 #endif
