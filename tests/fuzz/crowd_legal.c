@@ -34,6 +34,8 @@ static const struct legal {
 	[C_WRITE] = { "WRITE_FIXED", 0, LEN, 1, { EFAULT, EINVAL, ECANCELED, EINTR } },
 	[C_SEND] = { "SEND_ZC", 0, LEN, 1,
 		     { EFAULT, EMSGSIZE, ENOBUFS, ECANCELED, EINTR, EAGAIN } },
+	[C_COPY] = { "SEND", 0, LEN, 1, { EFAULT, EMSGSIZE, ENOBUFS, ECANCELED, EINTR, EAGAIN } },
+	[C_NOP] = { "NOP", LEN, LEN, 1, { EFAULT, ECANCELED } },
 	[C_FILL] = { "URING_CMD fill", 0, LEN, 1, { EFAULT, ECANCELED } },
 	[C_DRAIN] = { "URING_CMD drain", 0, LEN, 1, { EFAULT, ECANCELED } },
 	[C_PARK] = { "READ_FIXED of an empty pipe", 0, NONE, 1, { EFAULT, ECANCELED, EINTR } },

@@ -167,7 +167,24 @@ static void a_range(struct cring *c, struct rng *r, struct cop *op, bool dest)
 		op->addr = rng_next(r) & ~7ULL;
 }
 
-static void prep_read(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct cop *op)
+/* The same bytes, in two parts. */
+static void maybe_vector(struct cring *c, struct rng *r, struct io_uring_sqe *sqe,
+			 const struct cop *op, unsigned int index)
+{
+	struct iovec *iov = c->vecs[index];
+	u32 first = op->len / 2 & ~7U;
+
+	/* the vector is in use until nobody can submit the request any more */
+	if (index >= CRING_OPS || !first || !rng_chance(r, 25))
+		return;
+	iov[0] = (struct iovec){ (void *)(uintptr_t)op->addr, first };
+	iov[1] = (struct iovec){ (void *)(uintptr_t)(op->addr + first), op->len - first };
+	prep_rwv_fixed(sqe, op->kind == C_READ ? RING_OP_READV_FIXED : RING_OP_WRITEV_FIXED,
+		       sqe->fd, iov, 2, sqe->off, op->slot);
+}
+
+static void prep_read(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct cop *op,
+		      unsigned int index)
 {
 	int fd = rng_chance(r, 70) ? c->files->source : c->files->disk;
 
@@ -175,6 +192,7 @@ static void prep_read(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, 
 	op->kind = C_READ;
 	prep_rw_fixed(sqe, IORING_OP_READ_FIXED, fd, op->addr, op->len,
 		      op->addr % 4096 + PAGES(r, 8), op->slot);
+	maybe_vector(c, r, sqe, op, index);
 }
 
 static void prep_write(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct cop *op,
@@ -189,6 +207,7 @@ static void prep_write(struct cring *c, struct rng *r, struct io_uring_sqe *sqe,
 	else
 		prep_rw_fixed(sqe, IORING_OP_WRITE_FIXED, c->files->disk, op->addr, op->len,
 			      (1U << 20) + PAGES(r, 64), op->slot);
+	maybe_vector(c, r, sqe, op, index);
 }
 
 /* Receivers do not know where the bytes begin: always on a page. */
@@ -198,8 +217,22 @@ static void prep_send(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, 
 	op->kind = C_SEND;
 	op->addr &= 0xf000;
 	op->len = op->len ?: 8;
-	prep_send_fixed(sqe, c->sock, op->addr, op->len, op->slot);
+	if (rng_chance(r, 40)) {
+		op->kind = C_COPY;
+		prep_copy_fixed(sqe, c->sock, op->addr, op->len, op->slot);
+	} else {
+		prep_send_fixed(sqe, c->sock, op->addr, op->len, op->slot);
+	}
 	sqe->msg_flags = MSG_DONTWAIT;
+}
+
+static void prep_a_nop(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct cop *op)
+{
+	op->kind = C_NOP;
+	op->slot = a_slot(c, r, is_used);
+	op->len = rng_below(r, 4096);
+	prep_nop(sqe, RING_NOP_INJECT_RESULT | RING_NOP_FILE | RING_NOP_FIXED_BUFFER,
+		 c->files->lender, op->slot, op->len);
 }
 
 static void prep_move(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct cop *op)
@@ -324,11 +357,13 @@ void cring_prep(struct cring *c, struct rng *r, struct io_uring_sqe *sqe, struct
 	else if (draw < 40)
 		prep_unregister(c, r, sqe, op);
 	else if (draw < 60)
-		prep_read(c, r, sqe, op);
+		prep_read(c, r, sqe, op, index);
 	else if (draw < 78)
 		prep_write(c, r, sqe, op, index);
 	else if (draw < 85 && !skip)
 		prep_send(c, r, sqe, op);
+	else if (draw < 88)
+		prep_a_nop(c, r, sqe, op);
 	else if (draw < 97 || skip)
 		prep_move(c, r, sqe, op);
 	else

@@ -55,6 +55,7 @@ struct cring {
 	bool drains;		/* then it skips no CQEs: Linux wants one or the other */
 	unsigned int inflight;
 	struct cop ops[CRING_OPS];
+	struct iovec vecs[CRING_OPS][2];	/* of those that have one */
 	u64 held[CRING_SLOTS];	/* what each slot may ever have held, see crowd_bytes.h */
 	struct guess guess[CRING_SLOTS];
 	int mem;		/* where writes go, a place for each of @ops */

@@ -152,11 +152,23 @@ static u32 rw_grid(struct rng *r, const struct op *op)
 	return op->file == FILE_DISK && rng_chance(r, 90) ? 512 : 1;
 }
 
+/* Mostly no more than there are sectors or bytes: the others are refused. */
+static void gen_parts(struct rng *r, struct op *op)
+{
+	u32 max = op->len % 512 ? op->len : op->len / 512;
+
+	if (!max || max > OP_PARTS || rng_chance(r, 5))
+		max = OP_PARTS;
+	op->parts = rng_range(r, 1, max);
+}
+
 static void gen_rw(struct rng *r, const struct model *m, struct op *op)
 {
 	gen_rw_file(r, m, op);
 	op->slot = full_slot(r, m);
 	gen_range(r, m, op, rw_grid(r, op));
+	if (rng_chance(r, 20))
+		gen_parts(r, op);
 }
 
 static void gen_send(struct rng *r, const struct model *m, struct op *op)
@@ -167,6 +179,17 @@ static void gen_send(struct rng *r, const struct model *m, struct op *op)
 	op->slot = full_slot(r, m);
 	gen_range(r, m, op, 1);
 	op->fixed = rng_chance(r, 30);
+	op->plain = rng_chance(r, 40);
+}
+
+static void gen_nop(struct rng *r, const struct model *m, struct op *op)
+{
+	static const enum op_file files[] = { FILE_LENDER, FILE_DISK, FILE_SOCK, FILE_MEM };
+
+	op->file = rng_chance(r, 5) ? FILE_BAD : rng_pick(r, files);
+	op->slot = full_slot(r, m);
+	op->len = rng_below(r, 4096);
+	op->fixed = rng_chance(r, 50);
 }
 
 static void gen_cmd(struct rng *r, const struct model *m, struct op *op)
@@ -224,11 +247,12 @@ static const struct {
 } kinds[NR_OPS] = {
 	[OP_REGISTER]	= { 260, gen_register },
 	[OP_UNREGISTER]	= { 195, gen_unregister },
-	[OP_READ]	= { 130, gen_rw },
+	[OP_READ]	= { 115, gen_rw },
 	[OP_WRITE]	= { 160, gen_rw },
 	[OP_SEND]	= { 30, gen_send },
 	[OP_FILL]	= { 90, gen_cmd },
 	[OP_DRAIN]	= { 90, gen_cmd },
+	[OP_NOP]	= { 15, gen_nop },
 	[OP_FUSED]	= { 20, gen_fused },
 	[OP_PARK]	= { 4, gen_park },
 	[OP_FEED]	= { 2, gen_other },
@@ -269,7 +293,8 @@ void gen_op(struct rng *r, const struct model *m, u64 nr, struct op *op)
 		op->kind = gen_kind(r, nr);
 	} while (op->kind == OP_SEND && m->drains);
 	kinds[op->kind].gen(r, m, op);
-	if (op->kind < NR_REQUESTS && rng_chance(r, 10))
+	/* what is wrong with SEND_ZC's is not with SEND's */
+	if (op->kind < NR_REQUESTS && !op->plain && rng_chance(r, 10))
 		op->spoil = gen_spoil(r, op->kind);
 	/* wrong where it would be right otherwise, not beside */
 	if (op->spoil && op->kind <= OP_UNREGISTER)

@@ -165,6 +165,8 @@ static int rw_file(const struct model *m, struct op *op, const struct place *mem
 		/* has neither ->read_iter() nor ->write_iter() */
 		if (mem->kind == PLACE_LENT)
 			return -EFAULT;
+		if (op->parts)
+			return -EINVAL;
 		if (!op->len)
 			return 0;
 		if (op->buf >= MODEL_BUFS)
@@ -176,6 +178,16 @@ static int rw_file(const struct model *m, struct op *op, const struct place *mem
 	}
 }
 
+/* A vector whose parts follow each other is one range, but that no part may be empty. */
+static bool empty_part(const struct op *op)
+{
+	for (unsigned int i = 0; i < op->parts; i++) {
+		if (!op_part(op, i))
+			return true;
+	}
+	return false;
+}
+
 static int issue_rw(struct model *m, struct op *op)
 {
 	struct place mem;
@@ -184,6 +196,8 @@ static int issue_rw(struct model *m, struct op *op)
 	if (op->file == FILE_BAD)
 		return -EBADF;
 	ret = import(m, op, &mem);
+	if (!ret && empty_part(op))
+		ret = -EFAULT;
 	if (ret)
 		return ret;
 	if (op->spoil && op->spoil->stage == AT_LAST)
@@ -202,6 +216,15 @@ static int issue_send(struct model *m, struct op *op)
 		return -ENOTSOCK;
 	ret = import(m, op, &mem);
 	return ret ?: moved(op, &mem, &sock, op->len);
+}
+
+static int issue_nop(struct model *m, struct op *op)
+{
+	if (op->file == FILE_BAD)
+		return -EBADF;
+	if (op->slot >= m->nr_slots || m->slot[op->slot].kind == SLOT_EMPTY)
+		return -EFAULT;
+	return op->len;
 }
 
 static int issue_cmd(struct model *m, struct op *op)
@@ -309,6 +332,7 @@ static int (*const issue[NR_REQUESTS])(struct model *m, struct op *op) = {
 	[OP_SEND] = issue_send,
 	[OP_FILL] = issue_cmd,
 	[OP_DRAIN] = issue_cmd,
+	[OP_NOP] = issue_nop,
 	[OP_FUSED] = issue_fused,
 };
 
@@ -342,6 +366,9 @@ static int prep(struct model *m, struct op *op)
 		return 0;
 	if (op->kind == OP_UNREGISTER)
 		return op->fixed ? -EINVAL : 0;
+	/* these find any buffer at issue */
+	if (op->kind == OP_NOP || op->plain || op->parts)
+		return 0;
 	if (op->slot >= m->nr_slots)
 		return -EFAULT;
 	/* SEND_ZC wants addr to be one of user space, whatever it counts from */

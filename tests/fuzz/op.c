@@ -13,7 +13,7 @@
 #define LENDS		(KIND(REGISTER) | KIND(UNREGISTER))
 #define RW		(KIND(READ) | KIND(WRITE))
 #define CMDS		(KIND(FILL) | KIND(DRAIN))
-#define ALL		(LENDS | RW | CMDS | KIND(SEND) | KIND(FUSED))
+#define ALL		(LENDS | RW | CMDS | KIND(SEND) | KIND(NOP) | KIND(FUSED))
 #define FIELD(f)	.at = offsetof(struct io_uring_sqe, f), \
 			.size = sizeof(((struct io_uring_sqe *)0)->f)
 /* io_uring names the padding behind addr3 differently from version to version */
@@ -24,7 +24,7 @@
 #define CMD_RESV	.at = offsetof(struct io_uring_sqe, cmd) + 12, .size = 4
 
 const struct spoil op_spoils[] = {
-	{ "ioprio", LENDS | CMDS | KIND(FUSED), AT_INIT, -EINVAL, FIELD(ioprio), 1 },
+	{ "ioprio", LENDS | CMDS | KIND(NOP) | KIND(FUSED), AT_INIT, -EINVAL, FIELD(ioprio), 1 },
 	{ "personality", ALL, AT_INIT, -EINVAL, FIELD(personality), 77 },
 	{ "flag 7", ALL, AT_FLAGS, -EINVAL, FIELD(flags), 0x80 },
 	{ "addr", LENDS | KIND(FUSED), AT_PREP, -EINVAL, FIELD(addr), 1 },
@@ -38,6 +38,7 @@ const struct spoil op_spoils[] = {
 	{ "len", KIND(UNREGISTER), AT_PREP, -EINVAL, FIELD(len), 1 },
 	{ "rw_flags", KIND(UNREGISTER), AT_PREP, -EINVAL, FIELD(rw_flags), 1 },
 	{ "ioprio", RW, AT_PREP, -EINVAL, FIELD(ioprio), 0xffff },
+	{ "rw_flags", KIND(NOP), AT_PREP, -EINVAL, FIELD(rw_flags), 0x10 },
 	{ "rw_flags", RW, AT_LAST, -EOPNOTSUPP, FIELD(rw_flags), 0x80000000 },
 	{ "ioprio", KIND(SEND), AT_PREP, -EINVAL, FIELD(ioprio), 0x8000, .notif = true },
 	{ "uring_cmd_flags", CMDS, AT_PREP, -EINVAL, FIELD(rw_flags), 0x100 },
@@ -56,6 +57,7 @@ static const char *const names[NR_OPS] = {
 	[OP_SEND] = "SEND_ZC",
 	[OP_FILL] = "URING_CMD fill",
 	[OP_DRAIN] = "URING_CMD drain",
+	[OP_NOP] = "NOP",
 	[OP_FUSED] = "FUSED_CMD",
 	[OP_PARK] = "READ_FIXED of an empty pipe",
 	[OP_FEED] = "bytes for the pipe",
@@ -71,6 +73,14 @@ static const char *const files[NR_FILES] = {
 	[FILE_LENDER] = "lend_test", [FILE_DISK] = "disk", [FILE_MEM] = "memfd",
 	[FILE_NULL] = "null", [FILE_SOCK] = "socket", [FILE_PIPE] = "pipe", [FILE_BAD] = "no file",
 };
+
+u32 op_part(const struct op *op, unsigned int i)
+{
+	u32 unit = op->len % 512 ? 1 : 512;
+	u32 part = op->len / op->parts / unit * unit;
+
+	return i + 1 < op->parts ? part : op->len - part * (op->parts - 1);
+}
 
 const char *op_name(enum op_kind kind)
 {
@@ -124,6 +134,8 @@ const char *op_words(const struct op *op)
 		ADD(", slot %u", op->slot);
 	ADD(", addr %#llx len %u pos %llu%s", (unsigned long long)op->addr, op->len,
 	    (unsigned long long)op->pos, flag_words(op->flags));
+	if (op->parts)
+		ADD(", vector of %u parts", op->parts);
 	if (op->spoil)
 		ADD(", %s = %#x", op->spoil->name, op->spoil->value);
 #undef ADD

@@ -21,6 +21,7 @@ enum op_kind {
 	OP_SEND,
 	OP_FILL,	/* command: from a buffer of the device into the slot's */
 	OP_DRAIN,	/* the other way */
+	OP_NOP,		/* looks a file and a slot's buffer up; its result is len */
 	OP_FUSED,	/* with the requests after it, which are its secondaries */
 	NR_REQUESTS,
 	/* what is done between batches */
@@ -81,6 +82,8 @@ struct op {
 	u32 secondaries;
 	/* READ, WRITE, SEND: a secondary; one that no secondary can be; SEND: not SEND_ZC */
 	bool secondary, alien, plain;
+	/* READ, WRITE: READV_FIXED, WRITEV_FIXED, of so many parts that follow each other; 0: neither */
+	unsigned int parts;
 
 	/* the model's answer */
 	int res;
@@ -93,6 +96,11 @@ struct op {
 	int got;
 	u32 got_flags;
 };
+
+#define OP_PARTS	8	/* at most */
+
+/* The length of part @i of a request of several: whole sectors, if all of it is. */
+u32 op_part(const struct op *op, unsigned int i);
 
 /* When a spoiled field is found. */
 enum stage {

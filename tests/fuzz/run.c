@@ -77,6 +77,8 @@ static void follow(struct rng *r, const struct op *before, struct op *op)
 	op->len = op->kind == OP_UNREGISTER ? 0 : rng_range(r, 1, 2) * 512;
 	if (op->kind == OP_UNREGISTER)
 		op->addr = 0;
+	if (op->parts)
+		op->parts = op->len / 512;
 }
 
 static u64 numbers(const char *list, u64 nr)

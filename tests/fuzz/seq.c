@@ -83,6 +83,28 @@ static void prep_secondary(const struct op *op, struct io_uring_sqe *sqe, int fd
 	sqe->off = op->kind == OP_SEND ? 0 : pos;
 }
 
+static void prep_rw(struct seq *s, const struct op *op, struct io_uring_sqe *sqe, int fd, u64 pos)
+{
+	bool write = op->kind == OP_WRITE;
+	/* read at submission, so that the next batch may have it */
+	struct iovec *iov = s->vecs[s->nr_vecs % MODEL_BATCH];
+	u64 addr = op->addr;
+
+	if (!op->parts) {
+		prep_rw_fixed(sqe, write ? IORING_OP_WRITE_FIXED : IORING_OP_READ_FIXED, fd, addr,
+			      op->len, pos, op->slot);
+		return;
+	}
+	for (unsigned int i = 0; i < op->parts; i++) {
+		iov[i] = (struct iovec){ .iov_base = (void *)(uintptr_t)addr,
+					 .iov_len = op_part(op, i) };
+		addr += op_part(op, i);
+	}
+	prep_rwv_fixed(sqe, write ? RING_OP_WRITEV_FIXED : RING_OP_READV_FIXED, fd, iov, op->parts,
+		       pos, op->slot);
+	s->nr_vecs++;
+}
+
 static void prep_fields(struct seq *s, const struct op *op, struct io_uring_sqe *sqe, int fd)
 {
 	const struct lend_move mv = {
@@ -109,15 +131,21 @@ static void prep_fields(struct seq *s, const struct op *op, struct io_uring_sqe 
 		lent_prep_unregister(sqe, op->slot);
 		break;
 	case OP_SEND:
-		prep_send_fixed(sqe, fd, op->addr, op->len, op->slot);
+		if (op->plain)
+			prep_copy_fixed(sqe, fd, op->addr, op->len, op->slot);
+		else
+			prep_send_fixed(sqe, fd, op->addr, op->len, op->slot);
+		break;
+	case OP_NOP:
+		prep_nop(sqe, RING_NOP_INJECT_RESULT | RING_NOP_FILE | RING_NOP_FIXED_BUFFER |
+			 (op->fixed ? RING_NOP_FIXED_FILE : 0), fd, op->slot, op->len);
 		break;
 	case OP_FILL:
 	case OP_DRAIN:
 		lender_prep_move(sqe, fd, &mv);
 		break;
 	default:
-		prep_rw_fixed(sqe, op->kind == OP_WRITE ? IORING_OP_WRITE_FIXED :
-			      IORING_OP_READ_FIXED, fd, op->addr, op->len, pos, op->slot);
+		prep_rw(s, op, sqe, fd, pos);
 	}
 }
 

@@ -33,6 +33,8 @@ struct seq {
 	unsigned int nr_batch;
 	u32 batch_send;		/* bytes */
 	u64 nr_writes;
+	struct iovec vecs[MODEL_BATCH][OP_PARTS];	/* of requests with parts, in a circle */
+	u64 nr_vecs;
 
 	struct op log[SEQ_LOG];	/* in a circle */
 	u64 nr_log;

@@ -170,3 +170,33 @@ Test(fuzz_model, the_same_seed_draws_the_same)
 		cr_assert(!memcmp(&x, &y, sizeof(x)), "operation %lu", nr);
 	}
 }
+
+Test(fuzz_model, a_vector_is_one_range_without_empty_parts)
+{
+	struct op op = rw(OP_WRITE, 0, 0, 1024);
+
+	cr_assert_eq(run(reg(0, 1, 0, 0)), 5096);
+	op.parts = 2;
+	cr_assert_eq(run(op), 1024);
+	op.parts = 3;
+	cr_assert_eq(run(op), -EFAULT);
+	op.len = 1023;
+	cr_assert_eq(run(op), 1023);
+	cr_assert_eq(op_part(&op, 0) + op_part(&op, 1) + op_part(&op, 2), 1023);
+	op.addr = 5096;
+	cr_assert_eq(run(op), -EFAULT);
+	op = rw(OP_READ, 0, 0, 512);
+	op.parts = 1;
+	cr_assert_eq(run(op), -EFAULT);
+}
+
+Test(fuzz_model, a_nop_needs_a_file_and_a_buffer)
+{
+	struct op op = rw(OP_NOP, 0, 0, 7);
+
+	cr_assert_eq(run(op), -EFAULT);
+	cr_assert_eq(run(reg(0, 1, 0, 0)), 5096);
+	cr_assert_eq(run(op), 7);
+	op.file = FILE_BAD;
+	cr_assert_eq(run(op), -EBADF);
+}
