@@ -772,21 +772,10 @@ static long pinned_kb(void)
 }
 
 /* A huge page is accounted once, however often it is registered. */
-static void *huge_page(void)
-{
-	size_t size = 2 << 20;
-	u8 *p = page_alloc(2 * size);
-
-	p = (u8 *)(((uintptr_t)p + size - 1) & ~(size - 1));
-	madvise(p, size, MADV_HUGEPAGE);
-	memset(p, 1, size);
-	return p;
-}
-
 Test(lend_errors, accounting_is_the_same_beside_lent_buffers)
 {
 	static const struct lend_test_seg big = { .len = 1 << 20 };
-	struct iovec huge = { .iov_base = huge_page(), .iov_len = 2 << 20 }, none = { 0 };
+	struct iovec huge = { .iov_base = huge_page_alloc(), .iov_len = 2 << 20 }, none = { 0 };
 	long before = pinned_kb(), one, two;
 
 	/* without: what it should be */

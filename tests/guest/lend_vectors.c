@@ -45,17 +45,6 @@ static struct io_uring ring;
 static int lender;
 static u8 before[LEN], after[LEN], expect[LEN];
 
-static u8 *huge_page(void)
-{
-	size_t size = 2 << 20;
-	u8 *p = page_alloc(2 * size);
-
-	p = (u8 *)(((uintptr_t)p + size - 1) & ~(size - 1));
-	madvise(p, size, MADV_HUGEPAGE);
-	memset(p, 1, size);
-	return p;
-}
-
 static void buf_write(const struct kind *k, u32 off, const void *data, u32 len)
 {
 	if (k->base)
@@ -98,7 +87,7 @@ static void setup(void)
 	lender = lender_open();
 	lender_setup(lender, 0, &(struct lend_spec){ .segs = segs, .nr_segs = 6 });
 	kinds[USER].base = (u8 *)page_alloc(LEN + 4096) + SECTOR;
-	kinds[HUGE_PAGE].base = huge_page() + 3 * SECTOR;
+	kinds[HUGE_PAGE].base = (u8 *)huge_page_alloc() + 3 * SECTOR;
 	fill_table(&ring);
 	pat_fill(before, LEN, 1, 0);
 	for (unsigned int i = 0; i < NR_KINDS; i++)

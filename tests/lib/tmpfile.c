@@ -268,6 +268,17 @@ void *page_alloc(size_t size)
 	return p;
 }
 
+void *huge_page_alloc(void)
+{
+	size_t size = 2 << 20;
+	u8 *p = page_alloc(2 * size);
+
+	p = (u8 *)(((uintptr_t)p + size - 1) & ~(size - 1));
+	madvise(p, size, MADV_HUGEPAGE);
+	memset(p, 1, size);
+	return p;
+}
+
 /* In a fresh guest nobody has done it yet. */
 static void loopback_up(int sock)
 {

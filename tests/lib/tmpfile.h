@@ -71,6 +71,8 @@ void file_block_is(int fd, u64 pos, u8 byte, const char *what);
 
 /* @size bytes, aligned for direct I/O, zeroed. */
 void *page_alloc(size_t size);
+/* 2 MiB of ones, one huge page if the kernel has them. */
+void *huge_page_alloc(void);
 
 /* The two ends of a TCP connection over loopback. */
 struct tcp_pair {
