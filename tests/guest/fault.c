@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "cli.h"
-#include "mode.h"
 #include "pattern.h"
 #include "tleg.h"
 #include "tmpfile.h"
@@ -123,8 +122,8 @@ Test(fault, a_server_that_dies_is_replaced_and_nobody_notices)
 {
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		for (unsigned int n = 0; n < NR_MOMENTS; n++)
-			dies_and_is_replaced(mode_names[m], moments[n], "write");
-		dies_and_is_replaced(mode_names[m], moments[m % 3], "read");
+			dies_and_is_replaced(cli_mode(m), moments[n], "write");
+		dies_and_is_replaced(cli_mode(m), moments[m % 3], "read");
 	}
 	cli_nothing_left("replaced");
 }
@@ -157,7 +156,7 @@ Test(fault, a_server_that_dies_alone_fails_its_clients_at_once)
 {
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		for (unsigned int n = 0; n < NR_MOMENTS; n++)
-			dies_alone(mode_names[m], moments[n]);
+			dies_alone(cli_mode(m), moments[n]);
 	}
 	cli_nothing_left("died alone");
 }
@@ -171,22 +170,22 @@ Test(fault, short_results_are_completed_or_are_errors)
 			int id;
 
 			snprintf(text, sizeof(text), "%u", every);
-			id = add(mode_names[m], CLI("--fault", "short", "--fault-every", text));
+			id = add(cli_mode(m), CLI("--fault", "short", "--fault-every", text));
 			for (unsigned int i = 0; i < 4; i++) {
 				struct client *c = start(id, CLIENT_WRITE, i, 60 + i);
 				long res = client_wait(c);
 
 				must(res == 1 << 20 || res < 0, "%s: a short write of %ld",
-				     mode_names[m], res);
+				     cli_mode(m), res);
 				if (res < 0)
 					continue;
 				c = start(id, CLIENT_READ, i, 0);
 				res = client_wait(c);
-				must(res == 1 << 20 || res < 0, "%s: a short read of %ld", mode_names[m],
+				must(res == 1 << 20 || res < 0, "%s: a short read of %ld", cli_mode(m),
 				     res);
 				if (res > 0)
 					pat_is(c->buf, 1 << 20, 60 + i, i << 20, "%s: every %u",
-					       mode_names[m], every);
+					       cli_mode(m), every);
 			}
 			cli_del(id);
 		}
@@ -198,13 +197,13 @@ Test(fault, an_error_of_one_leg_is_not_seen)
 {
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		for (unsigned int l = 0; l < 2; l++) {
-			int id = add(mode_names[m], CLI("--fault", "error", "--fault-leg", l ? "1" : "0",
+			int id = add(cli_mode(m), CLI("--fault", "error", "--fault-leg", l ? "1" : "0",
 						   "--fault-every", "3"));
 
 			for (unsigned int i = 0; i < 4; i++) {
 				res_is(client_wait(start(id, CLIENT_WRITE, i, 70 + i)), 1 << 20,
-				       "%s: write, leg %u", mode_names[m], l);
-				read_is(id, i, 70 + i, mode_names[m]);
+				       "%s: write, leg %u", cli_mode(m), l);
+				read_is(id, i, 70 + i, cli_mode(m));
 			}
 			cli_del(id);
 		}
@@ -215,12 +214,12 @@ Test(fault, an_error_of_one_leg_is_not_seen)
 Test(fault, an_error_of_all_legs_is_the_clients)
 {
 	for (unsigned int m = 0; m < cli_modes(); m++) {
-		int id = add(mode_names[m], CLI("--fault", "error", "--fault-errno", "28", "--fault-op",
+		int id = add(cli_mode(m), CLI("--fault", "error", "--fault-errno", "28", "--fault-op",
 					   "write"));
 
 		res_is(client_wait(start(id, CLIENT_WRITE, 0, 1)), -ENOSPC, "%s: a write",
-		       mode_names[m]);
-		res_is(client_wait(start(id, CLIENT_READ, 0, 1)), 1 << 20, "%s: a read", mode_names[m]);
+		       cli_mode(m));
+		res_is(client_wait(start(id, CLIENT_READ, 0, 1)), 1 << 20, "%s: a read", cli_mode(m));
 		cli_del(id);
 	}
 	cli_nothing_left("error of all legs");
@@ -251,7 +250,7 @@ Test(fault, an_error_of_the_servers_own_is_eio)
 Test(fault, a_slow_request_holds_up_nobody)
 {
 	for (unsigned int m = 0; m < cli_modes(); m++) {
-		int id = add(mode_names[m], CLI("--fault", "delay", "--fault-delay", "1500",
+		int id = add(cli_mode(m), CLI("--fault", "delay", "--fault-delay", "1500",
 					   "--fault-op", "write", "--fault-to", "1048576"));
 		struct client *slow = client_start(&(struct client_job){ .id = id,
 									 .op = CLIENT_WRITE,
@@ -262,10 +261,10 @@ Test(fault, a_slow_request_holds_up_nobody)
 		begin = now_ms();
 		for (unsigned int i = 1; i < 4; i++)
 			res_is(client_wait(start(id, CLIENT_WRITE, i, i)), 1 << 20, "%s: another",
-			       mode_names[m]);
+			       cli_mode(m));
 		must(!slow->done || now_ms() - begin > 1200, "%s: the slow one was not slow",
-		     mode_names[m]);
-		res_is(client_wait(slow), 4096, "%s: the slow one", mode_names[m]);
+		     cli_mode(m));
+		res_is(client_wait(slow), 4096, "%s: the slow one", cli_mode(m));
 		cli_del(id);
 	}
 }

@@ -146,7 +146,7 @@ static void writes_wait(const char *mode)
 Test(hang, writes_go_on_where_the_data_is_a_copy_and_wait_where_it_is_lent)
 {
 	for (unsigned int m = 0; m < cli_modes(); m++)
-		writes_wait(mode_names[m]);
+		writes_wait(cli_mode(m));
 	cli_nothing_left("a leg that hung");
 }
 
@@ -179,14 +179,14 @@ Test(hang, a_record_that_cannot_be_written_holds_up_nobody)
 	for (unsigned int m = 0; m < cli_modes(); m += 2) {
 		struct client *c;
 
-		serve(mode_names[m]);
+		serve(cli_mode(m));
 		tleg_suspend(2);
 		/* waits for its bit: nothing is lent yet */
 		c = write_at(0, 5);
-		fails(mode_names[m]);
-		ends(c, mode_names[m]);
+		fails(cli_mode(m));
+		ends(c, cli_mode(m));
 		tleg_resume(2);
-		comes_back(mode_names[m]);
+		comes_back(cli_mode(m));
 	}
 }
 
@@ -196,21 +196,21 @@ Test(hang, reads_are_done_on_another_leg)
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		int dev;
 
-		if (mode_find(mode_names[m])->lends)
+		if (mode_find(cli_mode(m))->lends)
 			continue;
-		serve(mode_names[m]);
+		serve(cli_mode(m));
 		dev = open_dev();
 		for (unsigned int i = 0; i < 64; i++)
 			file_write_block(dev, (u64)i * (DATA / 64), 1 + i);
 		tleg_suspend(2);
 		for (unsigned int i = 0; i < 64; i++)
-			file_block_is(dev, (u64)(i * 37 % 64) * (DATA / 64), 1 + i * 37 % 64, mode_names[m]);
-		fails(mode_names[m]);
+			file_block_is(dev, (u64)(i * 37 % 64) * (DATA / 64), 1 + i * 37 % 64, cli_mode(m));
+		fails(cli_mode(m));
 		tleg_resume(2);
 		for (unsigned int i = 0; i < 640; i++)
-			file_block_is(dev, (u64)(i * 37 % 64) * (DATA / 64), 1 + i * 37 % 64, mode_names[m]);
+			file_block_is(dev, (u64)(i * 37 % 64) * (DATA / 64), 1 + i * 37 % 64, cli_mode(m));
 		close(dev);
-		comes_back(mode_names[m]);
+		comes_back(cli_mode(m));
 	}
 }
 

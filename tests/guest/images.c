@@ -107,10 +107,10 @@ static void image_in(const char *dir, const char *block, const char *kind)
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		int id;
 
-		snprintf(what, sizeof(what), "%s, %s", kind, mode_names[m]);
+		snprintf(what, sizeof(what), "%s, %s", kind, cli_mode(m));
 		make_image(path);
-		id = block ? cli_add(CLI("add", "-t", "loop", "-m", mode_names[m], "-l", path, "--block", block)) :
-			     cli_add(CLI("add", "-t", "loop", "-m", mode_names[m], "-l", path));
+		id = block ? cli_add(CLI("add", "-t", "loop", "-m", cli_mode(m), "-l", path, "--block", block)) :
+			     cli_add(CLI("add", "-t", "loop", "-m", cli_mode(m), "-l", path));
 		must(dev_attr(id, "queue/logical_block_size") == 512, "%s: other blocks", what);
 		has_its_partition(id, what);
 		cli_del(id);
@@ -343,12 +343,12 @@ Test(images, keep_their_blocks_when_zeroes_want_them)
 {
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		make_full("/tmp/full");
-		zeroes_on("/tmp/full", "/tmp/full", mode_names[m], "tmpfs");
+		zeroes_on("/tmp/full", "/tmp/full", cli_mode(m), "tmpfs");
 	}
 	mount_ext4("");
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		make_full(MNT "/full");
-		zeroes_on(MNT "/full", MNT "/full", mode_names[m], "ext4");
+		zeroes_on(MNT "/full", MNT "/full", cli_mode(m), "ext4");
 	}
 }
 
@@ -358,7 +358,7 @@ Test(images, are_zeroed_where_the_file_system_refuses_to)
 	mount_ext4("-O ^extents,^64bit");
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		make_full(MNT "/full");
-		zeroes_on(MNT "/full", MNT "/full", mode_names[m], "ext4 without extents");
+		zeroes_on(MNT "/full", MNT "/full", cli_mode(m), "ext4 without extents");
 	}
 }
 
@@ -367,7 +367,7 @@ Test(images, below_a_block_leg_keep_their_blocks_too)
 	mount_ext4("");
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		make_full(MNT "/full");
-		zeroes_on(tleg_loop(OVER, MNT "/full", O_RDWR), MNT "/full", mode_names[m], "loop device");
+		zeroes_on(tleg_loop(OVER, MNT "/full", O_RDWR), MNT "/full", cli_mode(m), "loop device");
 		tleg_remove(OVER);
 	}
 }
@@ -466,19 +466,19 @@ Test(images, want_stable_pages_if_their_leg_does)
 
 	tleg_set(DISK, "queue/stable_writes", "1");
 	for (unsigned int m = 0; m < cli_modes(); m++) {
-		bool lends = mode_find(mode_names[m])->lends;
-		int id = cli_add(CLI("add", "-t", "loop", "-m", mode_names[m], "-l", disk));
+		bool lends = mode_find(cli_mode(m))->lends;
+		int id = cli_add(CLI("add", "-t", "loop", "-m", cli_mode(m), "-l", disk));
 
-		cr_assert_eq(dev_attr(id, "queue/stable_writes"), lends, "%s over a disk", mode_names[m]);
+		cr_assert_eq(dev_attr(id, "queue/stable_writes"), lends, "%s over a disk", cli_mode(m));
 		cli_del(id);
 	}
 	make_ext4(disk, "");
 	close(make_file(MNT "/file", MIB));
 	for (unsigned int m = 0; m < cli_modes(); m++) {
-		bool lends = mode_find(mode_names[m])->lends;
-		int id = cli_add(CLI("add", "-t", "loop", "-m", mode_names[m], "-l", MNT "/file"));
+		bool lends = mode_find(cli_mode(m))->lends;
+		int id = cli_add(CLI("add", "-t", "loop", "-m", cli_mode(m), "-l", MNT "/file"));
 
-		cr_assert_eq(dev_attr(id, "queue/stable_writes"), lends, "%s over a file there", mode_names[m]);
+		cr_assert_eq(dev_attr(id, "queue/stable_writes"), lends, "%s over a file there", cli_mode(m));
 		cli_del(id);
 	}
 }

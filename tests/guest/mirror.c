@@ -19,7 +19,6 @@
 
 #include "cli.h"
 #include "dev.h"
-#include "mode.h"
 #include "pattern.h"
 #include "rwdisk.h"
 #include "sh.h"
@@ -120,8 +119,8 @@ Test(mirror, all_legs_have_what_was_written)
 {
 	srandom(1);
 	for (unsigned int m = 0; m < cli_modes(); m++) {
-		legs_have_what_was_written(mode_names[m], 2);
-		legs_have_what_was_written(mode_names[m], 3);
+		legs_have_what_was_written(cli_mode(m), 2);
+		legs_have_what_was_written(cli_mode(m), 3);
 	}
 }
 
@@ -149,14 +148,14 @@ static void zero_and_discard(int dev, const char *what, bool must_offer)
 Test(mirror, zeroes_and_discards_reach_all_legs)
 {
 	for (unsigned int m = 0; m < cli_modes(); m++) {
-		int id = add(mode_names[m], 2, NULL), dev = open_dev(id);
+		int id = add(cli_mode(m), 2, NULL), dev = open_dev(id);
 
-		zero_and_discard(dev, mode_names[m], false);
-		list_has(id, "\"degraded\":false", mode_names[m]);
+		zero_and_discard(dev, cli_mode(m), false);
+		list_has(id, "\"degraded\":false", cli_mode(m));
 		close(dev);
 		cli_del(id);
 		for (unsigned int i = 0; i < 2; i++)
-			leg_is(i, mode_names[m]);
+			leg_is(i, cli_mode(m));
 	}
 }
 
@@ -192,9 +191,9 @@ Test(mirror, a_write_survives_a_leg_that_fails)
 {
 	srandom(2);
 	for (unsigned int m = 0; m < cli_modes(); m++) {
-		write_survives(mode_names[m], 0, 2);
-		write_survives(mode_names[m], 1, 2);
-		write_survives(mode_names[m], 1, 3);
+		write_survives(cli_mode(m), 0, 2);
+		write_survives(cli_mode(m), 1, 2);
+		write_survives(cli_mode(m), 1, 3);
 	}
 }
 
@@ -288,8 +287,8 @@ static void read_is_retried(const char *mode, unsigned int nr)
 Test(mirror, a_read_that_fails_is_done_on_another_leg)
 {
 	for (unsigned int m = 0; m < cli_modes(); m++) {
-		read_is_retried(mode_names[m], 2);
-		read_is_retried(mode_names[m], 3);
+		read_is_retried(cli_mode(m), 2);
+		read_is_retried(cli_mode(m), 3);
 	}
 }
 
@@ -298,15 +297,15 @@ Test(mirror, with_no_good_leg_left_it_is_an_error_and_no_hang)
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		struct null_disk opts[2] = { { .badblocks = "+4096-4103" },
 					     { .badblocks = "+4096-4103" } };
-		int id = add(mode_names[m], 2, opts), dev = open_dev(id);
+		int id = add(cli_mode(m), 2, opts), dev = open_dev(id);
 
 		errno = 0;
 		cr_assert_eq(pread(dev, buf, 4096, BAD_BYTE), -1, "%s: a read without leg",
-			     mode_names[m]);
-		cr_assert_eq(errno, EIO, "%s: a read without leg: %s", mode_names[m], strerror(errno));
+			     cli_mode(m));
+		cr_assert_eq(errno, EIO, "%s: a read without leg: %s", cli_mode(m), strerror(errno));
 		cr_assert_eq(pwrite(dev, buf, 4096, BAD_BYTE), -1, "%s: a write without leg",
-			     mode_names[m]);
-		cr_assert_eq(errno, EIO, "%s: a write without leg: %s", mode_names[m], strerror(errno));
+			     cli_mode(m));
+		cr_assert_eq(errno, EIO, "%s: a write without leg: %s", cli_mode(m), strerror(errno));
 		close(dev);
 		cli_del(id);
 	}
@@ -374,7 +373,7 @@ Test(mirror, a_server_that_is_killed_leaves_no_hang_and_no_device)
 	srandom(3);
 	for (unsigned int round = 0; round < 3; round++) {
 		for (unsigned int m = 0; m < cli_modes(); m++)
-			failed += killed(mode_names[m], 10 + 25 * round);
+			failed += killed(cli_mode(m), 10 + 25 * round);
 	}
 	must(failed, "every server was killed too late");
 }
@@ -412,7 +411,7 @@ Test(mirror, what_cannot_be_is_refused_and_nothing_is_left)
 	must(!symlink("/tmp/a", "/tmp/link"), "symlink: %s", strerror(errno));
 
 	for (unsigned int m = 0; m < cli_modes(); m++) {
-		const char *mode = mode_names[m];
+		const char *mode = cli_mode(m);
 
 		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/tmp/none"), 1, "/tmp/none",
 			"missing leg");
@@ -447,7 +446,7 @@ Test(mirror, a_mounted_leg_is_refused)
 	must(!mkdir("/tmp/mnt", 0700) || errno == EEXIST, "/tmp/mnt: %s", strerror(errno));
 	must(!mount(disk, "/tmp/mnt", "ext4", 0, NULL), "mount: %s", strerror(errno));
 	for (unsigned int m = 0; m < cli_modes(); m++)
-		refused(MIRROR(mode_names[m], "-l", disk, "-l", other), 1, "mounted", "a mounted leg");
+		refused(MIRROR(cli_mode(m), "-l", disk, "-l", other), 1, "mounted", "a mounted leg");
 	must(!umount("/tmp/mnt"), "umount: %s", strerror(errno));
 }
 
@@ -458,8 +457,8 @@ Test(mirror, without_the_right_it_is_refused)
 	make_file("/tmp/a", 1 << 20);
 	make_file("/tmp/b", 1 << 20);
 	for (unsigned int m = 0; m < cli_modes(); m++) {
-		cli_run_weak(&c, MIRROR(mode_names[m], "-l", "/tmp/a", "-l", "/tmp/b"));
-		must(c.status == 1 && strstr(c.err, "root"), "%s: status %d: %s", mode_names[m],
+		cli_run_weak(&c, MIRROR(cli_mode(m), "-l", "/tmp/a", "-l", "/tmp/b"));
+		must(c.status == 1 && strstr(c.err, "root"), "%s: status %d: %s", cli_mode(m),
 		     c.status, c.err);
 		cli_nothing_left("without the right");
 	}
@@ -476,21 +475,21 @@ Test(mirror, a_flush_reaches_every_leg)
 					   { .cache_mb = 1 } };
 
 	for (unsigned int m = 0; m < cli_modes(); m++) {
-		int id = add(mode_names[m], 3, opts), dev = open_dev(id);
+		int id = add(cli_mode(m), 3, opts), dev = open_dev(id);
 		u64 before[3];
 
 		for (unsigned int n = 0; n < 5; n++) {
 			for (unsigned int i = 0; i < 3; i++)
 				before[i] = flushes(i);
 			rwdisk_write(&disk, dev, 1);
-			must(!fsync(dev), "%s: fsync: %s", mode_names[m], strerror(errno));
+			must(!fsync(dev), "%s: fsync: %s", cli_mode(m), strerror(errno));
 			for (unsigned int i = 0; i < 3; i++)
-				must(flushes(i) > before[i], "%s: no flush on leg %u", mode_names[m], i);
+				must(flushes(i) > before[i], "%s: no flush on leg %u", cli_mode(m), i);
 		}
 		close(dev);
 		cli_del(id);
 		for (unsigned int i = 0; i < 3; i++)
-			leg_is(i, mode_names[m]);
+			leg_is(i, cli_mode(m));
 	}
 }
 
@@ -561,17 +560,17 @@ Test(mirror, the_coarsest_leg_decides_the_blocks)
 	const struct null_disk opts[2] = { { .block = 512 }, { .block = 4096 } };
 
 	for (unsigned int m = 0; m < cli_modes(); m++) {
-		int id = add(mode_names[m], 2, opts), dev = open_dev(id);
+		int id = add(cli_mode(m), 2, opts), dev = open_dev(id);
 
-		cr_assert_eq(disk.block, 4096, "%s: blocks of %u", mode_names[m], disk.block);
+		cr_assert_eq(disk.block, 4096, "%s: blocks of %u", cli_mode(m), disk.block);
 		rwdisk_write(&disk, dev, 30);
-		rwdisk_read(&disk, dev, 30, mode_names[m]);
-		cr_assert_eq(pread(dev, buf, 512, 512), -1, "%s: half a block was read", mode_names[m]);
-		list_has(id, "\"degraded\":false", mode_names[m]);
+		rwdisk_read(&disk, dev, 30, cli_mode(m));
+		cr_assert_eq(pread(dev, buf, 512, 512), -1, "%s: half a block was read", cli_mode(m));
+		list_has(id, "\"degraded\":false", cli_mode(m));
 		close(dev);
 		cli_del(id);
 		for (unsigned int i = 0; i < 2; i++)
-			leg_is(i, mode_names[m]);
+			leg_is(i, cli_mode(m));
 	}
 }
 
@@ -585,17 +584,17 @@ Test(mirror, a_discard_is_zeroes_on_every_leg)
 
 		for (unsigned int i = 0; i < 2; i++)
 			tleg_loop(i, tleg_file(i + 2, SIZE), O_RDWR);
-		id = cli_add(CLI("add", "-t", "mirror", "-m", mode_names[m], "-l", tleg_path(0), "-l", tleg_path(1)));
+		id = cli_add(CLI("add", "-t", "mirror", "-m", cli_mode(m), "-l", tleg_path(0), "-l", tleg_path(1)));
 		dev = open_dev(id);
 		pat_fill(model, SIZE, 5, 0);
 		file_write(dev, model, SIZE, 0);
-		must(!ioctl(dev, BLKDISCARD, range), "%s: BLKDISCARD: %s", mode_names[m], strerror(errno));
+		must(!ioctl(dev, BLKDISCARD, range), "%s: BLKDISCARD: %s", cli_mode(m), strerror(errno));
 		close(dev);
 		cli_del(id);
 		memset(model + range[0], 0, range[1]);
 		for (unsigned int i = 0; i < 2; i++) {
-			leg_is(i, mode_names[m]);
-			must(!disk_stat(tleg_path(i), DISK_DISCARDS), "%s: leg %u had a discard", mode_names[m], i);
+			leg_is(i, cli_mode(m));
+			must(!disk_stat(tleg_path(i), DISK_DISCARDS), "%s: leg %u had a discard", cli_mode(m), i);
 		}
 	}
 }
@@ -624,22 +623,22 @@ Test(mirror, files_are_legs_too)
 			close(fd);
 		}
 		memset(model, 0, SIZE);
-		id = cli_add(CLI("add", "-t", "mirror", "-m", mode_names[m], "-q", "2", "-d", "8", "-l",
+		id = cli_add(CLI("add", "-t", "mirror", "-m", cli_mode(m), "-q", "2", "-d", "8", "-l",
 				 paths[0], "-l", paths[1]));
 		dev = open_dev(id);
 		rwdisk_write(&disk, dev, 60);
-		rwdisk_read(&disk, dev, 60, mode_names[m]);
+		rwdisk_read(&disk, dev, 60, cli_mode(m));
 		/* zeroes and discards are requests of their own here, null_blk has none */
-		must(dev_attr(id, "queue/write_zeroes_max_bytes"), "%s: files can be zeroed", mode_names[m]);
-		zero_and_discard(dev, mode_names[m], true);
-		list_has(id, "\"degraded\":false", mode_names[m]);
+		must(dev_attr(id, "queue/write_zeroes_max_bytes"), "%s: files can be zeroed", cli_mode(m));
+		zero_and_discard(dev, cli_mode(m), true);
+		list_has(id, "\"degraded\":false", cli_mode(m));
 		close(dev);
 		cli_del(id);
 		for (unsigned int i = 0; i < 2; i++) {
 			int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
 
 			file_read(fd, buf, SIZE, 0);
-			mem_is(buf, model, SIZE, "%s: %s", mode_names[m], paths[i]);
+			mem_is(buf, model, SIZE, "%s: %s", cli_mode(m), paths[i]);
 			close(fd);
 			unlink(paths[i]);
 		}
@@ -649,7 +648,7 @@ Test(mirror, files_are_legs_too)
 Test(mirror, devices_come_and_go)
 {
 	for (unsigned int i = 0; i < 12; i++) {
-		int id = add(mode_names[i % cli_modes()], 2, NULL), dev = open_dev(id);
+		int id = add(cli_mode(i % cli_modes()), 2, NULL), dev = open_dev(id);
 
 		rwdisk_write(&disk, dev, 3);
 		close(dev);

@@ -13,7 +13,6 @@
 
 #include "cli.h"
 #include "dev.h"
-#include "mode.h"
 #include "netleg.h"
 #include "set.h"
 #include "sh.h"
@@ -175,12 +174,12 @@ Test(netlegs, hold_what_is_written)
 {
 	make_legs(NETLEG_WAITS);
 	for (unsigned int m = 0; m < cli_modes(); m += 2) {
-		serve(mode_names[m], "");
+		serve(cli_mode(m), "");
 		load_start(VERIFY_NO_ERROR);
-		goes_on(mode_names[m]);
-		verify_stop(load, mode_names[m]);
-		status_is(0, mode_names[m]);
-		stop_and_compare(mode_names[m]);
+		goes_on(cli_mode(m));
+		verify_stop(load, cli_mode(m));
+		status_is(0, cli_mode(m));
+		stop_and_compare(cli_mode(m));
 	}
 }
 

@@ -26,7 +26,6 @@
 #include "cli.h"
 #include "cutdisk.h"
 #include "dev.h"
-#include "mode.h"
 #include "pathset.h"
 #include "proc.h"
 #include "set.h"
@@ -69,7 +68,7 @@ static bool is_debug_kernel(void)
 
 static const char *next_mode(void)
 {
-	return mode_names[bench.mode++ % cli_modes()];
+	return cli_mode(bench.mode++ % cli_modes());
 }
 
 /* Their legs, as paths in the order of slots. */

@@ -17,7 +17,6 @@
 
 #include "cli.h"
 #include "dev.h"
-#include "mode.h"
 #include "pattern.h"
 #include "proc.h"
 #include "rwdisk.h"
@@ -181,7 +180,7 @@ Test(record, a_set_is_served_in_every_mode_and_stopped_clean)
 {
 	srandom(1);
 	for (unsigned int m = 0; m < cli_modes(); m++)
-		serves(mode_names[m], 2);
+		serves(cli_mode(m), 2);
 	serves("register", 3);
 	cli_nothing_left("a set");
 }
@@ -304,7 +303,7 @@ static void missed(const char *mode, unsigned int nr)
 Test(record, a_write_that_a_leg_missed_waits_for_the_event)
 {
 	for (unsigned int m = 0; m < cli_modes(); m++)
-		missed(mode_names[m], 2);
+		missed(cli_mode(m), 2);
 	missed("register", 3);
 }
 
@@ -570,7 +569,7 @@ Test(record, clients_do_not_notice_that_servers_die)
 	null_legs(2, NULL);
 	create(LEGS2);
 	for (unsigned int i = 0; i < cli_modes(); i++)
-		recovers(mode_names[i], i, m);
+		recovers(cli_mode(i), i, m);
 	must(disk_model_is_exact(m), "a write has failed");
 	assembled(LEGS2);
 	disk_model_is(m, "/dev/ublkb7", "after all kills");
@@ -594,7 +593,7 @@ Test(record, acknowledged_writes_survive_kills)
 	for (unsigned int run = 0; run < 6; run++) {
 		struct verify *v;
 
-		must(!sh("$REGBUF mirror assemble -n $ID -m %s %s > /dev/null", mode_names[run % cli_modes()], LEGS2),
+		must(!sh("$REGBUF mirror assemble -n $ID -m %s %s > /dev/null", cli_mode(run % cli_modes()), LEGS2),
 		     "run %u", run);
 		v = verify_start(ID, m, run, VERIFY_END);
 		verify_runs(v, "before the kill");

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "cli.h"
-#include "mode.h"
 #include "proc.h"
 #include "sh.h"
 #include "targets/mirror/format.h"
@@ -94,7 +93,7 @@ Test(replace, a_leg_that_was_away_gets_what_it_missed)
 {
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		model = disk_model_alloc(SIZE);
-		comes_back(mode_names[m]);
+		comes_back(cli_mode(m));
 	}
 }
 

@@ -13,7 +13,6 @@
 
 #include "cli.h"
 #include "dev.h"
-#include "mode.h"
 #include "proc.h"
 #include "set.h"
 #include "sh.h"
@@ -162,7 +161,7 @@ static void differs(const char *mode)
 Test(resync, after_a_kill_legs_are_made_equal_and_the_source_goes)
 {
 	for (unsigned int m = 0; m < cli_modes(); m++)
-		differs(mode_names[m]);
+		differs(cli_mode(m));
 	cli_nothing_left("a resync");
 }
 
@@ -198,7 +197,7 @@ Test(resync, what_is_written_meanwhile_is_on_both_legs)
 {
 	/* What waits for the region does so before the mode comes in. */
 	for (unsigned int m = 0; m < cli_modes(); m += 3)
-		under_writes(mode_names[m], m);
+		under_writes(cli_mode(m), m);
 }
 
 /* Leg 1 differs in all chunks, and all are marked. */
@@ -224,7 +223,7 @@ Test(resync, a_stop_in_the_middle_leaves_a_set_that_is_assembled)
 		if (!has_source(0))
 			legs_differ();
 		tleg_break(1, TLEG_SLOW);
-		assembled(mode_names[run % cli_modes()]);
+		assembled(cli_mode(run % cli_modes()));
 		sleep_ms(run * 11 % 150);
 		if (run & 1)
 			tleg_break(1, TLEG_GOOD);
@@ -316,25 +315,25 @@ Test(resync, a_source_that_cannot_be_read_goes_and_another_one_is_read)
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		unsetenv("REGBUF_RESYNC_HOLD");
 		legs(true);
-		dirty(MB, mode_names[m]);
+		dirty(MB, cli_mode(m));
 		setenv("REGBUF_RESYNC_HOLD", "1", 1);
-		assembled(mode_names[m]);
+		assembled(cli_mode(m));
 		set_leg(0, &l);
-		must(l.super.set.source == 0, "%s: the source is %u", mode_names[m], l.super.set.source);
+		must(l.super.set.source == 0, "%s: the source is %u", cli_mode(m), l.super.set.source);
 		tleg_break(0, TLEG_ERROR);
 		tleg_break(1, TLEG_SLOW);
 		dev = open_dev();
 		began = now_ms();
-		file_block_is(dev, 0, 1, mode_names[m]);
+		file_block_is(dev, 0, 1, cli_mode(m));
 		took = now_ms() - began;
-		must(took >= 2 * TLEG_SLOW_MS, "%s: an event and then a read took %llu ms", mode_names[m],
+		must(took >= 2 * TLEG_SLOW_MS, "%s: an event and then a read took %llu ms", cli_mode(m),
 		     (unsigned long long)took);
 		tleg_break(1, TLEG_GOOD);
 		for (unsigned int i = 0; i < MB; i++)
-			file_block_is(dev, (u64)i << 20, 1 + i, mode_names[m]);
+			file_block_is(dev, (u64)i << 20, 1 + i, cli_mode(m));
 		set_leg(1, &l);
 		must(l.super.set.legs[0].state == FORMAT_FAILED && l.super.set.source == 1,
-		     "%s: leg 0 is %s, the source is %u", mode_names[m],
+		     "%s: leg 0 is %s, the source is %u", cli_mode(m),
 		     leginfo_state_name(l.super.set.legs[0].state), l.super.set.source);
 		close(dev);
 		cli_del(ID);

@@ -16,7 +16,6 @@
 #include "cli.h"
 #include "dev.h"
 #include "fsload.h"
-#include "mode.h"
 #include "proc.h"
 #include "sh.h"
 #include "tleg.h"
@@ -145,5 +144,5 @@ Test(set_fs, a_file_system_does_not_notice_deaths_while_legs_are_copied)
 {
 	/* register, and fused where the kernel has that: what was lent is in the server's hands */
 	for (unsigned int m = 3; m < cli_modes(); m += 2)
-		survives(mode_names[m]);
+		survives(cli_mode(m));
 }

@@ -20,7 +20,6 @@
 
 #include "byhand.h"
 #include "cli.h"
-#include "mode.h"
 #include "set_world.h"
 #include "targets/mirror/format.h"
 #include "ublkraw.h"
@@ -296,7 +295,7 @@ static void serve_again(void)
 	mend_some();
 	try_some();
 	disks = legs_to_assemble();
-	w.mode = mode_names[storm.nr_modes++ % cli_modes()];
+	w.mode = cli_mode(storm.nr_modes++ % cli_modes());
 	step_is("assemble with disks %#x", disks & set_world_members(&w));
 	set_world_assemble(&w, disks, w.mode, rnd(2), random());
 }

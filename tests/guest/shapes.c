@@ -183,7 +183,7 @@ static void shapes_on(const char *mode, unsigned int nr, const struct null_disk 
 static void shapes_in_all_modes(unsigned int nr, const struct null_disk *opts, const char *kind)
 {
 	for (unsigned int m = 0; m < cli_modes(); m++)
-		shapes_on(mode_names[m], nr, opts, kind);
+		shapes_on(cli_mode(m), nr, opts, kind);
 }
 
 Test(shapes, of_all_kinds_on_blocks_of_512)
@@ -220,17 +220,17 @@ Test(shapes, are_announced_in_every_mode_that_lends)
 	static const struct null_disk opts[2] = { { .block = 512, .virt_boundary = true }, { .block = 4096 } };
 
 	for (unsigned int m = 0; m < cli_modes(); m++) {
-		bool lends = mode_find(mode_names[m])->lends;
+		bool lends = mode_find(cli_mode(m))->lends;
 		int id;
 
 		make_legs(2, opts);
-		id = add(mode_names[m], 1);
-		cr_assert_eq(dev_attr(id, "queue/dma_alignment"), lends ? 511 : 3, "%s: one leg", mode_names[m]);
+		id = add(cli_mode(m), 1);
+		cr_assert_eq(dev_attr(id, "queue/dma_alignment"), lends ? 511 : 3, "%s: one leg", cli_mode(m));
 		cr_assert_eq(dev_attr(id, "queue/virt_boundary_mask"), lends ? 4095 : 0, "%s: one leg",
-			     mode_names[m]);
+			     cli_mode(m));
 		cli_del(id);
-		id = add(mode_names[m], 2);
-		cr_assert_eq(dev_attr(id, "queue/dma_alignment"), lends ? 4095 : 3, "%s: two legs", mode_names[m]);
+		id = add(cli_mode(m), 2);
+		cr_assert_eq(dev_attr(id, "queue/dma_alignment"), lends ? 4095 : 3, "%s: two legs", cli_mode(m));
 		cli_del(id);
 	}
 }
@@ -241,7 +241,7 @@ Test(shapes, have_the_segments_of_the_legs_in_every_mode_that_lends)
 	static const struct null_disk opt = { .block = 512 };
 
 	for (unsigned int m = 0; m < cli_modes(); m++) {
-		bool lends = mode_find(mode_names[m])->lends;
+		bool lends = mode_find(cli_mode(m))->lends;
 		unsigned long segs, size;
 		int id;
 
@@ -249,10 +249,10 @@ Test(shapes, have_the_segments_of_the_legs_in_every_mode_that_lends)
 		segs = disk_attr(legs[0], "queue/max_segments");
 		size = disk_attr(legs[0], "queue/max_segment_size");
 		cr_assert(segs < 65535 && size < UINT32_MAX, "%lu segments of %lu bytes", segs, size);
-		id = add(mode_names[m], 1);
-		cr_assert_eq(dev_attr(id, "queue/max_segments"), lends ? segs : 65535, "%s", mode_names[m]);
+		id = add(cli_mode(m), 1);
+		cr_assert_eq(dev_attr(id, "queue/max_segments"), lends ? segs : 65535, "%s", cli_mode(m));
 		cr_assert_eq(dev_attr(id, "queue/max_segment_size"), lends ? size : UINT32_MAX, "%s",
-			     mode_names[m]);
+			     cli_mode(m));
 		cli_del(id);
 	}
 }
@@ -337,8 +337,8 @@ static void pieces_over(const char *target, bool copying_too)
 		if (strcmp(overs[i].target, target))
 			continue;
 		for (unsigned int m = 0; m < cli_modes(); m++)
-			if (copying_too || mode_find(mode_names[m])->lends)
-				pieces_on_a_leg_that_has_changed(mode_names[m], &overs[i], m % overs[i].nr);
+			if (copying_too || mode_find(cli_mode(m))->lends)
+				pieces_on_a_leg_that_has_changed(cli_mode(m), &overs[i], m % overs[i].nr);
 	}
 }
 

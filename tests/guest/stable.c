@@ -16,12 +16,12 @@
 
 #include "cli.h"
 #include "dev.h"
-#include "mode.h"
 #include "proc.h"
 #include "ring.h"
 #include "sh.h"
 #include "tleg.h"
 #include "tmpfile.h"
+#include "types.h"
 #include "ublkraw.h"
 
 #define MB	16
@@ -223,7 +223,7 @@ Test(stable, with_always_legs_agree_whatever_the_client_does)
 Test(stable, in_each_mode)
 {
 	for (unsigned int m = 0; m < cli_modes(); m++)
-		must(mirror_agrees(mode_names[m], "always", &ways[0]), "%s: legs differ", mode_names[m]);
+		must(mirror_agrees(cli_mode(m), "always", &ways[0]), "%s: legs differ", cli_mode(m));
 }
 
 /* It is the device's promise, whoever serves it. */

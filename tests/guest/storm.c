@@ -24,7 +24,6 @@
 #include "census.h"
 #include "cli.h"
 #include "dev.h"
-#include "mode.h"
 #include "proc.h"
 #include "tleg.h"
 #include "tmpfile.h"
@@ -186,7 +185,7 @@ static void choose(struct device *d)
 {
 	static const char *const faults[NR_FAULTS] = { "", "slow ", "dying " };
 
-	*d = (struct device){ .inner = rnd(2), .mode = mode_names[rnd(cli_modes())],
+	*d = (struct device){ .inner = rnd(2), .mode = cli_mode(rnd(cli_modes())),
 			      .recovery = rnd(NR_RECOVERIES),
 			      .fault = rnd(2) ? NO_FAULT : SLOW + rnd(2) };
 	snprintf(d->name, sizeof(d->name), "seed %u, kill %u: %s%s, %s, %s", storm.seed,

@@ -17,11 +17,11 @@
 
 #include "cli.h"
 #include "dev.h"
-#include "mode.h"
 #include "pattern.h"
 #include "rwdisk.h"
 #include "tleg.h"
 #include "tmpfile.h"
+#include "types.h"
 #include "ublkraw.h"
 
 #define LEG_MB		4
@@ -128,10 +128,10 @@ Test(stripe, each_byte_is_in_its_place_in_every_mode)
 {
 	srandom(1);
 	for (unsigned int m = 0; m < cli_modes(); m++) {
-		bytes_are_in_their_place(mode_names[m], 2, 4096);
-		bytes_are_in_their_place(mode_names[m], 3, 3 * 4096);
-		bytes_are_in_their_place(mode_names[m], 3, 64 << 10);
-		bytes_are_in_their_place(mode_names[m], 2, 512 << 10);
+		bytes_are_in_their_place(cli_mode(m), 2, 4096);
+		bytes_are_in_their_place(cli_mode(m), 3, 3 * 4096);
+		bytes_are_in_their_place(cli_mode(m), 3, 64 << 10);
+		bytes_are_in_their_place(cli_mode(m), 2, 512 << 10);
 	}
 	bytes_are_in_their_place("copy", 3, 512);
 	bytes_are_in_their_place("register", 2, 512);
@@ -146,15 +146,15 @@ Test(stripe, a_flush_reaches_every_leg)
 		int id, dev;
 
 		make_legs(3, opts);
-		id = add(mode_names[m], 3, "64K");
+		id = add(cli_mode(m), 3, "64K");
 		dev = open_dev(id);
 		for (unsigned int i = 0; i < 3; i++)
 			before[i] = disk_stat(paths[i], DISK_FLUSHES);
 		/* in one chunk of one leg */
 		file_write(dev, buf, 4096, 0);
-		must(!fsync(dev), "%s: fsync: %s", mode_names[m], strerror(errno));
+		must(!fsync(dev), "%s: fsync: %s", cli_mode(m), strerror(errno));
 		for (unsigned int i = 0; i < 3; i++)
-			must(disk_stat(paths[i], DISK_FLUSHES) > before[i], "%s: no flush on leg %u", mode_names[m], i);
+			must(disk_stat(paths[i], DISK_FLUSHES) > before[i], "%s: no flush on leg %u", cli_mode(m), i);
 		close(dev);
 		cli_del(id);
 	}
@@ -166,17 +166,17 @@ Test(stripe, what_touches_on_a_leg_is_one_request_there)
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		int id, dev;
 
-		if (!strcmp(mode_names[m], "register-chain"))
+		if (!strcmp(cli_mode(m), "register-chain"))
 			continue;	/* one after the other: that is what it is for */
 		make_legs(2, NULL);
-		id = add(mode_names[m], 2, "4K");
+		id = add(cli_mode(m), 2, "4K");
 		dev = open_dev(id);
 		for (unsigned int n = 0; n < 4; n++) {
 			u64 before = disk_stat(paths[1], DISK_WRITES), nr;
 
 			file_write(dev, buf, 128 << 10, n << 20);
 			nr = disk_stat(paths[1], DISK_WRITES) - before;
-			cr_assert_leq(nr, 2, "%s: %llu requests", mode_names[m], (unsigned long long)nr);
+			cr_assert_leq(nr, 2, "%s: %llu requests", cli_mode(m), (unsigned long long)nr);
 		}
 		close(dev);
 		cli_del(id);
@@ -226,7 +226,7 @@ Test(stripe, a_leg_that_fails_fails_that_request_only)
 {
 	srandom(2);
 	for (unsigned int m = 0; m < cli_modes(); m++)
-		leg_fails(mode_names[m]);
+		leg_fails(cli_mode(m));
 }
 
 static void make_files(unsigned int nr, const u64 *sizes)
@@ -313,9 +313,9 @@ Test(stripe, of_all_the_legs_there_can_be_takes_memory_in_pieces)
 		sizes[i] = 256 << 10;
 	make_files(MAX_LEGS, sizes);
 	for (unsigned int m = 0; m < cli_modes(); m++) {
-		scattered(mode_names[m], "4096");
-		scattered(mode_names[m], "20480");
-		scattered(mode_names[m], "65536");
+		scattered(cli_mode(m), "4096");
+		scattered(cli_mode(m), "20480");
+		scattered(cli_mode(m), "65536");
 	}
 }
 
@@ -346,13 +346,13 @@ Test(stripe, zeroes_and_discards_reach_all_legs)
 		int id, dev;
 
 		make_files(3, sizes);
-		id = add(mode_names[m], 3, "64K");
+		id = add(cli_mode(m), 3, "64K");
 		dev = open_dev(id);
 		cr_assert_eq(disk.size, SIZE);
-		zero_and_discard(dev, mode_names[m]);
+		zero_and_discard(dev, cli_mode(m));
 		close(dev);
 		cli_del(id);
-		legs_are(3, 64 << 10, mode_names[m]);
+		legs_are(3, 64 << 10, cli_mode(m));
 	}
 }
 
@@ -365,15 +365,15 @@ Test(stripe, the_smallest_leg_and_the_coarsest_blocks_decide)
 		int id, dev;
 
 		make_legs(2, opts);
-		id = add(mode_names[m], 2, "12K");
+		id = add(cli_mode(m), 2, "12K");
 		dev = open_dev(id);
-		cr_assert_eq(disk.block, 4096, "%s: blocks of %u", mode_names[m], disk.block);
-		cr_assert_eq(disk.size, 2 * (LEG_SIZE / 12288 * 12288), "%s: %u bytes", mode_names[m], disk.size);
+		cr_assert_eq(disk.block, 4096, "%s: blocks of %u", cli_mode(m), disk.block);
+		cr_assert_eq(disk.size, 2 * (LEG_SIZE / 12288 * 12288), "%s: %u bytes", cli_mode(m), disk.size);
 		rwdisk_write(&disk, dev, 30);
-		rwdisk_read(&disk, dev, 30, mode_names[m]);
+		rwdisk_read(&disk, dev, 30, cli_mode(m));
 		close(dev);
 		cli_del(id);
-		legs_are(2, 12288, mode_names[m]);
+		legs_are(2, 12288, cli_mode(m));
 	}
 	cli_run(&c, CLI("add", "-t", "stripe", "-l", paths[0], "-l", paths[1], "--chunk", "2K"));
 	must(c.status == 1 && strstr(c.err, "--chunk 2048: it has to be whole blocks, which are of 4096"),
@@ -415,7 +415,7 @@ Test(stripe, may_be_wrapped)
 		int id, dev;
 
 		make_legs(2, NULL);
-		id = cli_add(CLI("add", "-t", "fault", "-i", "stripe", "-m", mode_names[m], "--chunk", "8K",
+		id = cli_add(CLI("add", "-t", "fault", "-i", "stripe", "-m", cli_mode(m), "--chunk", "8K",
 				 "-l", paths[0], "-l", paths[1], "--fault", "error", "--fault-leg", "1",
 				 "--fault-op", "write", "--fault-every", "3"));
 		dev = open_dev(id);
@@ -423,7 +423,7 @@ Test(stripe, may_be_wrapped)
 			pat_fill(buf, 65536, 5, off);
 			failed += rw_at(dev, true, 65536, off) == -EIO;
 		}
-		cr_assert_eq(failed, 4, "%s: %u failed", mode_names[m], failed);
+		cr_assert_eq(failed, 4, "%s: %u failed", cli_mode(m), failed);
 		close(dev);
 		cli_del(id);
 	}
@@ -441,7 +441,7 @@ static void recover(int id, const char *mode, const char *chunk, unsigned int fi
 
 Test(stripe, is_taken_over_as_it_was_laid_out_only)
 {
-	const char *mode = mode_names[cli_modes() - 1];
+	const char *mode = cli_mode(cli_modes() - 1);
 	int id, dev;
 
 	make_legs(2, NULL);

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/io_uring_fused.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,9 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "caps.h"
 #include "cli.h"
 #include "mode.h"
-#include "ring.h"
 #include "ublkraw.h"
 
 #define CLI_MS	30000
@@ -158,14 +157,41 @@ void cli_run_weak(struct cli *c, const char *const *args)
 	cli_run_in(c, args, no_sys_admin);
 }
 
+/* Asked once: opcodes and driver stay what they are. */
+static const char *const *modes(unsigned int *nr)
+{
+	static const char *names[32];
+	static unsigned int known;
+	const char *missing;
+	struct caps caps;
+	struct ctrl c;
+
+	if (!known) {
+		must(!ctrl_init(&c) && !caps_probe(&c, &caps), "the kernel's features are not told");
+		ctrl_deinit(&c);
+		for (const struct mode_ops *const *m = mode_list; *m && known < ARRAY_SIZE(names); m++)
+			if (!mode_check(*m, &caps, &missing))
+				names[known++] = (*m)->name;
+	}
+	*nr = known;
+	return names;
+}
+
 unsigned int cli_modes(void)
 {
-	bool fused = ring_knows(IORING_OP_FUSED_CMD);
-	unsigned int nr = 0;
+	unsigned int nr;
 
-	while (mode_list[nr] && (fused || !mode_list[nr]->needs_fused))
-		nr++;
+	modes(&nr);
 	return nr;
+}
+
+const char *cli_mode(unsigned int i)
+{
+	unsigned int nr;
+	const char *const *names = modes(&nr);
+
+	must(i < nr, "mode %u of %u", i, nr);
+	return names[i];
 }
 
 const char *cli_id(int id)

@@ -46,8 +46,9 @@ void cli_run_weak(struct cli *c, const char *const *args);
 void cli_run_in(struct cli *c, const char *const *args, void (*prepare)(void));
 #define CLI(...)	((const char *const[]){ __VA_ARGS__, NULL })
 
-/* How many of mode_names[] this kernel can do: modes that need fused commands are the last. */
+/* The modes that this kernel can do: how many, and the name of each. */
 unsigned int cli_modes(void);
+const char *cli_mode(unsigned int i);
 
 /* @id as an argument; valid until the next call. */
 const char *cli_id(int id);

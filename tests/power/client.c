@@ -23,7 +23,6 @@
 
 #include "cli.h"
 #include "dev.h"
-#include "mode.h"
 #include "pathset.h"
 #include "proc.h"
 #include "promise.h"
@@ -196,7 +195,7 @@ int main(int argc, char **argv)
 	if (!recall())
 		must(!sh("$REGBUF mirror create set%s --size 4M --chunk 64K --assume-clean --no-start > /dev/null",
 			 set.args), "create");
-	assembles(mode_names[wcache_random(&rnd, cli_modes())]);
+	assembles(cli_mode(wcache_random(&rnd, cli_modes())));
 	look();
 	if (access(in_folder("last"), F_OK))
 		run();
