@@ -26,19 +26,20 @@ static void caps_probe_ring(struct caps *caps)
 {
 	struct io_uring_probe *probe = io_uring_get_probe();
 
-	caps->lend = caps->fused = false;
 	if (!probe)
 		return;
-	caps->lend = io_uring_opcode_supported(probe, IORING_OP_LENT_BUF_REGISTER) &&
-		     io_uring_opcode_supported(probe, IORING_OP_LENT_BUF_UNREGISTER);
-	caps->fused = io_uring_opcode_supported(probe, IORING_OP_FUSED_CMD);
+	caps->lends[LENDS_BY_OPERATION] = io_uring_opcode_supported(probe, IORING_OP_LENT_BUF_REGISTER) &&
+					  io_uring_opcode_supported(probe, IORING_OP_LENT_BUF_UNREGISTER);
+	caps->lends[LENDS_BY_FUSED] = io_uring_opcode_supported(probe, IORING_OP_FUSED_CMD);
 	io_uring_free_probe(probe);
 }
 
 int caps_probe(struct ctrl *c, struct caps *caps)
 {
-	int ret = ctrl_get_features(c, &caps->ublk);
+	int ret;
 
+	memset(caps, 0, sizeof(*caps));
+	ret = ctrl_get_features(c, &caps->ublk);
 	if (ret) {
 		log_err("ublk GET_FEATURES: %s: the kernel's ublk driver is too old, 6.5 is needed",
 			strerror(-ret));

@@ -7,6 +7,7 @@
 #define SRV_CAPS_H
 
 #include "ctrl.h"
+#include "lending.h"
 #include "types.h"
 
 /*
@@ -14,8 +15,7 @@
  */
 struct caps {
 	u64 ublk;	/* UBLK_F_* */
-	bool lend;	/* IORING_OP_LENT_BUF_* */
-	bool fused;	/* IORING_OP_FUSED_CMD */
+	bool lends[LENDS_WAYS];	/* by enum lending */
 };
 
 /* struct cap_name - what a bit is called, in a static table */

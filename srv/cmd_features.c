@@ -33,8 +33,8 @@ static void features_json(const struct caps *caps)
 		json_bool(&j, n->name, caps->ublk & n->bit);
 	json_close(&j, '}');
 	json_open(&j, "io_uring", '{');
-	json_bool(&j, "lent-buffers", caps->lend);
-	json_bool(&j, "fused-commands", caps->fused);
+	json_bool(&j, "lent-buffers", caps->lends[LENDS_BY_OPERATION]);
+	json_bool(&j, "fused-commands", caps->lends[LENDS_BY_FUSED]);
 	json_close(&j, '}');
 	json_open(&j, "modes", '{');
 	for (const struct mode_ops *const *m = mode_list; *m; m++)
@@ -49,8 +49,9 @@ static void features_text(const struct caps *caps)
 	printf("ublk\n");
 	for (const struct cap_name *n = cap_names; n->bit; n++)
 		printf("  %-22s %s\n", n->name, caps->ublk & n->bit ? "yes" : "no");
-	printf("io_uring\n  %-22s %s\n", "lent-buffers", caps->lend ? "yes" : "no");
-	printf("  %-22s %s\n", "fused-commands", caps->fused ? "yes" : "no");
+	printf("io_uring\n  %-22s %s\n", "lent-buffers",
+	       caps->lends[LENDS_BY_OPERATION] ? "yes" : "no");
+	printf("  %-22s %s\n", "fused-commands", caps->lends[LENDS_BY_FUSED] ? "yes" : "no");
 	printf("modes\n");
 	for (const struct mode_ops *const *m = mode_list; *m; m++) {
 		const char *missing = NULL;

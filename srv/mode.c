@@ -40,14 +40,14 @@ void mode_names_of(u64 ublk_flags, char *names, size_t len)
 
 int mode_check(const struct mode_ops *mode, const struct caps *caps, const char **missing)
 {
+	static const char *const ways[] = {
+		[LENDS_BY_OPERATION]	= "io_uring's lent buffers (IORING_OP_LENT_BUF_REGISTER)",
+		[LENDS_BY_FUSED]	= "io_uring's fused commands (IORING_OP_FUSED_CMD)",
+	};
 	u64 lacking = mode->ublk_flags & ~caps->ublk;
 
-	if (mode->lends && !caps->lend) {
-		*missing = "io_uring's lent buffers (IORING_OP_LENT_BUF_REGISTER)";
-		return -EOPNOTSUPP;
-	}
-	if (mode->needs_fused && !caps->fused) {
-		*missing = "io_uring's fused commands (IORING_OP_FUSED_CMD)";
+	if (mode->lends && !caps->lends[mode->lends]) {
+		*missing = ways[mode->lends];
 		return -EOPNOTSUPP;
 	}
 	for (const struct cap_name *n = cap_names; n->bit; n++) {

@@ -7,6 +7,7 @@
 #define SRV_MODE_H
 
 #include "io.h"
+#include "lending.h"
 #include "types.h"
 
 struct queue;
@@ -24,14 +25,13 @@ struct mode_ops {
 	/*
 	 * The legs' I/O is on the client's own pages, lent by the driver
 	 * (UBLK_F_SUPPORT_ZERO_COPY).  All the rest follows: the kernel must have
-	 * lent buffers, pages are announced to be as the legs want them
+	 * this way to lend, pages are announced to be as the legs want them
 	 * (limits_to_params()) and to hold still where a leg or the target needs
 	 * that, and what a leg refuses for its shape goes through a buffer
-	 * (bounce.h).  Where it is false the data is a copy, in buffers that fit any
+	 * (bounce.h).  LENDS_NOT, 0: the data is a copy, in buffers that fit any
 	 * leg, and which the client cannot change any more.
 	 */
-	bool lends;
-	bool needs_fused;	/* the kernel's io_uring must have fused commands */
+	enum lending lends;
 
 	bool has_bufs;		/* memory of the server's for each tag, of max_io bytes */
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The modes, each a line: mode_NAME is its table.  In the order of the help; those that
- * need fused commands are the last.
+ * The modes, each a line: mode_NAME is its table.  In the order of the help.
  */
 #ifndef SRV_MODES_H
 #define SRV_MODES_H

@@ -10,7 +10,7 @@
 Test(modes, lend_on_zero_copy_devices_only)
 {
 	for (const struct mode_ops *const *m = mode_list; *m; m++)
-		cr_assert_eq((*m)->lends, !!((*m)->ublk_flags & UBLK_F_SUPPORT_ZERO_COPY), "%s",
+		cr_assert_eq(!!(*m)->lends, !!((*m)->ublk_flags & UBLK_F_SUPPORT_ZERO_COPY), "%s",
 			     (*m)->name);
 }
 
@@ -20,12 +20,16 @@ Test(modes, that_lend_have_no_buffers)
 		cr_assert(!(*m)->lends || !(*m)->has_bufs, "%s", (*m)->name);
 }
 
-Test(modes, that_lend_need_a_kernel_that_lends)
+/* Each needs its own way to lend, and no other. */
+Test(modes, that_lend_need_a_kernel_that_lends_so)
 {
-	const struct caps caps = { .ublk = UINT64_MAX, .fused = true };
 	const char *missing;
 
-	for (const struct mode_ops *const *m = mode_list; *m; m++)
-		cr_assert_eq(mode_check(*m, &caps, &missing), (*m)->lends ? -EOPNOTSUPP : 0, "%s",
-			     (*m)->name);
+	for (const struct mode_ops *const *m = mode_list; *m; m++) {
+		struct caps caps = { .ublk = UINT64_MAX };
+
+		cr_assert_eq(mode_check(*m, &caps, &missing), (*m)->lends ? -EOPNOTSUPP : 0, "%s", (*m)->name);
+		caps.lends[(*m)->lends] = true;
+		cr_assert_eq(mode_check(*m, &caps, &missing), 0, "%s: lacks %s", (*m)->name, missing);
+	}
 }
