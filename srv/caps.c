@@ -7,6 +7,7 @@
 
 #include "caps.h"
 #include "log.h"
+#include "mainline.h"
 
 const struct cap_name cap_names[] = {
 	{ UBLK_F_SUPPORT_ZERO_COPY,	"zero-copy" },
@@ -18,9 +19,21 @@ const struct cap_name cap_names[] = {
 	{ UBLK_F_CMD_IOCTL_ENCODE,	"ioctl-encoding" },
 	{ UBLK_F_USER_COPY,		"user-copy" },
 	{ UBLK_F_ZONED,			"zoned" },
+	{ UBLK_F_AUTO_BUF_REG,		"auto-buf-reg" },
 	{ UBLK_F_STABLE_PAGES,		"stable-pages" },
 	{ 0 }
 };
+
+/*
+ * Mainline's commands came before AUTO_BUF_REG, and nothing tells of them but zero copy.  Our kernels
+ * had zero copy before they had the commands, for the operations.
+ */
+static bool caps_has_commands(const struct caps *caps)
+{
+	if (caps->ublk & UBLK_F_AUTO_BUF_REG)
+		return caps->ublk & UBLK_F_SUPPORT_ZERO_COPY;
+	return caps->ublk & UBLK_F_SUPPORT_ZERO_COPY && !caps->lends[LENDS_BY_OPERATION];
+}
 
 static void caps_probe_ring(struct caps *caps)
 {
@@ -31,6 +44,7 @@ static void caps_probe_ring(struct caps *caps)
 	caps->lends[LENDS_BY_OPERATION] = io_uring_opcode_supported(probe, IORING_OP_LENT_BUF_REGISTER) &&
 					  io_uring_opcode_supported(probe, IORING_OP_LENT_BUF_UNREGISTER);
 	caps->lends[LENDS_BY_FUSED] = io_uring_opcode_supported(probe, IORING_OP_FUSED_CMD);
+	caps->lends[LENDS_BY_COMMAND] = caps_has_commands(caps);
 	io_uring_free_probe(probe);
 }
 

@@ -46,7 +46,8 @@ struct io {
 	u16 index;	/* where it is in its queue: what user_data has */
 	bool left_behind;	/* another io has taken over its tag: standin.h */
 
-	u64 cmd_addr;	/* addr of FETCH and COMMIT; 0, or what the mode says */
+	u64 cmd_addr;	/* addr of FETCH and COMMIT; 0, or what the mode says, */
+	u64 lend_addr;	/* and of their SQEs: mainline_lend_addr() of the tag's slot */
 	void *tio;	/* the target's own, see target_ops.io_size */
 	void *mio;	/* the mode's own, mode_ops.io_size bytes */
 	struct step *steps;	/* room for the target's max_steps */

@@ -9,6 +9,7 @@ enum lending {
 	LENDS_NOT,
 	LENDS_BY_OPERATION,	/* io_uring's IORING_OP_LENT_BUF_REGISTER, linux/io_uring_lend.h */
 	LENDS_BY_FUSED,		/* io_uring's IORING_OP_FUSED_CMD, linux/io_uring_fused.h */
+	LENDS_BY_COMMAND,	/* the driver's UBLK_U_IO_REGISTER_IO_BUF, mainline.h */
 	LENDS_WAYS,
 };
 

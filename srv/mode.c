@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "caps.h"
+#include "mainline.h"
 #include "mode.h"
 #include "modes/modes.h"
 
@@ -28,13 +29,27 @@ const struct mode_ops *mode_find(const char *name)
 	return NULL;
 }
 
+/* Where the server and its device have to agree. */
+static u64 mode_data(u64 ublk_flags)
+{
+	/* A device that lends is read and written beside that: where it has to be asked for, in our modes too. */
+	if (ublk_flags & UBLK_F_SUPPORT_ZERO_COPY)
+		return ublk_flags & (UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_AUTO_BUF_REG);
+	return ublk_flags & (UBLK_F_USER_COPY | UBLK_F_NEED_GET_DATA);
+}
+
+bool mode_is_alike(const struct mode_ops *mode, u64 ublk_flags)
+{
+	return mode_data(mode->ublk_flags) == mode_data(ublk_flags);
+}
+
 void mode_names_of(u64 ublk_flags, char *names, size_t len)
 {
 	size_t used = 0;
 
 	*names = '\0';
 	for (const struct mode_ops *const *m = mode_list; *m && used < len; m++)
-		if (((*m)->ublk_flags & MODE_DATA_FLAGS) == (ublk_flags & MODE_DATA_FLAGS))
+		if (mode_is_alike(*m, ublk_flags))
 			used += snprintf(names + used, len - used, "%s%s", used ? ", " : "", (*m)->name);
 }
 
@@ -43,6 +58,7 @@ int mode_check(const struct mode_ops *mode, const struct caps *caps, const char 
 	static const char *const ways[] = {
 		[LENDS_BY_OPERATION]	= "io_uring's lent buffers (IORING_OP_LENT_BUF_REGISTER)",
 		[LENDS_BY_FUSED]	= "io_uring's fused commands (IORING_OP_FUSED_CMD)",
+		[LENDS_BY_COMMAND]	= "ublk's command that lends (UBLK_U_IO_REGISTER_IO_BUF)",
 	};
 	u64 lacking = mode->ublk_flags & ~caps->ublk;
 

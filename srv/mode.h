@@ -48,7 +48,7 @@ struct mode_ops {
 	/* The mode's own state, zeroed before init(): of each queue, q->mq; of each tag, io->mio. */
 	size_t queue_size, io_size;
 
-	/* Set up buffers, and each io's cmd_addr.  0 or -errno.  Optional. */
+	/* Set up buffers, and each io's cmd_addr and lend_addr.  0 or -errno.  Optional. */
 	int (*init)(struct queue *q);
 	/*
 	 * Undo init(), of which any part may not have been done: the state is zeroed there.
@@ -104,8 +104,10 @@ extern const char *mode_names[];			/* theirs, for options; never written to */
 
 const struct mode_ops *mode_find(const char *name);
 
-/* All modes whose devices have these of MODE_DATA_FLAGS: their names, with ", " between. */
-#define MODE_DATA_FLAGS	(UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_USER_COPY | UBLK_F_NEED_GET_DATA)
+/* Does a device with these UBLK_F_* move data as the mode's do? */
+bool mode_is_alike(const struct mode_ops *mode, u64 ublk_flags);
+
+/* All modes that are: their names, with ", " between. */
 void mode_names_of(u64 ublk_flags, char *names, size_t len);
 
 /*

@@ -20,23 +20,16 @@
 
 _Static_assert(sizeof(struct io) % 8 == 0 && sizeof(struct step) % 8 == 0,
 	       "what stands behind them in one piece of memory is aligned");
-_Static_assert(sizeof(struct ublksrv_io_cmd) <= 16, "the command fits a 64-byte SQE");
 
 /* FETCH_REQ, or COMMIT_AND_FETCH_REQ with a result. */
 static void queue_fetch(struct queue *q, struct io *io, u32 cmd_op, s32 result)
 {
 	struct io_uring_sqe *sqe = queue_sqe(q);
-	struct ublksrv_io_cmd *cmd;
 
-	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, q->fetch_fd, NULL, 0, 0);
+	queue_prep_cmd(q, io, sqe, q->fetch_fd, cmd_op, result, io->cmd_addr);
+	sqe->addr = io->lend_addr;
 	sqe->flags = q->fetch_flags;
-	sqe->off = cmd_op;	/* cmd_op and __pad1, which must be 0 */
 	sqe->user_data = udata(UD_FETCH, io->index, 0);
-	cmd = (struct ublksrv_io_cmd *)&sqe->addr3;
-	cmd->q_id = q->qid;
-	cmd->tag = io->tag;
-	cmd->result = result;
-	cmd->addr = io->cmd_addr;
 }
 
 void queue_commit(struct queue *q, struct io *io)

@@ -122,6 +122,22 @@ static inline u64 queue_cookie(const struct queue *q, const struct io *io, u32 d
 	return cookie(q->qid, io->tag, data);
 }
 
+_Static_assert(sizeof(struct ublksrv_io_cmd) <= 16, "the command fits a 64-byte SQE");
+
+/* Prepare in @sqe the driver's command @cmd_op on the request's tag, to the char device @fd. */
+static inline void queue_prep_cmd(const struct queue *q, const struct io *io, struct io_uring_sqe *sqe, int fd,
+				  u32 cmd_op, s32 result, u64 addr)
+{
+	struct ublksrv_io_cmd *cmd = (struct ublksrv_io_cmd *)&sqe->addr3;
+
+	/* of off: cmd_op, and __pad1, which must be 0 */
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, fd, NULL, 0, cmd_op);
+	cmd->q_id = q->qid;
+	cmd->tag = io->tag;
+	cmd->result = result;
+	cmd->addr = addr;
+}
+
 /*
  * For modes: mark step @i as queued in @sqe, an operation on the step's leg that was
  * just prepared.

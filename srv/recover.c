@@ -31,7 +31,7 @@ enum recover_answer recover_decide(const struct device *d, bool force,
 
 	if (!(info->flags & UBLK_F_USER_RECOVERY))
 		return RECOVER_NOT_MADE_FOR_IT;
-	if ((info->flags & MODE_DATA_FLAGS) != d->mode->ublk_flags)
+	if (!mode_is_alike(d->mode, info->flags))
 		return RECOVER_OTHER_MODE;
 	if (!recover_same_size(lim, p))
 		return RECOVER_OTHER_SIZE;

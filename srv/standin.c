@@ -85,6 +85,7 @@ static void standin_copy(struct queue *q, struct io *to, const struct io *from)
 	to->pending = 0;
 	to->round++;
 	to->cmd_addr = from->cmd_addr;
+	to->lend_addr = from->lend_addr;
 	memcpy(to->tio, from->tio, target_io_size(q->target));
 	memcpy(to->mio, from->mio, q->mode->io_size);
 	memcpy(to->steps, from->steps, from->nr_steps * sizeof(*from->steps));

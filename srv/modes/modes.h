@@ -12,6 +12,8 @@
 	mode(user_copy) \
 	mode(get_data) \
 	mode(register) \
+	mode(register_cmd) \
+	mode(auto) \
 	mode(register_chain) \
 	mode(fused) \
 	mode(fused_n) \

@@ -8,6 +8,7 @@
 #include <linux/ublk_cmd.h>
 #include <string.h>
 
+#include "mainline.h"
 #include "types.h"
 
 _Static_assert(sizeof(struct ublksrv_io_cmd) == 16, "");
@@ -52,6 +53,11 @@ Test(abi, ublk_commands)
 	cr_assert_eq(UBLK_F_SUPPORT_ZERO_COPY, 1);
 	cr_assert_eq(UBLK_F_STABLE_PAGES, 1ULL << 62);
 	cr_assert_eq(UBLK_IO_F_STABLE_PAGES, 1U << 31);
+	cr_assert_eq(UBLK_U_IO_REGISTER_IO_BUF, 0xc0107523);
+	cr_assert_eq(UBLK_U_IO_UNREGISTER_IO_BUF, 0xc0107524);
+	cr_assert_eq(UBLK_F_AUTO_BUF_REG, 1 << 11);
+	cr_assert_eq(UBLK_IO_F_NEED_REG_BUF, 1U << 17);
+	cr_assert_eq(mainline_lend_addr(0x1234, UBLK_AUTO_BUF_REG_FALLBACK), 0x11234);
 }
 
 Test(abi, lending_as_mainline_does)

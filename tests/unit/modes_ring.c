@@ -8,6 +8,7 @@
 #include <linux/io_uring_lend.h>
 #include <string.h>
 
+#include "mainline.h"
 #include "modes/bufs.h"
 #include "modes/modes.h"
 #include "pool.h"
@@ -25,6 +26,7 @@ static struct queue q;
 static struct target target;
 static struct io *io;
 static struct step steps[4];
+static struct ublksrv_io_desc descs[DEPTH];
 static u64 state;
 
 static void setup(void)
@@ -34,6 +36,7 @@ static void setup(void)
 	q.qid = QID;
 	q.device = &device;
 	q.target = &target;
+	q.descs = descs;
 	q.io_stride = sizeof(struct io);
 	q.ios = calloc(DEPTH, sizeof(struct io));
 	for (unsigned int tag = 0; tag < DEPTH; tag++)
@@ -160,6 +163,98 @@ Test(modes_ring, what_is_left_of_a_step_goes_on_at_its_place)
 	is_step(1, 1, IORING_OP_READ_FIXED, 0, "the rest");
 	cr_expect_eq(got[1].rw_flags, 0);
 	cr_expect_eq(io->pending, 1);
+}
+
+/* SQE @n is the driver's command @cmd_op for the request, and names its slot. */
+static void is_command(unsigned int n, u32 cmd_op, const char *what)
+{
+	const struct ublksrv_io_cmd *cmd = (const struct ublksrv_io_cmd *)&got[n].addr3;
+
+	is_silent(n, IORING_OP_URING_CMD, FILE_UBLKC, what);
+	cr_expect_eq(got[n].off, cmd_op, "%s: SQE %u: command %#llx", what, n, got[n].off);
+	cr_expect_eq(got[n].flags, IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS, "%s: SQE %u: flags", what, n);
+	cr_expect_eq(got[n].addr, 0, "%s: SQE %u: address", what, n);
+	cr_expect(cmd->q_id == QID && cmd->tag == TAG, "%s: SQE %u: queue %u tag %u", what, n, cmd->q_id, cmd->tag);
+	cr_expect_eq(cmd->addr, TAG, "%s: SQE %u: slot %llu", what, n, cmd->addr);
+	cr_expect_eq(cmd->result, 0, "%s: SQE %u: result", what, n);
+}
+
+static void lends_by_command(const struct mode_ops *mode)
+{
+	plan(UBLK_IO_OP_WRITE, true);
+	mode->issue(&q, io);
+	cr_assert_eq(queued(), 4, "%s", mode->name);
+	is_command(0, UBLK_U_IO_REGISTER_IO_BUF, mode->name);
+	is_step(1, 0, IORING_OP_WRITE_FIXED, 0, mode->name);
+	is_step(2, 1, IORING_OP_WRITE_FIXED, 0, mode->name);
+	is_command(3, UBLK_U_IO_UNREGISTER_IO_BUF, mode->name);
+	cr_expect_eq(got[1].buf_index, TAG);
+	cr_expect_eq(got[2].buf_index, TAG);
+	cr_expect_eq(got[1].rw_flags, RWF_DSYNC);
+	cr_expect_eq(io->pending, 2);
+}
+
+Test(modes_ring, register_cmd_lends_for_one_round)
+{
+	use(&mode_register_cmd);
+	lends_by_command(&mode_register_cmd);
+	lends_by_command(&mode_register_cmd);
+}
+
+/* Also of the rest of a step: the buffer stays until COMMIT. */
+Test(modes_ring, auto_queues_the_steps_and_nothing_else)
+{
+	use(&mode_auto);
+	plan(UBLK_IO_OP_WRITE, false);
+	mode_auto.issue(&q, io);
+	cr_assert_eq(queued(), 2);
+	is_step(0, 0, IORING_OP_WRITE_FIXED, 0, "auto");
+	is_step(1, 1, IORING_OP_WRITE_FIXED, 0, "auto");
+	cr_expect_eq(got[0].buf_index, TAG);
+	steps[0].state = STEP_DONE;
+	steps[1].state = STEP_TODO;
+	steps[1].done = 8192;
+	io->pending = 0;
+	mode_auto.issue(&q, io);
+	cr_assert_eq(queued(), 1);
+	is_step(0, 1, IORING_OP_WRITE_FIXED, 0, "the rest");
+}
+
+/* Each round by itself, as the driver says the same of all of them. */
+Test(modes_ring, auto_registers_what_the_driver_could_not_lend)
+{
+	use(&mode_auto);
+	descs[TAG].op_flags = UBLK_IO_OP_WRITE | UBLK_IO_F_NEED_REG_BUF;
+	lends_by_command(&mode_auto);
+	lends_by_command(&mode_auto);
+	descs[TAG].op_flags = UBLK_IO_OP_WRITE;
+	plan(UBLK_IO_OP_WRITE, false);
+	mode_auto.issue(&q, io);
+	cr_assert_eq(queued(), 2, "the tag's next request was lent");
+}
+
+static void commit_names(const struct mode_ops *mode, u64 lend_addr)
+{
+	const struct ublksrv_io_cmd *cmd = (const struct ublksrv_io_cmd *)&got[0].addr3;
+
+	use(mode);
+	q.fetch_flags = IOSQE_FIXED_FILE;
+	io->result = LEN;
+	queue_commit(&q, io);
+	cr_assert_eq(queued(), 1);
+	cr_expect_eq(got[0].off, UBLK_U_IO_COMMIT_AND_FETCH_REQ, "%s: command %#llx", mode->name, got[0].off);
+	cr_expect_eq(got[0].fd, FILE_UBLKC);
+	cr_expect_eq(got[0].flags, IOSQE_FIXED_FILE);
+	cr_expect_eq(got[0].user_data, udata(UD_FETCH, TAG, 0));
+	cr_expect(cmd->q_id == QID && cmd->tag == TAG && cmd->result == LEN && !cmd->addr, "%s: its command", mode->name);
+	cr_expect_eq(got[0].addr, lend_addr, "%s: address %#llx", mode->name, got[0].addr);
+}
+
+Test(modes_ring, commit_names_the_slot_of_the_tags_next_request)
+{
+	commit_names(&mode_register, 0);
+	io_uring_unregister_buffers(&q.ring);
+	commit_names(&mode_auto, UBLK_AUTO_BUF_REG_FALLBACK << 16 | TAG);
 }
 
 Test(modes_ring, fused_has_a_command_for_each_step)

@@ -74,6 +74,7 @@ Test(standin, who_waits_for_nothing_else)
 {
 	struct io *to;
 
+	io->lend_addr = 0x10000 | TAG;
 	plan(io, STEP_WRITE);
 	q.hanging = 1 << 1;
 	cr_assert_null(next(), "two other legs are under way");
@@ -85,6 +86,7 @@ Test(standin, who_waits_for_nothing_else)
 	cr_assert(io->left_behind && io->redo && io->pending == 1);
 	cr_assert(to->index >= DEPTH && to == queue_io(&q, to->index));
 	cr_assert(to->tag == TAG && to->op == UBLK_IO_OP_WRITE && to->nr_steps == LEGS && !to->pending && !to->redo);
+	cr_assert_eq(to->lend_addr, io->lend_addr, "the slot is the tag's");
 	cr_assert_eq(to->steps[0].res, 0);
 	cr_assert_eq(to->steps[1].res, -ETIMEDOUT);
 	cr_assert_eq(to->steps[2].res, -EIO);
