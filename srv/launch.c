@@ -105,6 +105,7 @@ static void launch_print_json(const struct launch *l, const char *node, int pid)
 	json_u64(&j, "id", l->device.id);
 	json_str(&j, "node", node);
 	json_s64(&j, "pid", pid);
+	json_str(&j, "mode", l->device.mode->name);
 	json_close(&j, '}');
 	putchar('\n');
 }

@@ -12,13 +12,13 @@
 const struct mode_ops *const mode_list[] = { MODES(MODE_TABLE) NULL };
 #undef MODE_TABLE
 
-const char *mode_names[ARRAY_SIZE(mode_list)];
+const char *mode_choices[1 + ARRAY_SIZE(mode_list)] = { MODE_BEST };
 
 /* Tables of options are constant, and so is where they find the names: filled before main(). */
-__attribute__((constructor)) static void mode_names_init(void)
+__attribute__((constructor)) static void mode_choices_init(void)
 {
 	for (unsigned int i = 0; mode_list[i]; i++)
-		mode_names[i] = mode_list[i]->name;
+		mode_choices[1 + i] = mode_list[i]->name;
 }
 
 const struct mode_ops *mode_find(const char *name)
@@ -73,4 +73,24 @@ int mode_check(const struct mode_ops *mode, const struct caps *caps, const char 
 		}
 	}
 	return 0;
+}
+
+static const struct mode_ops *mode_first(const struct mode_ops *const *modes, const struct caps *caps, const u64 *alike)
+{
+	const char *missing;
+
+	for (; *modes; modes++)
+		if ((!alike || mode_is_alike(*modes, *alike)) && !mode_check(*modes, caps, &missing))
+			return *modes;
+	return NULL;
+}
+
+const struct mode_ops *mode_best(const struct caps *caps, const u64 *alike)
+{
+	static const struct mode_ops *const best[] = {
+		&mode_auto, &mode_register, &mode_register_cmd, &mode_copy, NULL
+	};
+	const struct mode_ops *mode = mode_first(best, caps, alike);
+
+	return mode || !alike ? mode : mode_first(mode_list, caps, alike);
 }

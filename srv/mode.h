@@ -100,7 +100,7 @@ struct mode_ops {
 };
 
 extern const struct mode_ops *const mode_list[];	/* of modes/modes.h, NULL-terminated */
-extern const char *mode_names[];			/* theirs, for options; never written to */
+extern const char *mode_choices[];		/* MODE_BEST and their names, for options; never written to */
 
 const struct mode_ops *mode_find(const char *name);
 
@@ -115,5 +115,13 @@ void mode_names_of(u64 ublk_flags, char *names, size_t len);
  * says what is not there.
  */
 int mode_check(const struct mode_ops *mode, const struct caps *caps, const char **missing);
+
+/*
+ * The first that the kernel has of auto, register, register-cmd and copy: what the name MODE_BEST
+ * stands for.  @alike: the flags of a device that is recovered, or NULL; of the modes that are alike, which
+ * may be others.  NULL: there is none.
+ */
+#define MODE_BEST	"best"
+const struct mode_ops *mode_best(const struct caps *caps, const u64 *alike);
 
 #endif

@@ -15,11 +15,38 @@
 #include "rlimits.h"
 #include "sysfs.h"
 
-static int precheck_kernel(const char *cmd, const struct launch *l)
+/* An exit status that is the number of no mode. */
+#define PRECHECK_FAILED	255
+
+/* What the mode of the device is, if this kernel has it: its number in mode_list, or -errno after a message. */
+static int precheck_mode(const char *cmd, const struct mode_ops *mode, const struct caps *caps, const u64 *alike)
 {
 	const char *missing;
+	char names[128];
+	int nr = 0;
+
+	if (mode && mode_check(mode, caps, &missing)) {
+		log_err("%s: -m %s: this kernel lacks %s; 'regbuf features' tells what it has",
+			cmd, mode->name, missing);
+		return -EOPNOTSUPP;
+	}
+	if (!mode)
+		mode = mode_best(caps, alike);
+	if (!mode) {
+		mode_names_of(*alike, names, sizeof(names));
+		log_err("%s: the device was made in another mode than this kernel has; right is one of %s", cmd, names);
+		return -EOPNOTSUPP;
+	}
+	while (mode_list[nr] != mode)
+		nr++;
+	return nr;
+}
+
+static int precheck_kernel(const char *cmd, const struct launch *l)
+{
 	struct caps caps;
 	struct ctrl c;
+	u64 flags;
 	int ret = ctrl_init(&c);
 
 	if (ret)
@@ -27,15 +54,9 @@ static int precheck_kernel(const char *cmd, const struct launch *l)
 	ret = caps_probe(&c, &caps);
 	/* Not of the kernel, but in time, and before the legs are opened. */
 	if (!ret && l->recover)
-		ret = recover_wait_dead(&c, l->device.id);
+		ret = recover_wait_dead(&c, l->device.id, &flags);
 	ctrl_deinit(&c);
-	if (ret)
-		return ret;
-	ret = mode_check(l->device.mode, &caps, &missing);
-	if (ret)
-		log_err("%s: -m %s: this kernel lacks %s; 'regbuf features' tells what it has",
-			cmd, l->device.mode->name, missing);
-	return ret;
+	return ret ? ret : precheck_mode(cmd, l->device.mode, &caps, l->recover ? &flags : NULL);
 }
 
 /*
@@ -50,15 +71,20 @@ static int precheck_kernel_apart(const char *cmd, const struct launch *l)
 
 	fflush(NULL);
 	child = fork();
-	if (!child)
-		_exit(precheck_kernel(cmd, l) ? 1 : 0);
+	if (!child) {
+		int ret = precheck_kernel(cmd, l);
+
+		_exit(ret < 0 ? PRECHECK_FAILED : ret);
+	}
 	if (child < 0 || waitpid(child, &status, 0) != child) {
 		log_err("%s: looking at the kernel: %s", cmd, strerror(errno));
 		return -EIO;
 	}
 	if (WIFSIGNALED(status))
 		log_err("%s: looking at the kernel: %s", cmd, strsignal(WTERMSIG(status)));
-	return status ? -EIO : 0;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) == PRECHECK_FAILED)
+		return -EIO;
+	return WEXITSTATUS(status);
 }
 
 /* The kernel makes no more queues than this, which it does not tell before. */
@@ -110,14 +136,15 @@ static int precheck_machine(const char *cmd, const struct device *d)
 
 int precheck(const char *cmd, struct launch *l)
 {
-	int ret = 0;
+	struct device *d = &l->device;
+	int ret;
 
-	if (!l->recover) {
-		precheck_bound_queues(cmd, &l->device);
-		ret = precheck_memory(cmd, &l->device);
-	}
-	if (ret)
-		return ret;
+	if (!l->recover)
+		precheck_bound_queues(cmd, d);
 	ret = l->foreground ? precheck_kernel_apart(cmd, l) : precheck_kernel(cmd, l);
-	return ret ? ret : precheck_machine(cmd, &l->device);
+	if (ret < 0)
+		return ret;
+	d->mode = mode_list[ret];
+	ret = l->recover ? 0 : precheck_memory(cmd, d);
+	return ret ? ret : precheck_machine(cmd, d);
 }

@@ -14,7 +14,7 @@
 /*
  * The kernel, the memory and the machine; for a recovery also that the old server is gone,
  * which it waits for.  @cmd: for messages.  l->device gets no more queues than the kernel
- * makes.  0, or -errno after a message.
+ * makes, and where it has no mode, the best.  0, or -errno after a message.
  */
 int precheck(const char *cmd, struct launch *l);
 

@@ -185,7 +185,7 @@ static bool recover_pid_ends(int pid, unsigned int ms)
 	return ended;
 }
 
-int recover_wait_dead(struct ctrl *c, u32 id)
+int recover_wait_dead(struct ctrl *c, u32 id, u64 *flags)
 {
 	struct ublksrv_ctrl_dev_info info;
 	int ret = ctrl_get_info(c, id, &info);
@@ -194,6 +194,7 @@ int recover_wait_dead(struct ctrl *c, u32 id)
 		log_err("device %u: %s", id, ret == -ENODEV ? "there is none" : strerror(-ret));
 		return ret;
 	}
+	*flags = info.flags;
 	if (info.state != UBLK_S_DEV_LIVE || info.ublksrv_pid <= 0 ||
 	    recover_pid_ends(info.ublksrv_pid, RECOVER_DYING_MS))
 		return 0;

@@ -45,10 +45,10 @@ struct recover_shape recover_shape(const struct device *d, const struct ublk_par
 
 /*
  * Before the legs are opened: wait until a server that was just killed has gone.  Its hold
- * on them may go later, which is what struct patience is for.  0, or -errno after a
- * message: there is no such device, or its server lives on.
+ * on them may go later, which is what struct patience is for.  0, and *flags are the device's
+ * UBLK_F_*; or -errno after a message: there is no such device, or its server lives on.
  */
-int recover_wait_dead(struct ctrl *c, u32 id);
+int recover_wait_dead(struct ctrl *c, u32 id, u64 *flags);
 
 /*
  * START_RECOVERY, if the device may become *d; waits for the dead server's end.  *d gets

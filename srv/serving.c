@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <stdio.h>
+#include <string.h>
 
 #include "ids.h"
+#include "log.h"
 #include "precheck.h"
 #include "serving.h"
 
@@ -15,8 +17,8 @@
 #define DEVICE_OPT(member)	LAUNCH_OPT(device.member)
 
 #define MODE_OPT \
-	{ .name = "mode", .letter = 'm', .type = OPT_CHOICE, .arg = "MODE", .choices = mode_names, \
-	  SERVING_OPT(mode), .help = "how data moves, see below [copy]" }
+	{ .name = "mode", .letter = 'm', .type = OPT_CHOICE, .arg = "MODE", .choices = mode_choices, \
+	  SERVING_OPT(mode), .help = "how data moves, see below [" MODE_BEST "]" }
 #define PACE_OPT \
 	{ .name = "pace", .letter = 'p', .type = OPT_CHOICE, .arg = "PACE", .choices = pace_names, \
 	  SERVING_OPT(pace), \
@@ -70,6 +72,7 @@ const struct opt serving_again_opts[] = {
 void serving_help_modes(void)
 {
 	printf("\nmodes:\n");
+	printf("  %-26s %s\n", MODE_BEST, "the first of auto, register, register-cmd and copy that this kernel has");
 	for (const struct mode_ops *const *m = mode_list; *m; m++)
 		printf("  %-26s %s\n", (*m)->name, (*m)->summary);
 }
@@ -78,6 +81,7 @@ static void serving_resolve(struct serving *s, struct target *t)
 {
 	struct device *d = &s->launch.device;
 
+	/* NULL: the best, which precheck() looks for */
 	d->mode = mode_find(s->mode);
 	d->pace = opts_choice(pace_names, s->pace);
 	d->stable = opts_choice(stable_names, s->stable);
@@ -86,6 +90,15 @@ static void serving_resolve(struct serving *s, struct target *t)
 		d->flags |= UBLK_F_USER_RECOVERY;
 	if (s->reissue)
 		d->flags |= UBLK_F_USER_RECOVERY_REISSUE;
+}
+
+/* What depends on the mode, which may have been chosen by what the kernel has. */
+static void serving_use_mode(const char *cmd, struct serving *s)
+{
+	struct device *d = &s->launch.device;
+
+	if (!strcmp(s->mode, MODE_BEST))
+		log_info("%s: mode %s", cmd, d->mode->name);
 	if (d->mode->lends)
 		d->flags |= stable_flags(d->stable);
 }
@@ -95,7 +108,10 @@ int serving_run(const char *cmd, struct serving *s, struct target *t)
 	serving_resolve(s, t);
 	for (struct target *i = t; i; i = i->inner)
 		i->patience_ms = s->launch.recover ? RECOVER_PATIENCE_MS : SERVING_PATIENCE_MS;
-	if (precheck(cmd, &s->launch) || t->ops->open(t))
+	if (precheck(cmd, &s->launch))
+		return 1;
+	serving_use_mode(cmd, s);
+	if (t->ops->open(t))
 		return 1;
 	return launch_run(&s->launch);
 }

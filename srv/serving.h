@@ -24,7 +24,7 @@ struct serving {
 };
 
 #define SERVING_DEFAULTS { \
-	.mode = "copy", \
+	.mode = MODE_BEST, \
 	.pace = "auto", \
 	.stable = "cache", \
 	.launch.device = { .id = ID_ANY, .nr_queues = 1, .depth = 128, .max_io = LIMITS_DEF_IO } \

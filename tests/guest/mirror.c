@@ -430,7 +430,7 @@ Test(mirror, what_cannot_be_is_refused_and_nothing_is_left)
 		refused(MIRROR(mode, "-l", "/tmp/a", "-l", "/tmp"), 1, "/tmp", "a directory");
 	}
 	refused(MIRROR("no-such-mode", "-l", "/tmp/a", "-l", "/tmp/b"), 2, "no-such-mode", "mode");
-	refused(CLI("add", "-t", "null", "-d", "4096", "--max-io", "32M"), 1,
+	refused(CLI("add", "-t", "null", "-m", "copy", "-d", "4096", "--max-io", "32M"), 1,
 		"1 x 4096 buffers of 33554432 bytes", "more buffers than memory");
 	refused(CLI("add", "-t", "no-such-target"), 2, "no-such-target", "target");
 	refused(CLI("del", "-n", "4711"), 1, "4711", "deleting what is not there");

@@ -5,6 +5,7 @@
 #include <linux/ublk_cmd.h>
 
 #include "caps.h"
+#include "mainline.h"
 #include "mode.h"
 
 Test(modes, lend_on_zero_copy_devices_only)
@@ -32,4 +33,48 @@ Test(modes, that_lend_need_a_kernel_that_lends_so)
 		caps.lends[(*m)->lends] = true;
 		cr_assert_eq(mode_check(*m, &caps, &missing), 0, "%s: lacks %s", (*m)->name, missing);
 	}
+}
+
+/* The kernels that there are, from ours to one of 6.5. */
+Test(modes, best_is_the_first_that_the_kernel_has)
+{
+	struct caps caps = { .ublk = UINT64_MAX };
+
+	for (unsigned int way = 0; way < LENDS_WAYS; way++)
+		caps.lends[way] = true;
+	cr_expect_str_eq(mode_best(&caps, NULL)->name, "auto");
+	caps.ublk &= ~UBLK_F_AUTO_BUF_REG;
+	cr_expect_str_eq(mode_best(&caps, NULL)->name, "register");
+	caps.lends[LENDS_BY_OPERATION] = caps.lends[LENDS_BY_FUSED] = false;
+	cr_expect_str_eq(mode_best(&caps, NULL)->name, "register-cmd");
+	caps.lends[LENDS_BY_COMMAND] = false;
+	cr_expect_str_eq(mode_best(&caps, NULL)->name, "copy");
+	caps.ublk = 0;
+	cr_expect_str_eq(mode_best(&caps, NULL)->name, "copy");
+}
+
+static const char *best_for(const struct caps *caps, const struct mode_ops *made)
+{
+	const struct mode_ops *mode = mode_best(caps, &made->ublk_flags);
+
+	return mode ? mode->name : "none";
+}
+
+Test(modes, best_for_a_device_moves_data_as_that_does)
+{
+	struct caps caps = { .ublk = UINT64_MAX };
+
+	for (unsigned int way = 0; way < LENDS_WAYS; way++)
+		caps.lends[way] = true;
+	cr_expect_str_eq(best_for(&caps, mode_find("copy")), "copy");
+	cr_expect_str_eq(best_for(&caps, mode_find("get-data")), "get-data");
+	cr_expect_str_eq(best_for(&caps, mode_find("user-copy")), "user-copy");
+	cr_expect_str_eq(best_for(&caps, mode_find("fused")), "register");
+	cr_expect_str_eq(best_for(&caps, mode_find("register-cmd")), "register");
+	cr_expect_str_eq(best_for(&caps, mode_find("auto")), "auto");
+	caps.lends[LENDS_BY_OPERATION] = false;
+	cr_expect_str_eq(best_for(&caps, mode_find("register")), "register-cmd");
+	caps.lends[LENDS_BY_COMMAND] = false;
+	cr_expect_str_eq(best_for(&caps, mode_find("register")), "fused");
+	cr_expect_str_eq(best_for(&caps, mode_find("auto")), "none");
 }
