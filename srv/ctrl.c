@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "ctrl.h"
@@ -20,6 +21,16 @@
 /* The standard three, the device, the ring, and some for libraries. */
 #define CTRL_FILES	16
 
+/* Which of the two it is cannot be told: a kernel's modules may be anywhere. */
+static void ctrl_no_driver(int err)
+{
+	struct utsname kernel = { 0 };
+
+	uname(&kernel);
+	log_err(CTRL_PATH ": %s: this kernel, Linux %s, has no ublk driver, or it is not loaded (modprobe ublk_drv); right is Linux 6.5 or newer, on Debian 12 linux-image-6.12-amd64",
+		strerror(err), kernel.release);
+}
+
 static int ctrl_open_failed(int err)
 {
 	switch (err) {
@@ -30,8 +41,7 @@ static int ctrl_open_failed(int err)
 			log_err(CTRL_PATH ": %s: the ublk driver is there, its node is not; right is a devtmpfs at /dev: mount -t devtmpfs dev /dev",
 				strerror(err));
 		else
-			log_err(CTRL_PATH ": %s: this kernel has no ublk driver, or it is not loaded (modprobe ublk_drv)",
-				strerror(err));
+			ctrl_no_driver(err);
 		break;
 	case EACCES:
 	case EPERM:
