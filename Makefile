@@ -79,8 +79,11 @@ headers: ## the kernel's headers, build/headers
 srv: $(B)/regbuf ## the server, build/regbuf
 programs: srv $(UNIT) $(GUEST) $(B)/tests/fuzz/fuzz $(B)/tests/fuzz/crowd $(B)/tests/power/client $(B)/experiments/objections/ops ## the server and all test programs
 
+# the command that makes kernel $(1), ours or Debian's
+make_kernel = $(if $(filter backports debian%,$(1)),tests/vm/debian-kernel,kernel/tree.sh build) $(1)
+
 shell: deps programs ## a prompt in the guest (K=kasan: on that kernel)
-	$(Q)kernel/tree.sh build $(or $(K),release)
+	$(Q)$(call make_kernel,$(or $(K),release))
 	$(Q)tests/vm/guest --kernel $(or $(K),release)
 
 demo: HERE_FOR := demo

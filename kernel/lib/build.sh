@@ -6,7 +6,7 @@
 # that build/kernel-<flavour> has; a kernel built before, by any clone, is
 # restored from the cache.  Deleting the cache is always safe.
 
-cache_entries=12
+cache_entries=16
 log_every=30
 
 flavour_fragments()

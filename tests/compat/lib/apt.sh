@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # An apt of its own below build/, which knows Debian 12 and 13 with their security
-# updates and their sources.  What is asked and fetched here changes nothing of the
+# updates and their sources, and Debian 13's backports.  What is asked and fetched here changes nothing of the
 # machine; the archives are those that the machine itself uses, and are
 # verified with Debian's keys as always.
 
@@ -44,6 +44,7 @@ apt_sources()
 			deb $apt_keys "$main" $release-updates \
 			deb $apt_keys "$security" $release-security
 	done
+	printf 'deb [signed-by=%s] %s trixie-backports main\n' $apt_keys "$main"
 }
 
 # apt_begin: the private apt, with lists that are a day old at most
