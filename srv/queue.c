@@ -21,8 +21,23 @@
 _Static_assert(sizeof(struct io) % 8 == 0 && sizeof(struct step) % 8 == 0,
 	       "what stands behind them in one piece of memory is aligned");
 
-/* FETCH_REQ, or COMMIT_AND_FETCH_REQ with a result. */
-static void queue_fetch(struct queue *q, struct io *io, u32 cmd_op, s32 result)
+/* The kernel has taken SQEs: there is room for others. */
+static void queue_submitted(struct queue *q)
+{
+	q->sqe_end = IO_URING_READ_ONCE(*q->ring.sq.khead) + q->ring.sq.ring_entries;
+}
+
+/* Rare: who needs an SQE does not get larger by this. */
+__attribute__((noinline)) void queue_make_room(struct queue *q, unsigned int nr)
+{
+	do {
+		io_uring_submit(&q->ring);
+		queue_submitted(q);
+	} while (q->sqe_end - q->ring.sq.sqe_tail < nr);
+}
+
+/* FETCH_REQ, or COMMIT_AND_FETCH_REQ with a result; this once for each request, so not a call. */
+static inline __attribute__((always_inline)) void queue_fetch(struct queue *q, struct io *io, u32 cmd_op, s32 result)
 {
 	struct io_uring_sqe *sqe = queue_sqe(q);
 
@@ -306,16 +321,15 @@ static int queue_wait(struct queue *q)
 /* What has come; the target may want to know where a batch begins and ends. */
 static unsigned int queue_batch(struct queue *q)
 {
+	const struct io_uring_cq *cq = &q->ring.cq;
 	struct target *t = q->target;
-	struct io_uring_cqe *cqe;
-	unsigned int head, nr = 0;
+	/* The CQEs can be read when the tail has been. */
+	unsigned int head = *cq->khead, tail = io_uring_smp_load_acquire(cq->ktail), nr = tail - head;
 
 	if (unlikely(t->batches))
 		t->ops->enter(t, q->tq);
-	io_uring_for_each_cqe(&q->ring, head, cqe) {
-		queue_cqe(q, cqe);
-		nr++;
-	}
+	for (; head != tail; head++)
+		queue_cqe(q, &cq->cqes[head & cq->ring_mask]);
 	if (unlikely(t->batches))
 		t->ops->leave(t, q->tq);
 	return nr;
@@ -331,6 +345,7 @@ static void queue_loop(struct queue *q)
 			log_err("queue %u: io_uring_enter: %s", q->qid, strerror(-ret));
 			return;
 		}
+		queue_submitted(q);
 		pace_submitted(&q->pace);
 		nr = queue_batch(q);
 		if (nr)

@@ -130,6 +130,31 @@ static void lends_by_slot(const struct mode_ops *mode, unsigned int slot, unsign
 	cr_expect_eq(io->pending, 2);
 }
 
+/* More SQEs than the ring has, each with another number: all are carried out, none twice. */
+Test(modes_ring, a_full_ring_is_submitted_and_goes_on)
+{
+	u64 sum = 0;
+	struct io_uring_cqe *cqe;
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < 100; i++) {
+		struct io_uring_sqe *sqe = queue_sqe(&q);
+
+		io_uring_prep_nop(sqe);
+		sqe->user_data = i;
+	}
+	queue_room(&q, 60);
+	cr_expect_geq(io_uring_sq_space_left(&q.ring), 60);
+	io_uring_submit(&q.ring);
+	while (!io_uring_peek_cqe(&q.ring, &cqe)) {
+		sum += cqe->user_data;
+		nr++;
+		io_uring_cqe_seen(&q.ring, cqe);
+	}
+	cr_expect_eq(nr, 100, "%u of 100", nr);
+	cr_expect_eq(sum, 99 * 100 / 2);
+}
+
 Test(modes_ring, register_lends_for_one_round)
 {
 	use(&mode_register);
