@@ -15,6 +15,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 
 #include "../mainline.h"
 #include "modes.h"
@@ -39,8 +40,11 @@ static void register_cmd_issue(struct queue *q, struct io *io)
 
 static int auto_init(struct queue *q)
 {
+	/* For tests: of every other tag a slot behind the end of the table, where the driver cannot lend. */
+	unsigned int miss = getenv("REGBUF_AUTO_MISS") ? q->device->depth : 0;
+
 	for (unsigned int tag = 0; tag < q->device->depth; tag++)
-		queue_io(q, tag)->lend_addr = mainline_lend_addr(tag, UBLK_AUTO_BUF_REG_FALLBACK);
+		queue_io(q, tag)->lend_addr = mainline_lend_addr(tag + (tag & 1) * miss, UBLK_AUTO_BUF_REG_FALLBACK);
 	return slots_init_tags(q);
 }
 
