@@ -24,15 +24,11 @@ const struct cap_name cap_names[] = {
 	{ 0 }
 };
 
-/*
- * Mainline's commands came before AUTO_BUF_REG, and nothing tells of them but zero copy.  Our kernels
- * had zero copy before they had the commands, for the operations.
- */
-static bool caps_has_commands(const struct caps *caps)
+bool caps_has_commands(u64 ublk, bool by_operation)
 {
-	if (caps->ublk & UBLK_F_AUTO_BUF_REG)
-		return caps->ublk & UBLK_F_SUPPORT_ZERO_COPY;
-	return caps->ublk & UBLK_F_SUPPORT_ZERO_COPY && !caps->lends[LENDS_BY_OPERATION];
+	if (!(ublk & UBLK_F_SUPPORT_ZERO_COPY))
+		return false;
+	return ublk & UBLK_F_AUTO_BUF_REG || !by_operation;
 }
 
 static void caps_probe_ring(struct caps *caps)
@@ -44,7 +40,7 @@ static void caps_probe_ring(struct caps *caps)
 	caps->lends[LENDS_BY_OPERATION] = io_uring_opcode_supported(probe, IORING_OP_LENT_BUF_REGISTER) &&
 					  io_uring_opcode_supported(probe, IORING_OP_LENT_BUF_UNREGISTER);
 	caps->lends[LENDS_BY_FUSED] = io_uring_opcode_supported(probe, IORING_OP_FUSED_CMD);
-	caps->lends[LENDS_BY_COMMAND] = caps_has_commands(caps);
+	caps->lends[LENDS_BY_COMMAND] = caps_has_commands(caps->ublk, caps->lends[LENDS_BY_OPERATION]);
 	io_uring_free_probe(probe);
 }
 

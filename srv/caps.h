@@ -26,6 +26,12 @@ struct cap_name {
 
 extern const struct cap_name cap_names[];	/* of UBLK_F_*, ends with bit 0 */
 
+/*
+ * Has a kernel the commands that lend?  Mainline's came before AUTO_BUF_REG, and nothing tells of them but
+ * zero copy.  Ours had zero copy before they had the commands, for io_uring's operations.
+ */
+bool caps_has_commands(u64 ublk, bool by_operation);
+
 /* 0, or -errno after a message. */
 int caps_probe(struct ctrl *c, struct caps *caps);
 

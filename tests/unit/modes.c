@@ -35,6 +35,17 @@ Test(modes, that_lend_need_a_kernel_that_lends_so)
 	}
 }
 
+Test(modes, by_command_are_of_the_kernels_that_have_them)
+{
+	const u64 zc = UBLK_F_SUPPORT_ZERO_COPY, zc_auto = zc | UBLK_F_AUTO_BUF_REG;
+
+	cr_expect(!caps_has_commands(UBLK_F_USER_COPY, false), "6.12");
+	cr_expect(caps_has_commands(zc, false), "6.15");
+	cr_expect(caps_has_commands(zc_auto, false), "6.16");
+	cr_expect(!caps_has_commands(zc, true), "ours, before it had them");
+	cr_expect(caps_has_commands(zc_auto, true), "ours");
+}
+
 /* The kernels that there are, from ours to one of 6.5. */
 Test(modes, best_is_the_first_that_the_kernel_has)
 {
