@@ -280,7 +280,7 @@ Test(hang, another_disk_may_take_its_place_while_it_hangs)
 /* Its answer waits for an event on all legs: meanwhile somebody looks at the time. */
 Test(hang, a_command_meanwhile_is_answered)
 {
-	serve("register");
+	serve(cli_best());
 	setenv("LEG2", tleg_null(3, &(struct null_disk){ .mb = LEG_MB }), 1);
 	tleg_suspend(2);
 	must(!sh("timeout 15 $REGBUF mirror add home --leg $LEG2 --wait > /dev/null"), "add waits for the leg that hangs");

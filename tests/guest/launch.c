@@ -445,16 +445,15 @@ static void interrupted_while_it_hangs(const char *mode, const char *where)
 
 Test(launch, a_start_whose_reads_hang_can_be_ended)
 {
-	static const char *const modes[] = { "copy", "user-copy", "register" };
-
-	for (unsigned int m = 0; m < 3; m++)
-		interrupted_while_it_hangs(modes[m], "--pace=auto");
+	interrupted_while_it_hangs("copy", "--pace=auto");
+	interrupted_while_it_hangs("user-copy", "--pace=auto");
+	interrupted_while_it_hangs(cli_best(), "--pace=auto");
 }
 
 Test(launch, a_start_in_the_foreground_whose_reads_hang_can_be_ended)
 {
 	interrupted_while_it_hangs("copy", "--foreground");
-	interrupted_while_it_hangs("register", "--foreground");
+	interrupted_while_it_hangs(cli_best(), "--foreground");
 }
 
 /* Not longer than they take, and it is not given up. */
@@ -463,7 +462,7 @@ Test(launch, a_start_whose_reads_are_slow_succeeds)
 	static struct cli c;
 	struct cli_job job;
 
-	start_that_hangs(&job, "register", "--pace=auto");
+	start_that_hangs(&job, cli_best(), "--pace=auto");
 	must(!cli_ended(&job, &c, 1000), "it did not wait: status %d: %s", c.status, c.err);
 	tleg_resume(HELD);
 	must(cli_ended(&job, &c, SOON_MS) && !c.status, "status %d: %s", c.status, c.err);

@@ -181,7 +181,7 @@ Test(record, a_set_is_served_in_every_mode_and_stopped_clean)
 	srandom(1);
 	for (unsigned int m = 0; m < cli_modes(); m++)
 		serves(cli_mode(m), 2);
-	serves("register", 3);
+	serves(cli_best(), 3);
 	cli_nothing_left("a set");
 }
 
@@ -304,7 +304,7 @@ Test(record, a_write_that_a_leg_missed_waits_for_the_event)
 {
 	for (unsigned int m = 0; m < cli_modes(); m++)
 		missed(cli_mode(m), 2);
-	missed("register", 3);
+	missed(cli_best(), 3);
 }
 
 /*

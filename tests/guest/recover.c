@@ -50,7 +50,7 @@ static void teardown(void)
 
 TestSuite(recover, .init = setup, .fini = teardown, .timeout = 240);
 
-#define MIRROR_ARGS	"-t", "mirror", "-m", "register", "-l", legs[0], "-l", legs[1]
+#define MIRROR_ARGS	"-t", "mirror", "-m", cli_best(), "-l", legs[0], "-l", legs[1]
 
 static int add_mirror(void)
 {
@@ -162,20 +162,22 @@ Test(recover, takes_what_the_device_was_made_of)
 {
 	static struct cli out;
 	const char *other;
+	char right[64];
 	int id = add_mirror();
 
+	snprintf(right, sizeof(right), "right is one of %s", cli_best());
 	other = tleg_null(OTHER, &(struct null_disk){ .mb = MB });
 	proc_kill_other(dev_server(id));
-	recover_fails(CLI("recover", "-n", cli_id(id), "-t", "loop", "-m", "register", "-l", legs[0]),
+	recover_fails(CLI("recover", "-n", cli_id(id), "-t", "loop", "-m", cli_best(), "-l", legs[0]),
 		      "made as another target, or of other legs; --force", "another target");
-	recover_fails(CLI("recover", "-n", cli_id(id), "-t", "mirror", "-m", "register", "-l", legs[0], "-l", other),
+	recover_fails(CLI("recover", "-n", cli_id(id), "-t", "mirror", "-m", cli_best(), "-l", legs[0], "-l", other),
 		      "made as another target, or of other legs; --force", "another leg");
-	recover_fails(CLI("recover", "-n", cli_id(id), "-t", "mirror", "-m", "copy", "-l", legs[0], "-l", legs[1]),
-		      "right is one of register, register-chain", "another mode");
-	cli_run(&out, CLI("recover", "-n", cli_id(id), "-t", "mirror", "-m", "register", "-l", legs[1], "-l", legs[0]));
+	recover_fails(CLI("recover", "-n", cli_id(id), "-t", "mirror", "-m", "user-copy", "-l", legs[0], "-l", legs[1]),
+		      right, "another mode");
+	cli_run(&out, CLI("recover", "-n", cli_id(id), "-t", "mirror", "-m", cli_best(), "-l", legs[1], "-l", legs[0]));
 	must(!out.status, "legs the other way round: status %d: %s", out.status, out.err);
 	proc_kill_other(dev_server(id));
-	cli_run(&out, CLI("recover", "-n", cli_id(id), "--force", "-t", "mirror", "-m", "register", "-l", legs[0], "-l", other));
+	cli_run(&out, CLI("recover", "-n", cli_id(id), "--force", "-t", "mirror", "-m", cli_best(), "-l", legs[0], "-l", other));
 	must(!out.status, "--force: status %d: %s", out.status, out.err);
 	must(strstr(out.err, "the next recover has to be"), "--force, without a word: %s", out.err);
 	cli_del(id);

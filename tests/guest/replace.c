@@ -99,7 +99,7 @@ Test(replace, a_leg_that_was_away_gets_what_it_missed)
 
 Test(replace, a_leg_is_lost_and_a_new_one_takes_its_place)
 {
-	serve("register");
+	serve(cli_best());
 	tleg_break(3, TLEG_ERROR);
 	verify_runs(load, "a leg is lost");
 	must(wait_until(adds, "LEG2", 2 * SOON_MS), "%s", sh_out("$REGBUF mirror add home --leg $LEG2"));
@@ -117,7 +117,7 @@ static bool is_gone(void *arg)
 
 Test(replace, a_leg_is_copied_to_another_one_while_it_serves)
 {
-	serve("register");
+	serve(cli_best());
 	must(!sh("$REGBUF mirror replace home --leg $LEG1 --with $LEG2 --wait > /dev/null"), "replace");
 	must(wait_until(is_gone, NULL, SOON_MS), "%s", sh_out("$REGBUF mirror status home"));
 	status_is(0, "replaced");
@@ -174,7 +174,7 @@ Test(replace, a_leg_is_not_back_before_its_old_io_has_ended)
 /* Without a crash, and without a bit: rot, or somebody who wrote to one leg. */
 Test(replace, a_difference_that_nobody_knows_of_is_found_and_mended)
 {
-	serve("register");
+	serve(cli_best());
 	verify_runs(load, "before");
 	verify_stop(load, "before");
 	must(!sh("$REGBUF mirror check home --wait > /dev/null"), "equal legs are said to differ");
@@ -203,7 +203,7 @@ static void serve_again(void)
 Test(replace, a_leg_that_joins_goes_on_under_the_next_server)
 {
 	setenv("REGBUF_RESYNC_HOLD", "1", 1);
-	serve("register");
+	serve(cli_best());
 	load->errors_are = VERIFY_END;
 	must(!sh("$REGBUF mirror add home --leg $LEG2"), "add");
 	verify_runs(load, "held");

@@ -203,7 +203,7 @@ Test(resync, what_is_written_meanwhile_is_on_both_legs)
 /* Leg 1 differs in all chunks, and all are marked. */
 static void legs_differ(void)
 {
-	dirty(MB, "register");
+	dirty(MB, cli_best());
 	for (unsigned int i = 0; i < MB; i++)
 		leg_write(1, ((u64)i << 20) + 8192, 0xb0 + i);
 }
@@ -232,7 +232,7 @@ Test(resync, a_stop_in_the_middle_leaves_a_set_that_is_assembled)
 		tleg_break(1, TLEG_GOOD);
 	}
 	must(unfinished >= STOPS / 2, "only %u of %u stops were in the middle", unfinished, STOPS);
-	assembled("register");
+	assembled(cli_best());
 	comes_to_agree("at last");
 	legs_are_equal("at last");
 	cli_del(ID);
@@ -245,13 +245,13 @@ Test(resync, after_a_kill_in_the_middle_the_source_is_the_same)
 	int dev, is, source = -1;
 
 	legs(true);
-	dirty(MB, "register");
+	dirty(MB, cli_best());
 	/* in the last chunk, which is copied last */
 	leg_write(0, SIZE - 4096, 0xc0);
 	leg_write(1, SIZE - 4096, 0xc1);
 	for (unsigned int run = 0; run < 8; run++) {
 		tleg_break(1, TLEG_SLOW);
-		assembled("register");
+		assembled(cli_best());
 		set_leg(0, &l);
 		must(source < 0 || l.super.set.source == source || l.super.set.source == FORMAT_NO_SOURCE,
 		     "run %u: the source was %d, and is %u", run, source, l.super.set.source);
@@ -267,7 +267,7 @@ Test(resync, after_a_kill_in_the_middle_the_source_is_the_same)
 		tleg_break(1, TLEG_GOOD);
 		set_kill_server(ID);
 	}
-	assembled("register");
+	assembled(cli_best());
 	comes_to_agree("at last");
 	dev = open_dev();
 	file_block_is(dev, SIZE - 4096, is, "at last");
@@ -291,7 +291,7 @@ Test(resync, what_one_leg_could_not_read_is_written_to_it_again)
 	int dev;
 
 	legs(true);
-	assembled("register");
+	assembled(cli_best());
 	dev = open_dev();
 	file_write_block(dev, 5 << 20, 0xd0);
 	tleg_bad(1, (AREA + (5 << 20)) >> 9, ((AREA + (5 << 20)) >> 9) + 7);
@@ -381,9 +381,9 @@ Test(resync, status_tells_how_far_it_is)
 	static struct cli c;
 
 	legs(true);
-	dirty(MB, "register");
+	dirty(MB, cli_best());
 	tleg_break(1, TLEG_SLOW);
-	assembled("register");
+	assembled(cli_best());
 	sleep_ms(50);
 	cli_list(&c, ID);
 	must(strstr(c.out, "\"state\":\"resync\"") && strstr(c.out, "\"percent\":"), "in it: %s", c.out);

@@ -118,8 +118,8 @@ static void few_files_for_good(void)
 Test(wants, descriptors)
 {
 	works(ADD_LEG("copy"), few_files, "few files that may be more");
-	works(ADD_LEG("register"), few_files, "few files that may be more");
-	fails(ADD_LEG("register"), few_files_for_good, "RLIMIT_NOFILE, is 8; right is", "few files");
+	works(ADD_LEG(cli_best()), few_files, "few files that may be more");
+	fails(ADD_LEG(cli_best()), few_files_for_good, "RLIMIT_NOFILE, is 8; right is", "few files");
 	fails(CLI("list"), few_files_for_good, "RLIMIT_NOFILE, is 8; right is", "few files, list");
 }
 
@@ -244,7 +244,7 @@ static void no_locked_memory(void)
 Test(wants, no_locked_memory)
 {
 	works(ADD_LEG("copy"), no_locked_memory, "no locked memory, copy");
-	works(ADD_LEG("register"), no_locked_memory, "no locked memory, register");
+	works(ADD_LEG(cli_best()), no_locked_memory, "no locked memory, register");
 }
 
 /* What the kernel has, and allows. */
@@ -252,9 +252,9 @@ Test(wants, no_locked_memory)
 Test(wants, io_uring_that_is_not_switched_off)
 {
 	sysctl("1");
-	works(ADD_LEG("register"), NULL, "io_uring for root only");
+	works(ADD_LEG(cli_best()), NULL, "io_uring for root only");
 	sysctl("2");
-	fails(ADD_LEG("register"), NULL, "kernel.io_uring_disabled is 2; right is", "no io_uring");
+	fails(ADD_LEG(cli_best()), NULL, "kernel.io_uring_disabled is 2; right is", "no io_uring");
 	fails(CLI("list"), NULL, "kernel.io_uring_disabled is 2; right is", "no io_uring, list");
 }
 

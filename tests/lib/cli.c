@@ -194,6 +194,14 @@ const char *cli_mode(unsigned int i)
 	return names[i];
 }
 
+const char *cli_best(void)
+{
+	for (unsigned int m = 0; m < cli_modes(); m++)
+		if (!strcmp(cli_mode(m), "register"))
+			return "register";
+	return "copy";
+}
+
 const char *cli_id(int id)
 {
 	static char text[16];

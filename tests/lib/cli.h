@@ -50,6 +50,9 @@ void cli_run_in(struct cli *c, const char *const *args, void (*prepare)(void));
 unsigned int cli_modes(void);
 const char *cli_mode(unsigned int i);
 
+/* For what has no mode of its own: "register" where the kernel lends, else "copy". */
+const char *cli_best(void);
+
 /* @id as an argument; valid until the next call. */
 const char *cli_id(int id);
 /* Must succeed.  Returns the id of the device that it made. */
