@@ -10,6 +10,10 @@ debian_row() { awk -v name="$1" '$1 == name' "$debian_dir/kernels"; }
 
 mapfile -t debian_kernels < <(awk '!/^#/ && NF { print $1 }' "$debian_dir/kernels")
 
+# both, for messages
+kernel_names=$(printf ', %s' "${own_kernels[@]}" "${debian_kernels[@]}")
+kernel_names=${kernel_names#, }
+
 is_debian() { [[ " ${debian_kernels[*]} " = *" $1 "* ]]; }
 is_kernel() { [[ " ${own_kernels[*]} " = *" $1 "* ]] || is_debian "$1"; }
 
