@@ -15,6 +15,7 @@ int inbox_init(struct inbox *in)
 	pthread_mutex_init(&in->lock, NULL);
 	in->first = NULL;
 	in->last = &in->first;
+	in->owned = in->own = false;
 	return 0;
 }
 
@@ -27,23 +28,35 @@ void inbox_deinit(struct inbox *in)
 void inbox_post(struct inbox *in, struct inbox_item *item)
 {
 	static const u64 one = 1;
-	bool empty;
+	bool empty, own;
 
 	item->next = NULL;
 	pthread_mutex_lock(&in->lock);
 	empty = !in->first;
+	own = in->owned && pthread_equal(in->owner, pthread_self());
 	*in->last = item;
 	in->last = &item->next;
 	pthread_mutex_unlock(&in->lock);
+	if (own)
+		in->own = true;
 	/* Whoever found it empty tells. */
-	if (empty && write(in->fd, &one, sizeof(one)) != sizeof(one))
+	else if (empty && write(in->fd, &one, sizeof(one)) != sizeof(one))
 		abort();
+}
+
+void inbox_own(struct inbox *in)
+{
+	pthread_mutex_lock(&in->lock);
+	in->owner = pthread_self();
+	in->owned = true;
+	pthread_mutex_unlock(&in->lock);
 }
 
 struct inbox_item *inbox_take(struct inbox *in)
 {
 	struct inbox_item *item;
 
+	in->own = false;
 	pthread_mutex_lock(&in->lock);
 	item = in->first;
 	in->first = NULL;

@@ -3,7 +3,8 @@
  * What other threads have for a queue's: requests that waited, and may go on; legs whose file
  * is another one, or which hang.
  *
- * A list, and an eventfd that the queue's ring reads.  Why no message from ring to ring: any
+ * A list, and an eventfd that the queue's ring reads.  The queue's own thread needs no eventfd: it looks
+ * at the end of each batch for what it has posted itself.  Why no message from ring to ring: any
  * thread can write to an eventfd, and any kernel has it.
  */
 #ifndef SRV_INBOX_H
@@ -51,6 +52,9 @@ struct inbox {
 	pthread_mutex_t lock;
 	struct inbox_item *first, **last;
 	int fd;			/* eventfd: readable when there may be something */
+	pthread_t owner;	/* the queue's thread, if @owned; under the lock */
+	bool owned;
+	bool own;		/* the owner has posted something since its latest look; its own */
 };
 
 /* 0 or -errno. */
@@ -59,6 +63,15 @@ void inbox_deinit(struct inbox *in);
 
 /* Any thread; does not block for long. */
 void inbox_post(struct inbox *in, struct inbox_item *item);
+
+/* The calling thread is the queue's. */
+void inbox_own(struct inbox *in);
+
+/* Has the calling thread, the queue's, posted something that nobody has taken yet? */
+static inline bool inbox_has_own(const struct inbox *in)
+{
+	return in->own;
+}
 
 /* All that is there, in order, linked by next; NULL: nothing.  The queue's thread. */
 struct inbox_item *inbox_take(struct inbox *in);

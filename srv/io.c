@@ -43,6 +43,9 @@ static bool io_step_rest(struct step *s, int res, const struct step_rules *rules
 
 static bool io_step_goes_on(struct step *s, int res, const struct step_rules *rules)
 {
+	/* Its target has another way. */
+	if (s->op == STEP_NOTE)
+		return false;
 	if (res == -EINVAL && rules->lends && step_op_has_data(s->op)) {
 		s->how = HOW_COPY;
 		return true;

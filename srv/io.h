@@ -51,6 +51,7 @@ struct io {
 	void *tio;	/* the target's own, see target_ops.io_size */
 	void *mio;	/* the mode's own, mode_ops.io_size bytes */
 	struct step *steps;	/* room for the target's max_steps */
+	void *note;	/* what STEP_NOTE writes: the target's note_bytes, aligned for direct I/O */
 };
 
 /* For targets: a step for @len bytes of the request, from its @data on, at @off of the leg. */
@@ -96,6 +97,12 @@ struct step_rules {
  * is left.  No I/O, and nothing but *s is looked at or changed.
  */
 void io_step_odd(struct step *s, int res, const struct step_rules *rules);
+
+/* Has a write data that is to be moved yet: a rest, or all behind a note? */
+static inline bool io_data_is_due(const struct io *io)
+{
+	return io->op == UBLK_IO_OP_WRITE && (io->redo || io->steps[0].op == STEP_NOTE);
+}
 
 /* For targets: what COMMIT reports when all of the request was done. */
 static inline s32 io_success(const struct io *io)

@@ -80,8 +80,8 @@ struct mode_ops {
 
 	/*
 	 * @io stands in for @from, whose buffer is not to be used any more (standin.h).  Its state is a
-	 * copy: give it a buffer of its own, by its index, with the data of a write of which a
-	 * rest is to be done (redo).  committed() is called for @from when that is free.
+	 * copy: give it a buffer of its own, by its index, with the data of a write if
+	 * io_data_is_due().  committed() is called for @from when that is free.
 	 * Optional.
 	 */
 	void (*stand_in)(struct queue *q, struct io *io, const struct io *from);

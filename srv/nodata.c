@@ -63,6 +63,12 @@ static void nodata_step(struct queue *q, struct io *io, unsigned int i)
 	case STEP_ZERO:
 		nodata_zero(q, io, s, sqe);
 		break;
+	case STEP_NOTE:
+		/* The struct io's, which is left behind with a leg that does not answer. */
+		io_uring_prep_write(sqe, FILE_LEG(s->leg), io->note, s->len, s->off);
+		sqe->rw_flags = RWF_DSYNC;
+		s->want = s->len;
+		break;
 	}
 	queue_step(io, i, sqe);
 }

@@ -255,17 +255,22 @@ static void queue_inbox_item(struct queue *q, struct inbox_item *item)
 		queue_leg(q, (struct inbox_leg *)item);
 }
 
-static void queue_inbox_cqe(struct queue *q)
+static void queue_inbox_items(struct queue *q)
 {
 	struct inbox_item *item, *next;
 
-	/* First: what is posted behind the look into the list is told of again. */
-	queue_inbox_arm(q);
 	for (item = inbox_take(&q->inbox); item; item = next) {
 		/* It may wait again at once. */
 		next = item->next;
 		queue_inbox_item(q, item);
 	}
+}
+
+static void queue_inbox_cqe(struct queue *q)
+{
+	/* First: what is posted behind the look into the list is told of again. */
+	queue_inbox_arm(q);
+	queue_inbox_items(q);
 }
 
 static void queue_cqe(struct queue *q, const struct io_uring_cqe *cqe)
@@ -330,6 +335,8 @@ static unsigned int queue_batch(struct queue *q)
 		t->ops->enter(t, q->tq);
 	for (; head != tail; head++)
 		queue_cqe(q, &cq->cqes[head & cq->ring_mask]);
+	while (unlikely(inbox_has_own(&q->inbox)))
+		queue_inbox_items(q);
 	if (unlikely(t->batches))
 		t->ops->leave(t, q->tq);
 	return nr;
@@ -418,6 +425,30 @@ void queue_watch(struct queue *q, struct watch *w, u64 now, u64 oldest[MAX_LEGS]
 		watch_look(w, i, queue_io(q, i), now, oldest);
 }
 
+static size_t queue_notes_size(const struct queue *q)
+{
+	return (size_t)queue_nr_ios(q) * q->target->note_bytes;
+}
+
+/* Of each only what is used has memory. */
+static int queue_notes_init(struct queue *q)
+{
+	if (!q->target->note_bytes)
+		return 0;
+	q->notes = mmap(NULL, queue_notes_size(q), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (q->notes != MAP_FAILED)
+		return 0;
+	q->notes = NULL;
+	return -ENOMEM;
+}
+
+static void queue_notes_deinit(struct queue *q)
+{
+	/* What a leg that hangs may still read stays. */
+	if (q->notes && q->nr_spare == q->device->depth)
+		munmap(q->notes, queue_notes_size(q));
+}
+
 /*
  * A request, the target's state of it, the mode's, its steps; each on cache lines of its own.  Those
  * that may stand in have no memory before.
@@ -435,6 +466,8 @@ static int queue_ios_init(struct queue *q)
 		q->ios = NULL;
 		return -ENOMEM;
 	}
+	if (queue_notes_init(q))
+		return -ENOMEM;
 	for (unsigned int i = 0; i < q->device->depth; i++) {
 		struct io *io = queue_io(q, i);
 
@@ -442,6 +475,7 @@ static int queue_ios_init(struct queue *q)
 		io->tio = io + 1;
 		io->mio = (char *)io + mio_at;
 		io->steps = (struct step *)((char *)io + steps_at);
+		io->note = queue_note(q, i);
 	}
 	return q->target->legs_leave ? standin_init(q) : 0;
 }
@@ -463,6 +497,7 @@ static void queue_deinit(struct queue *q)
 	if (q->descs)
 		munmap((void *)q->descs, queue_descs_size(q->device->depth));
 	bounce_deinit(q);
+	queue_notes_deinit(q);
 	standin_deinit(q);
 	free(q->mq);
 	if (q->ios)
@@ -542,6 +577,8 @@ static void *queue_main(void *arg)
 	int ret;
 
 	pace_start(&q->pace, q->device->pace);
+	if (q->target->ops->resume)
+		inbox_own(&q->inbox);
 
 	/* The ring belongs to the thread that made it (SINGLE_ISSUER). */
 	ret = queue_init(q);

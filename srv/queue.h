@@ -58,6 +58,7 @@ struct queue {
 	const struct ublksrv_io_desc *descs;	/* the kernel writes, by tag */
 	char *ios;			/* by index, io_stride bytes each: see queue_io() */
 	size_t io_stride;
+	char *notes;			/* by index, note_bytes of the target's each: see queue_note() */
 	u16 *spare;			/* indexes of the @nr_spare that have no tag: standin.h */
 	unsigned int nr_spare;
 	u32 hanging;			/* legs that nothing is to wait for */
@@ -114,6 +115,12 @@ static inline struct io_uring_sqe *queue_sqe(struct queue *q)
 static inline struct io *queue_io(struct queue *q, unsigned int index)
 {
 	return (struct io *)(q->ios + index * q->io_stride);
+}
+
+/* What the struct io at this place has for STEP_NOTE, if its target plans such. */
+static inline void *queue_note(const struct queue *q, unsigned int index)
+{
+	return q->notes + index * q->target->note_bytes;
 }
 
 /*

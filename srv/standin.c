@@ -72,6 +72,7 @@ static void standin_copy(struct queue *q, struct io *to, const struct io *from)
 	to->tio = standin_place(to, from, from->tio);
 	to->mio = standin_place(to, from, from->mio);
 	to->steps = standin_place(to, from, from->steps);
+	to->note = queue_note(q, to->index);
 	to->off = from->off;
 	to->len = from->len;
 	to->tag = from->tag;

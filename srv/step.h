@@ -13,6 +13,7 @@ enum step_op {
 	STEP_SYNC,	/* what was written is durable */
 	STEP_DISCARD,
 	STEP_ZERO,
+	STEP_NOTE,	/* what the target has put into io->note -> leg, durably; never repeated */
 	STEP_DELAY,	/* nothing, for a while; succeeds with -ETIME */
 };
 

@@ -23,7 +23,11 @@ struct target;
 enum verdict {
 	VERDICT_DONE,	/* io->result is set: commit */
 	VERDICT_STEPS,	/* steps are planned: run them */
-	VERDICT_WAIT,	/* resume() is to be asked, when the request is posted to the queue's inbox */
+	/*
+	 * resume() is to be asked, when the request is posted to the queue's inbox.  One that the target
+	 * posts here and now is asked behind the others of the batch.
+	 */
+	VERDICT_WAIT,
 };
 
 /*
@@ -156,6 +160,7 @@ struct target {
 	unsigned int nr_legs;
 	unsigned int patience_ms;	/* for open(): how long to wait for legs in use */
 	unsigned int max_steps;	/* of one request at once, at most MAX_STEPS */
+	unsigned int note_bytes;	/* of each io->note, 0: it plans no STEP_NOTE; set by open() */
 	bool batches;		/* enter() and leave() are to be called; set by start() */
 	bool legs_leave;	/* legs may become other files, or none (struct inbox_leg); set by open() */
 	struct limits lim;

@@ -85,6 +85,6 @@ void bufs_issue_plain(struct queue *q, struct io *io, char *buf)
 void bufs_stand_in(struct queue *q, struct io *io, const struct io *from)
 {
 	/* Only read: the leg that hangs may read it as well. */
-	if (io->redo && io->op == UBLK_IO_OP_WRITE)
+	if (io_data_is_due(io))
 		memcpy(bufs_of(q, io), bufs_of(q, from), io->len);
 }

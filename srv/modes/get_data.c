@@ -87,7 +87,7 @@ static void get_data_stand_in(struct queue *q, struct io *io, const struct io *f
 
 	g->buf = NULL;
 	io->cmd_addr = 0;
-	if (!io->redo || io->op != UBLK_IO_OP_WRITE)
+	if (!io_data_is_due(io))
 		return;
 	get_data_take(q, io);
 	memcpy(g->buf, f->buf, io->len);

@@ -164,6 +164,7 @@ static int fault_open(struct target *t)
 	t->max_steps = inner->max_steps ? inner->max_steps : 1;
 	t->lim = inner->lim;
 	t->legs_leave = inner->legs_leave;
+	t->note_bytes = inner->note_bytes;
 	t->delay.tv_sec = conf->delay_ms / 1000;
 	t->delay.tv_nsec = conf->delay_ms % 1000 * 1000000LL;
 	return 0;

@@ -69,6 +69,50 @@ Test(inbox, it_tells_again_of_what_comes_after_a_look)
 	cr_assert_eq(inbox_take(&in), &items[0][0]);
 }
 
+Test(inbox, who_owns_it_needs_no_telling)
+{
+	inbox_own(&in);
+	cr_assert_not(inbox_has_own(&in));
+	inbox_post(&in, &items[0][0]);
+	inbox_post(&in, &items[0][1]);
+	cr_assert(!is_told());
+	cr_assert(inbox_has_own(&in));
+	cr_assert_eq(inbox_take(&in), &items[0][0]);
+	cr_assert_not(inbox_has_own(&in));
+}
+
+static void *post_one(void *arg)
+{
+	inbox_post(&in, arg);
+	return NULL;
+}
+
+static void another_posts(struct inbox_item *item)
+{
+	pthread_t thread;
+
+	cr_assert_eq(pthread_create(&thread, NULL, post_one, item), 0);
+	pthread_join(thread, NULL);
+}
+
+Test(inbox, what_others_post_beside_the_owner_is_not_lost)
+{
+	struct inbox_item *item;
+
+	inbox_own(&in);
+	inbox_post(&in, &items[0][0]);
+	another_posts(&items[0][1]);
+	item = inbox_take(&in);
+	cr_assert(item == &items[0][0] && item->next == &items[0][1]);
+	another_posts(&items[0][0]);
+	cr_assert(is_told());
+	cr_assert_not(inbox_has_own(&in));
+	inbox_post(&in, &items[0][1]);
+	cr_assert(inbox_has_own(&in));
+	item = inbox_take(&in);
+	cr_assert(item == &items[0][0] && item->next == &items[0][1]);
+}
+
 static void *post_all(void *arg)
 {
 	struct inbox_item *mine = arg;

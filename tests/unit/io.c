@@ -135,6 +135,13 @@ Test(io, a_copy_has_no_shape_to_refuse)
 	fails(STEP_DISCARD, -EINVAL, &lending, -EINVAL);
 }
 
+Test(io, a_note_is_not_repeated)
+{
+	fails(STEP_NOTE, -EAGAIN, &copying, -EAGAIN);
+	fails(STEP_NOTE, -EINVAL, &lending, -EINVAL);
+	fails(STEP_NOTE, 512, &copying, -EIO);
+}
+
 /* Of no length: all of it is not done because nothing is left. */
 Test(io, a_flush_that_is_repeated_is_not_done)
 {

@@ -133,6 +133,26 @@ Test(standin, what_is_lent_is_waited_for)
 	cr_assert_not_null(next(), "a flush lends nothing");
 }
 
+/* What a leg that hangs may still read is not written to. */
+Test(standin, a_note_is_not_lent_and_stays_with_its_leg)
+{
+	static char notes[2 * DEPTH * 512];
+	struct io *to;
+
+	mode.lends = true;
+	target.note_bytes = 512;
+	q.notes = notes;
+	io->note = queue_note(&q, TAG);
+	plan(io, STEP_NOTE);
+	q.hanging = (1 << LEGS) - 1;
+	to = next();
+	cr_assert_not_null(to);
+	cr_assert_eq(to->note, notes + 512 * to->index);
+	cr_assert_eq(io->note, notes + 512 * TAG);
+	io->op = to->op = UBLK_IO_OP_WRITE;
+	cr_assert(io_data_is_due(to), "of the write behind it nothing was moved yet");
+}
+
 Test(standin, a_write_that_was_copied_is_not_lent)
 {
 	mode.lends = true;

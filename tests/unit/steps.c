@@ -624,3 +624,22 @@ Test(steps, zeroes_keep_blocks_of_all_legs_that_must_stay)
 	}
 	all_are_live();
 }
+
+Test(steps, a_note_is_written_durably_to_its_place)
+{
+	static char note[LEN] __attribute__((aligned(4096)));
+	struct io_uring_cqe *cqe;
+
+	serve(paths[0], paths[1]);
+	memset(note, 'N', LEN);
+	io.note = note;
+	io_add_part(&io, STEP_NOTE, 1, OFF, LEN, 0);
+	nodata_start(&q, &io);
+	cr_assert_eq(q.ring.sq.sqes[0].rw_flags, RWF_DSYNC);
+	cr_assert_eq(io_uring_submit_and_wait(&q.ring, 1), 1);
+	cr_assert_eq(io_uring_peek_cqe(&q.ring, &cqe), 0);
+	cr_assert_eq(cqe->res, (int)LEN);
+	cr_assert_eq(io.steps[0].want, (int)LEN, "that is all of it");
+	leg_has(1, 'N');
+	leg_has(0, 'o');
+}

@@ -15,12 +15,13 @@
 #define LEN	4096U
 #define NR	16U
 
-enum place { NOWHERE, BEFORE, BEHIND };
+enum place { NOWHERE, BEFORE, BEHIND, SOON };
 
 struct patient {
 	struct inbox_item item;
 	enum place place;
 	unsigned int resumed;
+	unsigned int batch;	/* when it was posted */
 };
 
 static struct queue q;
@@ -32,6 +33,7 @@ static enum place waits;	/* where requests do */
 static int posted[2];		/* pipe to the poster: items */
 static unsigned int ended, batches;
 static bool entered;
+static bool went_on;	/* in this batch, what the queue has posted itself */
 
 static enum verdict wait_at(struct io *io, enum place place)
 {
@@ -39,6 +41,11 @@ static enum verdict wait_at(struct io *io, enum place place)
 
 	p->place = place;
 	p->item.io = io;
+	p->batch = batches;
+	if (place == SOON) {
+		inbox_post(&q.inbox, &p->item);
+		return VERDICT_WAIT;
+	}
 	cr_assert_eq(write(posted[1], &(void *){ &p->item }, sizeof(void *)), sizeof(void *));
 	return VERDICT_WAIT;
 }
@@ -62,7 +69,8 @@ static enum verdict patient_end(struct io *io)
 static enum verdict patient_settle(struct target *t, void *tq, struct io *io)
 {
 	cr_assert(entered, "a step ended outside a batch");
-	return waits == BEHIND ? wait_at(io, BEHIND) : patient_end(io);
+	cr_assert(!went_on, "a request went on before the others of its batch were looked at");
+	return waits >= BEHIND ? wait_at(io, waits) : patient_end(io);
 }
 
 static enum verdict patient_resume(struct target *t, void *tq, struct io *io)
@@ -70,10 +78,14 @@ static enum verdict patient_resume(struct target *t, void *tq, struct io *io)
 	struct patient *p = io->tio;
 
 	cr_assert(entered, "a request goes on outside a batch");
+	if (p->place == SOON) {
+		cr_assert_eq(p->batch, batches, "a batch later");
+		went_on = true;
+	}
 	/* It may have to wait more than once. */
 	if (++p->resumed % 3)
 		return wait_at(io, p->place);
-	if (p->place == BEHIND)
+	if (p->place != BEFORE)
 		return patient_end(io);
 	io_add_step(io, STEP_WRITE, 0);
 	return VERDICT_STEPS;
@@ -83,6 +95,7 @@ static void patient_enter(struct target *t, void *tq)
 {
 	cr_assert(!entered);
 	entered = true;
+	went_on = false;
 	batches++;
 }
 
@@ -190,5 +203,13 @@ Test(waits, before_their_steps)
 Test(waits, behind_their_steps)
 {
 	serve(BEHIND);
+	all_went_on();
+}
+
+/* No eventfd is written, and nobody else tells. */
+Test(waits, until_the_end_of_the_batch)
+{
+	inbox_own(&q.inbox);
+	serve(SOON);
 	all_went_on();
 }
