@@ -332,7 +332,7 @@ static unsigned int queue_batch(struct queue *q)
 	unsigned int head = *cq->khead, tail = io_uring_smp_load_acquire(cq->ktail), nr = tail - head;
 
 	if (unlikely(t->batches))
-		t->ops->enter(t, q->tq);
+		t->ops->enter(t, q->tq, nr == 1);
 	for (; head != tail; head++)
 		queue_cqe(q, &cq->cqes[head & cq->ring_mask]);
 	while (unlikely(inbox_has_own(&q->inbox)))

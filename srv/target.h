@@ -89,9 +89,10 @@ struct target_ops {
 
 	/*
 	 * A batch of requests begins, and ends before the queue waits for more: around what
-	 * follows, when t->batches is set.  In the queue's thread.
+	 * follows, when t->batches is set.  @alone: whatever follows is for one request.  In the
+	 * queue's thread.
 	 */
-	void (*enter)(struct target *t, void *tq);
+	void (*enter)(struct target *t, void *tq, bool alone);
 	void (*leave)(struct target *t, void *tq);
 
 	/*

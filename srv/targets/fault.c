@@ -204,11 +204,11 @@ static void *fault_queue(struct target *t, unsigned int qid, struct inbox *inbox
 	return fq;
 }
 
-static void fault_enter(struct target *t, void *tq)
+static void fault_enter(struct target *t, void *tq, bool alone)
 {
 	struct fault_queue *fq = tq;
 
-	t->inner->ops->enter(t->inner, fq->inner);
+	t->inner->ops->enter(t->inner, fq->inner, alone);
 }
 
 static void fault_leave(struct target *t, void *tq)

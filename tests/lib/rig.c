@@ -305,6 +305,41 @@ int rig_try(struct rig *g, struct rig_waiter *wt, u32 chunk, u32 *epoch)
 	return ret;
 }
 
+int rig_ask(struct rig *g, struct rig_waiter *wt, struct record_note *n, u64 off, u32 len, u32 *epoch)
+{
+	struct record_queue *rq = rig_queue(g);
+	int ret = 0;
+
+	record_enter(&g->r, rq);
+	if (!record_write_now(&g->r, rq, off, len, epoch))
+		ret = record_write_slow(&g->r, rq, &wt->w, n, off, len);
+	record_leave(rq);
+	return ret;
+}
+
+u32 rig_note(struct rig *g, const struct record_note *n, u32 legs)
+{
+	u32 bytes = g->r.bits.block_bytes, has = 0;
+
+	for (u32 slots = n->slots & legs; slots; slots &= slots - 1) {
+		unsigned int slot = __builtin_ctz(slots);
+
+		if (pwrite(g->fds[slot], n->buf, bytes, g->r.bitmap_at[slot] + n->block * bytes) == bytes)
+			has |= 1U << slot;
+	}
+	return has;
+}
+
+u64 rig_blocks(struct rig *g)
+{
+	u64 nr;
+
+	pthread_mutex_lock(&g->r.lock);
+	nr = g->r.blocks;
+	pthread_mutex_unlock(&g->r.lock);
+	return nr;
+}
+
 int rig_write(struct rig *g, u32 chunk, u32 *epoch)
 {
 	struct rig_waiter wt;

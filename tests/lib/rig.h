@@ -106,7 +106,17 @@ void rig_wait(struct rig_waiter *wt);
 /* record_write() to @chunk, once. */
 int rig_try(struct rig *g, struct rig_waiter *wt, u32 chunk, u32 *epoch);
 
-/* The same, until it is not parked; its end.  record_may_end(), until it is not parked. */
+/*
+ * record_write_slow() with @n, if it is not to go ahead at once.  What that asks to be written is written
+ * to those of @legs that work; returns which of n->slots have it.
+ */
+int rig_ask(struct rig *g, struct rig_waiter *wt, struct record_note *n, u64 off, u32 len, u32 *epoch);
+u32 rig_note(struct rig *g, const struct record_note *n, u32 legs);
+
+/* How many blocks of the bitmap were written so far. */
+u64 rig_blocks(struct rig *g);
+
+/* record_write(), until it is not parked; its end.  record_may_end(), until it is not parked. */
 int rig_write(struct rig *g, u32 chunk, u32 *epoch);
 void rig_wrote(struct rig *g, u32 epoch);
 int rig_may_end(struct rig *g);

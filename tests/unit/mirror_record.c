@@ -125,16 +125,6 @@ Test(mirror_record, a_first_write_waits_until_its_bit_is_on_every_leg, .timeout 
 	rig_end(&g);
 }
 
-static u64 blocks_written(struct rig *g)
-{
-	u64 nr;
-
-	pthread_mutex_lock(&g->r.lock);
-	nr = g->r.blocks;
-	pthread_mutex_unlock(&g->r.lock);
-	return nr;
-}
-
 /* struct queued - one of many, the @nr-th that was parked */
 struct queued {
 	struct record_wait w;
@@ -167,7 +157,7 @@ Test(mirror_record, many_writes_wait_for_few_blocks_and_are_woken_in_order, .tim
 	rig_create(&g, 2, 10000);
 	rig_begin(&g, A | B);
 	rig_hold(&g);
-	before = blocks_written(&g);
+	before = rig_blocks(&g);
 	rq = &g.r.queues[0];
 	record_enter(&g.r, rq);
 	for (unsigned int i = 0; i < WAITERS; i++) {
@@ -179,7 +169,7 @@ Test(mirror_record, many_writes_wait_for_few_blocks_and_are_woken_in_order, .tim
 	rig_let_go();
 	cr_assert(wait_until(all_are_woken, NULL, SOON_MS));
 	cr_assert_eq(out_of_turn, 0);
-	cr_assert_eq(blocks_written(&g) - before, 1);
+	cr_assert_eq(rig_blocks(&g) - before, 1);
 	record_enter(&g.r, rq);
 	for (unsigned int i = 0; i < WAITERS; i++) {
 		cr_assert_eq(record_write(&g.r, rq, &all[i].w, i * RIG_CHUNK, 512, &epoch), 0);
@@ -356,11 +346,16 @@ Test(mirror_record, after_a_kill_what_was_under_way_may_differ, .timeout = 60)
 
 /* All at once: two queues, ageing all the time, and a look at the legs for each write. */
 
+/*
+ * @brings: the queue writes blocks itself, @notes of them: one in four does not reach a leg, and some take
+ *	long
+ */
 struct hammer {
 	struct rig *g;
 	unsigned int nr;
+	bool brings;
 	u64 until;
-	u64 writes, waits, bad;
+	u64 writes, waits, notes, bad;
 };
 
 static u32 hammer_rnd(u32 *state, u32 n)
@@ -369,18 +364,34 @@ static u32 hammer_rnd(u32 *state, u32 n)
 	return (*state >> 8) % n;
 }
 
-static int hammer_begin(struct hammer *h, struct rig_waiter *wt, u32 chunk, u32 len, u32 *epoch)
+static void hammer_note(struct hammer *h, const struct record_note *n, u32 *state)
+{
+	if (!hammer_rnd(state, 8))
+		sleep_ms(hammer_rnd(state, 5));
+	record_noted(&h->g->r, n, rig_note(h->g, n, hammer_rnd(state, 4) ? A | B : A));
+	h->notes++;
+}
+
+static int hammer_begin(struct hammer *h, struct rig_waiter *wt, u32 chunk, u32 len, u32 *state, u32 *epoch)
 {
 	struct record_queue *rq = &h->g->r.queues[h->nr];
+	u8 buf[1U << FORMAT_LBS_MAX];
+	struct record_note n = { .files = A | B, .last = true, .buf = buf };
+	u64 off = (chunk + 1) * RIG_CHUNK - 512;
 	int ret;
 
 	for (;;) {
 		record_enter(&h->g->r, rq);
-		ret = record_write(&h->g->r, rq, &wt->w, (chunk + 1) * RIG_CHUNK - 512, len, epoch);
-		if (ret != RECORD_PARKED)
+		if (record_write_now(&h->g->r, rq, off, len, epoch))
+			return 0;
+		ret = record_write_slow(&h->g->r, rq, &wt->w, h->brings ? &n : NULL, off, len);
+		if (ret == RECORD_NOTE)
+			hammer_note(h, &n, state);
+		else if (ret != RECORD_PARKED)
 			return ret;
 		record_leave(rq);
-		sem_wait(&wt->woken);
+		if (ret == RECORD_PARKED)
+			sem_wait(&wt->woken);
 		h->waits++;
 	}
 }
@@ -403,7 +414,7 @@ static void *hammer(void *arg)
 		u32 chunk = hammer_rnd(&state, RIG_CHUNKS - 1);
 		u32 len = hammer_rnd(&state, 2) ? 512 : 1024;
 
-		if (hammer_begin(h, &wt, chunk, len, &epoch))
+		if (hammer_begin(h, &wt, chunk, len, &state, &epoch))
 			break;
 		hammer_look(h, chunk, len);
 		record_leave(rq);
@@ -419,7 +430,7 @@ static void *hammer(void *arg)
 	return NULL;
 }
 
-Test(mirror_record, bits_are_durable_while_writes_are_under_way, .timeout = 60)
+static void bits_are_durable(bool brings)
 {
 	struct hammer h[2];
 	pthread_t threads[2];
@@ -427,7 +438,7 @@ Test(mirror_record, bits_are_durable_while_writes_are_under_way, .timeout = 60)
 
 	rig_serve_ageing(&g, 2, 2);
 	for (unsigned int i = 0; i < 2; i++) {
-		h[i] = (struct hammer){ .g = &g, .nr = i, .until = now_ms() + 2000 };
+		h[i] = (struct hammer){ .g = &g, .nr = i, .brings = brings, .until = now_ms() + 2000 };
 		cr_assert_eq(pthread_create(&threads[i], NULL, hammer, &h[i]), 0);
 	}
 	for (unsigned int i = 0; i < 2; i++)
@@ -437,7 +448,19 @@ Test(mirror_record, bits_are_durable_while_writes_are_under_way, .timeout = 60)
 			     (unsigned long long)h[i].writes);
 		cr_assert_gt(h[i].writes, 100);
 		cr_assert_gt(h[i].waits, 10, "bits were cleared meanwhile");
+		cr_assert(!brings || h[i].notes > 10);
 	}
+	cr_assert_eq(g.told, 0);
 	cr_assert(wait_until(rig_all_aged, &g, SOON_MS));
 	rig_end(&g);
+}
+
+Test(mirror_record, bits_are_durable_while_writes_are_under_way, .timeout = 60)
+{
+	bits_are_durable(false);
+}
+
+Test(mirror_record, bits_that_queues_bring_are_durable_while_writes_are_under_way, .timeout = 60)
+{
+	bits_are_durable(true);
 }

@@ -91,8 +91,9 @@ static enum verdict patient_resume(struct target *t, void *tq, struct io *io)
 	return VERDICT_STEPS;
 }
 
-static void patient_enter(struct target *t, void *tq)
+static void patient_enter(struct target *t, void *tq, bool alone)
 {
+	cr_assert_eq(alone, io_uring_cq_ready(&q.ring) == 1);
 	cr_assert(!entered);
 	entered = true;
 	went_on = false;

@@ -123,25 +123,62 @@ static void bitmap_encode(const struct bitmap *b, unsigned int block, u8 *buf)
 	}
 }
 
+/* Has it @kinds of work?  Then it is being written from now on. */
+static bool bitmap_take_for(struct bitmap *b, unsigned int block, u8 kinds, void *buf)
+{
+	u32 bytes = b->block_bits / 8;
+	u8 *durable = b->durable + block * bytes, *wanted = b->wanted + block * bytes;
+	u8 work = b->work[block];
+
+	if (!(work & kinds) || work & BITMAP_FLYING)
+		return false;
+	b->work[block] = BITMAP_FLYING;
+	memcpy(b->flying + block * bytes, wanted, bytes);
+	/* A bit that this write clears cannot be relied on from now. */
+	for (u32 nr = 0; work & BITMAP_LAZY && nr < bytes / sizeof(u64); nr++)
+		bitmap_set_word(durable, nr, bitmap_word(durable, nr) & bitmap_word(wanted, nr));
+	bitmap_encode(b, block, buf);
+	return true;
+}
+
 int bitmap_take(struct bitmap *b, bool lazy, void *buf)
 {
 	u8 kinds = BITMAP_URGENT | (lazy ? BITMAP_LAZY : 0);
-	u32 bytes = b->block_bits / 8;
 
-	for (unsigned int block = 0; block < b->nr_blocks; block++) {
-		u8 *durable = b->durable + block * bytes, *wanted = b->wanted + block * bytes;
-
-		if (!(b->work[block] & kinds) || b->work[block] & BITMAP_FLYING)
-			continue;
-		b->work[block] = BITMAP_FLYING;
-		memcpy(b->flying + block * bytes, wanted, bytes);
-		/* A bit that this write clears cannot be relied on from now. */
-		for (u32 nr = 0; nr < bytes / sizeof(u64); nr++)
-			bitmap_set_word(durable, nr, bitmap_word(durable, nr) & bitmap_word(wanted, nr));
-		bitmap_encode(b, block, buf);
-		return block;
-	}
+	for (unsigned int block = 0; block < b->nr_blocks; block++)
+		if (bitmap_take_for(b, block, kinds, buf))
+			return block;
 	return -1;
+}
+
+bool bitmap_take_block(struct bitmap *b, unsigned int block, void *buf)
+{
+	return bitmap_take_for(b, block, BITMAP_URGENT, buf);
+}
+
+int bitmap_block(const struct bitmap *b, u64 off, u32 len)
+{
+	u64 first = (off >> b->shift) / b->block_bits, last = ((off + len - 1) >> b->shift) / b->block_bits;
+
+	return first == last ? (int)first : -1;
+}
+
+bool bitmap_is_flying(const struct bitmap *b, unsigned int block)
+{
+	return b->work[block] & BITMAP_FLYING;
+}
+
+bool bitmap_is_lazy(const struct bitmap *b, unsigned int block)
+{
+	return b->work[block] & BITMAP_LAZY;
+}
+
+bool bitmap_has_lazy(const struct bitmap *b)
+{
+	for (unsigned int block = 0; block < b->nr_blocks; block++)
+		if (bitmap_is_lazy(b, block))
+			return true;
+	return false;
 }
 
 static void bitmap_chunk_wrote(struct bitmap *b, u32 chunk)
@@ -157,6 +194,7 @@ static void bitmap_chunk_wrote(struct bitmap *b, u32 chunk)
 void bitmap_wrote(struct bitmap *b, unsigned int block, bool ok)
 {
 	u32 words = b->block_bits / 64, first = block * words;
+	const u8 *flying = b->flying, *durable = b->durable;
 
 	b->work[block] &= ~BITMAP_FLYING;
 	if (!ok) {
@@ -165,7 +203,7 @@ void bitmap_wrote(struct bitmap *b, unsigned int block, bool ok)
 	}
 	/* Behind the end there is nothing, see bitmap_loaded(). */
 	for (u32 nr = first; nr < first + words; nr++)
-		for (u64 more = bitmap_word(b->flying, nr) & ~bitmap_word(b->durable, nr); more; more &= more - 1)
+		for (u64 more = bitmap_word(flying, nr) & ~bitmap_word(durable, nr); more; more &= more - 1)
 			bitmap_chunk_wrote(b, nr * 64 + __builtin_ctzll(more));
 }
 

@@ -168,6 +168,19 @@ bool bitmap_want(struct bitmap *b, u32 epoch, u64 off, u32 len);
  */
 int bitmap_take(struct bitmap *b, bool lazy, void *buf);
 
+/* The same of one block, if writes wait for it; false: nobody does, or it is being written. */
+bool bitmap_take_block(struct bitmap *b, unsigned int block, void *buf);
+
+/* The block that has all bits of a write; -1: there are several. */
+int bitmap_block(const struct bitmap *b, u64 off, u32 len);
+
+/* It is being written. */
+bool bitmap_is_flying(const struct bitmap *b, unsigned int block);
+
+/* It has bits to clear; some block has. */
+bool bitmap_is_lazy(const struct bitmap *b, unsigned int block);
+bool bitmap_has_lazy(const struct bitmap *b);
+
 /* @ok: on every leg that is left.  If not, it has to be written again. */
 void bitmap_wrote(struct bitmap *b, unsigned int block, bool ok);
 

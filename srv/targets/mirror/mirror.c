@@ -223,8 +223,10 @@ static int mirror_open(struct target *t)
 	t->lim.discard_max = min_u64(t->lim.discard_max, t->lim.zeroes_max);
 	t->max_steps = t->nr_legs;
 	/* Room for legs that join while others are there. */
-	if (m->record)
+	if (m->record) {
 		t->max_steps = min_u64(t->nr_legs + MIRROR_MORE_LEGS, FORMAT_LEGS);
+		t->note_bytes = 1U << FORMAT_LBS_MAX;
+	}
 	t->legs_leave = true;
 	t->priv = m;
 	m->read = m->sync;
@@ -325,12 +327,13 @@ static void *mirror_queue(struct target *t, unsigned int qid, struct inbox *inbo
 	return mq;
 }
 
-static void mirror_enter(struct target *t, void *tq)
+static void mirror_enter(struct target *t, void *tq, bool alone)
 {
 	const struct mirror *m = t->priv;
 	struct mirror_queue *mq = tq;
 
 	mq->looked = false;
+	mq->alone = alone;
 	if (m->record)
 		record_enter(m->record, mq->record);
 }
@@ -361,7 +364,7 @@ static void mirror_look_at_files(struct target *t, struct mirror_queue *mq)
 	}
 }
 
-/* By the record's thread, or the one that copies. */
+/* By the record's thread, the one that copies, or a queue's. */
 static void mirror_wake(struct record_wait *w)
 {
 	struct mirror_io *mio = (struct mirror_io *)((char *)w - offsetof(struct mirror_io, wait));
@@ -447,12 +450,51 @@ static enum verdict mirror_plan_all(const struct mirror *m, struct io *io, enum 
 	return VERDICT_STEPS;
 }
 
+/* A block of the bitmap, before the data. */
+static enum verdict mirror_plan_note(const struct mirror *m, struct io *io)
+{
+	const struct mirror_io *mio = io->tio;
+	const struct record_note *n = &mio->note;
+	u32 bytes = m->record->bits.block_bytes;
+
+	for (u32 slots = n->slots; slots; slots &= slots - 1) {
+		unsigned int slot = __builtin_ctz(slots);
+
+		io_add_part(io, STEP_NOTE, slot, m->record->bitmap_at[slot] + (u64)n->block * bytes, bytes, 0);
+	}
+	return VERDICT_STEPS;
+}
+
+/* The write's bit is not set yet, or its queue does not know. */
+static __attribute__((noinline)) enum verdict mirror_plan_slow(struct mirror *m, struct mirror_queue *mq,
+							       struct io *io, enum step_op op)
+{
+	struct mirror_io *mio = io->tio;
+	struct record_wait *w = mirror_wait(mq, io);
+	int ret;
+
+	mio->note = (struct record_note){ .files = m->live, .last = mq->again || mq->alone, .buf = io->note };
+	ret = record_write_slow(m->record, mq->record, w, &mio->note, io->off, io->len);
+	switch (ret) {
+	case 0:
+		return mirror_plan_all(m, io, op);
+	case RECORD_NOTE:
+		return mirror_plan_note(m, io);
+	case RECORD_LATER:
+		inbox_post(mq->inbox, &mio->item);
+		return VERDICT_WAIT;
+	case RECORD_PARKED:
+		return VERDICT_WAIT;
+	}
+	io->result = ret;
+	return VERDICT_DONE;
+}
+
 /* The same, when the record knows of it. */
 static enum verdict mirror_plan_recorded(struct mirror *m, struct mirror_queue *mq, struct io *io,
 					 enum step_op op)
 {
 	struct mirror_io *mio = io->tio;
-	int ret;
 
 	if (op == STEP_SYNC)
 		return mirror_plan_all(m, io, op);
@@ -460,13 +502,9 @@ static enum verdict mirror_plan_recorded(struct mirror *m, struct mirror_queue *
 	while (unlikely(!region_free(&m->regions, io->off, io->len)))
 		if (region_wait(&m->regions, mirror_wait(mq, io), io->off, io->len) == RECORD_PARKED)
 			return VERDICT_WAIT;
-	ret = record_write(m->record, mq->record, mirror_wait(mq, io), io->off, io->len, &mio->epoch);
-	if (likely(!ret))
+	if (likely(record_write_now(m->record, mq->record, io->off, io->len, &mio->epoch)))
 		return mirror_plan_all(m, io, op);
-	if (ret == RECORD_PARKED)
-		return VERDICT_WAIT;
-	io->result = ret;
-	return VERDICT_DONE;
+	return mirror_plan_slow(m, mq, io, op);
 }
 
 /*
@@ -504,6 +542,16 @@ static enum verdict mirror_plan(struct target *t, void *tq, struct io *io)
 	return likely(!m->record) ? mirror_plan_all(m, io, op) : mirror_plan_recorded(m, mq, io, op);
 }
 
+static enum verdict mirror_plan_again(struct target *t, struct mirror_queue *mq, struct io *io)
+{
+	enum verdict verdict;
+
+	mq->again = true;
+	verdict = mirror_plan(t, mq, io);
+	mq->again = false;
+	return verdict;
+}
+
 /* May it be told now, for all that the record says? */
 static enum verdict mirror_end_recorded(struct mirror *m, struct mirror_queue *mq, struct io *io)
 {
@@ -534,12 +582,30 @@ static enum verdict mirror_settle_recorded(struct mirror *m, struct mirror_queue
 	return mirror_end_recorded(m, mq, io);
 }
 
+/* The block is on the legs, or not: the record says what is next. */
+static __attribute__((noinline)) enum verdict mirror_settle_note(struct target *t, struct mirror_queue *mq,
+								 struct io *io)
+{
+	struct mirror *m = t->priv;
+	const struct mirror_io *mio = io->tio;
+	u32 ok = 0;
+
+	for (unsigned int i = 0; i < io->nr_steps; i++)
+		if (!io->steps[i].res && !io->steps[i].old)
+			ok |= 1U << io->steps[i].leg;
+	record_noted(m->record, &mio->note, ok);
+	io->nr_steps = 0;
+	return mirror_plan_again(t, mq, io);
+}
+
 static enum verdict mirror_settle_all(struct target *t, struct mirror_queue *mq, struct io *io)
 {
 	struct mirror *m = t->priv;
 	bool differ = false;
 	int bad = 0, err = 0;
 
+	if (unlikely(io->steps[0].op == STEP_NOTE))
+		return mirror_settle_note(t, mq, io);
 	for (unsigned int i = 0; i < io->nr_steps; i++)
 		bad |= io->steps[i].res;
 	if (unlikely(bad))
@@ -553,7 +619,7 @@ static enum verdict mirror_resume(struct target *t, void *tq, struct io *io)
 {
 	const struct mirror_io *mio = io->tio;
 
-	return mio->sent ? mirror_end_recorded(t->priv, tq, io) : mirror_plan(t, tq, io);
+	return mio->sent ? mirror_end_recorded(t->priv, tq, io) : mirror_plan_again(t, tq, io);
 }
 
 /* A disk may have a better place for the sectors once they are written. */

@@ -46,8 +46,38 @@ static void record_wake(struct record *r)
 
 /* What a queue calls. */
 
-int record_write_slow(struct record *r, struct record_queue *rq, struct record_wait *w, u64 off,
-		      u32 len)
+/* Under the lock: may the request's queue write the block?  Then it is being written. */
+static bool record_note_take(struct record *r, struct record_note *n, int block)
+{
+	u32 slots = change_writers(&r->set) & r->here & ~r->gone;
+
+	/* The queue does not know yet of a leg that joins. */
+	if (r->thread_writes || slots & ~n->files || !bitmap_take_block(&r->bits, block, n->buf))
+		return false;
+	n->block = block;
+	n->slots = slots;
+	r->blocks++;
+	return true;
+}
+
+/* Under the lock: the bit is not there.  Who writes the block?  *kick: the thread is to. */
+static int record_wait_for_bit(struct record *r, struct record_wait *w, struct record_note *n, u64 off, u32 len,
+			       bool *kick)
+{
+	int block = bitmap_block(&r->bits, off, len);
+
+	if (n && !n->last)
+		return RECORD_LATER;
+	if (n && block >= 0 && record_note_take(r, n, block))
+		return RECORD_NOTE;
+	record_list_add(&r->writes, w);
+	/* Whoever is writing it wakes all that wait. */
+	*kick = block < 0 || !bitmap_is_flying(&r->bits, block);
+	return RECORD_PARKED;
+}
+
+int record_write_slow(struct record *r, struct record_queue *rq, struct record_wait *w, struct record_note *n,
+		      u64 off, u32 len)
 {
 	bool kick = false;
 	int ret = 0;
@@ -58,11 +88,10 @@ int record_write_slow(struct record *r, struct record_queue *rq, struct record_w
 	if (r->broken) {
 		ret = -EIO;
 	} else if (!bitmap_want(&r->bits, rq->epoch, off, len)) {
-		record_list_add(&r->writes, w);
-		ret = RECORD_PARKED;
-		kick = true;
+		ret = record_wait_for_bit(r, w, n, off, len, &kick);
 	}
-	if (ret != -EIO && !r->ageing) {
+	/* Not before the queue writes its block: the thread would be faster. */
+	if (ret != -EIO && ret != RECORD_LATER && !r->ageing) {
 		r->ageing = kick = true;
 		r->age_at = clock_ms() + r->age_ms;
 	}
@@ -74,6 +103,27 @@ int record_write_slow(struct record *r, struct record_queue *rq, struct record_w
 	if (ret)
 		bitmap_queue_end(&rq->bits, rq->epoch);
 	return ret;
+}
+
+void record_noted(struct record *r, const struct record_note *n, u32 ok)
+{
+	struct record_wait *writes = NULL;
+	bool done;
+
+	pthread_mutex_lock(&r->lock);
+	/* Those that were dropped since do not count: no write goes there. */
+	done = !(n->slots & ~ok & r->here & ~r->gone);
+	bitmap_wrote(&r->bits, n->block, done);
+	if (done)
+		writes = record_list_take(&r->writes);
+	else
+		r->thread_writes = true;
+	/* It may wait for that: for a leg that joins, or to clear bits of the block. */
+	if (!done || r->change || bitmap_is_lazy(&r->bits, n->block))
+		record_unlock_kick(r);
+	else
+		pthread_mutex_unlock(&r->lock);
+	record_list_wake(writes);
 }
 
 u32 record_failed(struct record *r, u32 slots, int err)
@@ -404,6 +454,7 @@ int record_init(struct record *r, const struct assembly *a, const struct super_o
 	record_list_init(&r->ends);
 	for (unsigned int i = 0; i < FORMAT_LEGS; i++) {
 		r->legs[i] = (struct record_leg){ .fd = fds[i], .own = own[i] };
+		r->bitmap_at[i] = own[i].bitmap_offset;
 		if (fds[i] >= 0)
 			r->here |= 1U << i;
 	}

@@ -4,9 +4,15 @@
  * the set relies on it.  change.h says how the set changes and bitmap.h which bits are wanted;
  * here is the I/O for both, in a thread and a ring of its own.
  *
- * Why a thread of its own, and not the queues: a change of the set, or a bit, is waited for by
- * requests of any queue, and one write of a block brings the bits of all of them.  The price:
- * the first write to a chunk waits for two changes of threads, as well as for the legs.
+ * Why a thread of its own, and not the queues: a change of the set is waited for by requests of any
+ * queue, and nobody else looks after what is to be done later, or again.
+ *
+ * A bit that a write waits for is another matter.  Through the thread it would cost two changes of
+ * threads.  So the queue of that write puts the block on the legs itself, as a round of the request
+ * before its data (struct record_note), if nobody is writing that block yet.  One write of a block
+ * brings the bits of all that wait, whichever queue's they are.  A queue has one answer only: every
+ * leg has it.  All else is the thread's, which then writes the block itself: who has failed, and what
+ * to do without memory.  So are two blocks at once, and legs that the queue does not know yet.
  *
  * Legs are told by slot, and a set of legs is a bitmap of slots.
  *
@@ -58,24 +64,44 @@ static inline void record_leave(struct record_queue *rq)
 /* What record_write() and record_may_end() return for a request that is parked. */
 #define RECORD_PARKED	(-EINPROGRESS)
 
-/* The same, when the bit was not there at once. */
-int record_write_slow(struct record *r, struct record_queue *rq, struct record_wait *w, u64 off,
-		      u32 len);
+/* What record_write_slow() returns for one that is not. */
+#define RECORD_LATER	(-EAGAIN)
+#define RECORD_NOTE	(-EALREADY)
 
 /*
  * A queue's thread, between record_enter() and record_leave(): @len (not 0) bytes at @off are to
- * be changed.  0: go ahead, and call record_wrote() with *epoch when that has ended on every
- * leg; RECORD_PARKED: @w will be woken, then ask again; -EIO: no record can be written.
+ * be changed.  true: go ahead, and call record_wrote() with *epoch when that has ended on every
+ * leg.  Else ask record_write_slow(), at once.
  */
-static inline int record_write(struct record *r, struct record_queue *rq, struct record_wait *w,
-			       u64 off, u32 len, u32 *epoch)
+static inline bool record_write_now(struct record *r, struct record_queue *rq, u64 off, u32 len, u32 *epoch)
 {
 	*epoch = atomic_load_explicit(&rq->epoch, memory_order_relaxed);
 	bitmap_queue_begin(&rq->bits, *epoch);
-	if (likely(bitmap_ready(&r->bits, *epoch, off, len)))
+	return likely(bitmap_ready(&r->bits, *epoch, off, len));
+}
+
+/*
+ * 0: go ahead, the same; RECORD_PARKED: @w will be woken, then ask again; -EIO: no record can be
+ * written.
+ *
+ * With @n, of which files, last and buf are filled in, there are two more.  RECORD_LATER: ask again with
+ * n->last, behind the other requests of the batch, so that one block has all their bits.  RECORD_NOTE:
+ * the block n->block in n->buf is to be written to every leg of n->slots, durably, at bitmap_at and its
+ * number times block_bytes; then call record_noted(), and ask again.
+ */
+int record_write_slow(struct record *r, struct record_queue *rq, struct record_wait *w, struct record_note *n,
+		      u64 off, u32 len);
+
+/* @ok: those of n->slots that have the block. */
+void record_noted(struct record *r, const struct record_note *n, u32 ok);
+
+/* Both, for who writes no block. */
+static inline int record_write(struct record *r, struct record_queue *rq, struct record_wait *w,
+			       u64 off, u32 len, u32 *epoch)
+{
+	if (record_write_now(r, rq, off, len, epoch))
 		return 0;
-	/* undoes bitmap_queue_begin(), unless it returns 0 */
-	return record_write_slow(r, rq, w, off, len);
+	return record_write_slow(r, rq, w, NULL, off, len);
 }
 
 static inline void record_wrote(struct record_queue *rq, u32 epoch)

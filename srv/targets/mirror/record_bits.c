@@ -94,6 +94,7 @@ static void record_bits_block_done(struct record *r, struct record_op *op)
 
 	pthread_mutex_lock(&r->lock);
 	bitmap_wrote(&r->bits, op->block, !stay);
+	r->thread_writes = false;
 	pthread_mutex_unlock(&r->lock);
 	r->wake_writes = true;
 	if (stay)
@@ -111,11 +112,11 @@ void record_bits_start(struct record *r)
 		pthread_mutex_lock(&r->lock);
 		block = bitmap_take(&r->bits, r->lazy, op->buf);
 		r->blocks += block >= 0;
+		/* One that is being written is cleared behind that. */
+		r->lazy &= block >= 0 || bitmap_has_lazy(&r->bits);
 		pthread_mutex_unlock(&r->lock);
-		if (block < 0) {
-			r->lazy = false;
+		if (block < 0)
 			return;
-		}
 		op->block = block;
 		record_io_send(r, i, change_writers(&r->set) & record_usable(r),
 			       record_bits_block_done);

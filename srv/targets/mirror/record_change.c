@@ -41,6 +41,7 @@ static int record_change_join(struct record *r, struct super_set *next, const st
 	if (r->here & r->gone & bit)
 		return -EBUSY;
 	r->legs[c->slot] = (struct record_leg){ .fd = c->fd, .own = *c->own };
+	r->bitmap_at[c->slot] = c->own->bitmap_offset;
 	r->here |= bit;
 	r->gone &= ~bit;
 	r->stale &= ~bit;

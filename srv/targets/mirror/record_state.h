@@ -29,12 +29,30 @@ struct record_change;
  * struct record_wait - a request that waits for the record
  * In the target's state of the request.  The request's queue fills in wake; from when it is
  * parked until wake() is called it is the record's.
- * @wake: called once, by the record's thread, without a lock: it must not block.  The request
- *	then asks again.
+ * @wake: called once, by the record's thread or a queue's, without a lock: it must not block.  The
+ *	request then asks again.
  */
 struct record_wait {
 	struct record_wait *next;
 	void (*wake)(struct record_wait *w);
+};
+
+/*
+ * struct record_note - a block of the bitmap that the queue of a request writes, as nobody else does
+ * In the target's state of the request, from record_write_slow() that has returned RECORD_NOTE to
+ * record_noted().
+ * @files: legs that the queue can write to
+ * @last: the other requests of the batch have asked
+ * @buf: for the block
+ * What is to be written:
+ * @block: its number
+ * @slots: to these legs
+ */
+struct record_note {
+	u32 files, slots;
+	unsigned int block;
+	bool last;
+	void *buf;
 };
 
 /* struct record_list - requests that wait, in the order in which they came; the record's lock */
@@ -132,6 +150,7 @@ struct record {
 	 * @gone: those that were dropped; they get no I/O any more
 	 * @stale: of these, those that did not fail
 	 * @letting: those that record_let_go() was asked for
+	 * @bitmap_at: where each leg's bitmap begins
 	 * @sent: legs being rebuilt that the owner sends writes to
 	 * @lacks: what they lack, a bit for each chunk; NULL: not known yet
 	 * @agreeing: an event is being made that says that nothing differs
@@ -141,16 +160,19 @@ struct record {
 	 * @want_source: record_differ() waits for an event that names one
 	 * @ageing: there are bits that will be cleared; at @age_at, ms
 	 * @kicked: the thread was woken and has not looked yet
+	 * @thread_writes: a queue has not got a block onto every leg: the thread does it, and what comes of
+	 *	that is its to say
 	 * @stop: record_end() waits
 	 * @blocks: of the bitmap, written so far
 	 */
 	u32 here, gone, stale, letting, sent;
+	u64 bitmap_at[FORMAT_LEGS];
 	u8 *lacks[FORMAT_LEGS];
 	bool agreeing;
 	u8 former;
 	u32 differed;
 	struct record_change *changes;
-	bool want_source, ageing, kicked, stop;
+	bool want_source, ageing, kicked, thread_writes, stop;
 	u64 age_at, blocks;
 	struct record_list writes, ends;
 

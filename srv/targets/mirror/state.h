@@ -116,13 +116,15 @@ struct mirror {
  * @record: NULL without one
  * @new_legs: legs in sync since a moment ago, of which @reader does not know yet; any thread sets a bit
  * @looked: at the files' sizes, in this batch
+ * @alone: there is one request in this batch
+ * @again: a request is planned that was planned before
  */
 struct mirror_queue {
 	struct reader reader;
 	struct record_queue *record;
 	struct inbox *inbox;
 	_Atomic u32 new_legs;
-	bool looked;
+	bool looked, alone, again;
 };
 
 /*
@@ -131,6 +133,7 @@ struct mirror_queue {
  * @tried: the legs that have failed to read it; @faulty: those that are at fault
  * @epoch: that the write began in, for the record
  * @sent: a write whose steps were planned
+ * @note: a block of the bitmap, which its steps write before
  * @began: a read that is timed, ns; 0: it is not
  */
 struct mirror_io {
@@ -139,6 +142,7 @@ struct mirror_io {
 	u32 epoch;
 	bool sent;
 	struct record_wait wait;
+	struct record_note note;
 	struct inbox_item item;
 	struct inbox *inbox;
 };
