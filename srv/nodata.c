@@ -42,6 +42,19 @@ static void nodata_discard(struct queue *q, struct step *s, struct io_uring_sqe 
 	sqe->addr3 = s->len;
 }
 
+static void nodata_note(struct queue *q, struct io *io, struct step *s, struct io_uring_sqe *sqe)
+{
+	bool fixed = io->index < q->fixed_notes;
+
+	/* The struct io's, which is left behind with a leg that does not answer. */
+	io_uring_prep_rw(fixed ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE, sqe, FILE_LEG(s->leg), io->note, s->len,
+			 s->off);
+	sqe->rw_flags = RWF_DSYNC;
+	if (fixed)
+		sqe->buf_index = q->note_slot;
+	s->want = s->len;
+}
+
 static void nodata_step(struct queue *q, struct io *io, unsigned int i)
 {
 	struct step *s = &io->steps[i];
@@ -64,10 +77,7 @@ static void nodata_step(struct queue *q, struct io *io, unsigned int i)
 		nodata_zero(q, io, s, sqe);
 		break;
 	case STEP_NOTE:
-		/* The struct io's, which is left behind with a leg that does not answer. */
-		io_uring_prep_write(sqe, FILE_LEG(s->leg), io->note, s->len, s->off);
-		sqe->rw_flags = RWF_DSYNC;
-		s->want = s->len;
+		nodata_note(q, io, s, sqe);
 		break;
 	}
 	queue_step(io, i, sqe);

@@ -425,12 +425,47 @@ void queue_watch(struct queue *q, struct watch *w, u64 now, u64 oldest[MAX_LEGS]
 		watch_look(w, i, queue_io(q, i), now, oldest);
 }
 
+/*
+ * Of notes so much is registered with the ring, which saves finding its pages for each of them.  Small, as
+ * it is pinned.
+ */
+#define QUEUE_FIXED_NOTES	(64U << 10)
+
+static unsigned int queue_fixed_notes(const struct queue *q)
+{
+	return q->notes ? min_u64(q->device->depth, QUEUE_FIXED_NOTES / q->target->note_bytes) : 0;
+}
+
+int queue_slots_init(struct queue *q, const struct iovec *iov, unsigned int nr)
+{
+	unsigned int notes = queue_fixed_notes(q);
+	struct iovec *v = calloc(nr + 1, sizeof(*v));
+	int ret = -ENOMEM;
+
+	if (!v)
+		return ret;
+	if (iov)
+		memcpy(v, iov, nr * sizeof(*v));
+	v[nr] = (struct iovec){ q->notes, notes * q->target->note_bytes };
+	if (notes)
+		ret = io_uring_register_buffers(&q->ring, v, nr + 1);
+	if (!ret) {
+		q->fixed_notes = notes;
+		q->note_slot = nr;
+	} else if (nr) {
+		/* Without the right to pin them plain I/O does as well. */
+		ret = io_uring_register_buffers(&q->ring, v, nr);
+	}
+	free(v);
+	return ret;
+}
+
 static size_t queue_notes_size(const struct queue *q)
 {
 	return (size_t)queue_nr_ios(q) * q->target->note_bytes;
 }
 
-/* Of each only what is used has memory. */
+/* Of those that are not registered only what is used has memory. */
 static int queue_notes_init(struct queue *q)
 {
 	if (!q->target->note_bytes)
@@ -490,6 +525,13 @@ static int queue_mode_init(struct queue *q)
 	return q->mode->init ? q->mode->init(q) : 0;
 }
 
+/* A mode that has no table of buffers leaves that to notes. */
+static void queue_notes_fix(struct queue *q)
+{
+	if (q->notes && !q->fixed_notes)
+		queue_slots_init(q, NULL, 0);
+}
+
 static void queue_deinit(struct queue *q)
 {
 	if (q->mode->deinit && q->mq)
@@ -543,7 +585,9 @@ static int queue_init(struct queue *q)
 		ret = bounce_init(q);
 	if (!ret)
 		ret = queue_mode_init(q);
-	if (ret)
+	if (!ret)
+		queue_notes_fix(q);
+	else
 		io_uring_queue_exit(&q->ring);
 	return ret;
 }

@@ -59,6 +59,8 @@ struct queue {
 	char *ios;			/* by index, io_stride bytes each: see queue_io() */
 	size_t io_stride;
 	char *notes;			/* by index, note_bytes of the target's each: see queue_note() */
+	unsigned int fixed_notes;	/* so many of them, from the first one on, are registered with the ring, */
+	unsigned int note_slot;		/* in this slot */
 	u16 *spare;			/* indexes of the @nr_spare that have no tag: standin.h */
 	unsigned int nr_spare;
 	u32 hanging;			/* legs that nothing is to wait for */
@@ -111,6 +113,12 @@ static inline struct io_uring_sqe *queue_sqe(struct queue *q)
 		queue_make_room(q, 1);
 	return &sq->sqes[sq->sqe_tail++ & sq->ring_mask];
 }
+
+/*
+ * For modes: the ring's table of buffers, @nr slots as @iov says, or empty ones where that is NULL; and one
+ * behind them for notes, if there are any.  0 or -errno.
+ */
+int queue_slots_init(struct queue *q, const struct iovec *iov, unsigned int nr);
 
 static inline struct io *queue_io(struct queue *q, unsigned int index)
 {

@@ -24,7 +24,7 @@ static void bufs_register(struct queue *q)
 	for (unsigned int tag = 0; tag < q->device->depth; tag++)
 		iov[tag] = (struct iovec){ bufs_of(q, queue_io(q, tag)), len };
 	/* Without the right to pin so much, plain I/O does as well. */
-	if (!io_uring_register_buffers(&q->ring, iov, q->device->depth))
+	if (!queue_slots_init(q, iov, q->device->depth))
 		b->fixed = len;
 	free(iov);
 }

@@ -6,7 +6,7 @@
 
 int slots_init(struct queue *q, unsigned int nr)
 {
-	int ret = io_uring_register_buffers_sparse(&q->ring, nr);
+	int ret = queue_slots_init(q, NULL, nr);
 
 	if (ret)
 		log_err("queue %u: buffer table of %u slots: %s", q->qid, nr, strerror(-ret));

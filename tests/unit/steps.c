@@ -625,12 +625,12 @@ Test(steps, zeroes_keep_blocks_of_all_legs_that_must_stay)
 	all_are_live();
 }
 
-Test(steps, a_note_is_written_durably_to_its_place)
+static char note[LEN] __attribute__((aligned(4096)));
+
+static void note_is_written(void)
 {
-	static char note[LEN] __attribute__((aligned(4096)));
 	struct io_uring_cqe *cqe;
 
-	serve(paths[0], paths[1]);
 	memset(note, 'N', LEN);
 	io.note = note;
 	io_add_part(&io, STEP_NOTE, 1, OFF, LEN, 0);
@@ -642,4 +642,30 @@ Test(steps, a_note_is_written_durably_to_its_place)
 	cr_assert_eq(io.steps[0].want, (int)LEN, "that is all of it");
 	leg_has(1, 'N');
 	leg_has(0, 'o');
+}
+
+Test(steps, a_note_is_written_durably_to_its_place)
+{
+	serve(paths[0], paths[1]);
+	note_is_written();
+	cr_assert_eq(q.ring.sq.sqes[0].opcode, IORING_OP_WRITE);
+}
+
+/* In the slot behind those of the mode, which are empty. */
+Test(steps, a_note_that_is_registered_is_written_the_same_way)
+{
+	static const struct device small = { .depth = 1 };
+
+	serve(paths[0], paths[1]);
+	q.device = &small;
+	q.notes = note;
+	q.target->note_bytes = 64 << 10;
+	cr_assert_eq(queue_slots_init(&q, NULL, 3), 0);
+	cr_assert(q.fixed_notes == 1 && q.note_slot == 3);
+	io_uring_unregister_buffers(&q.ring);
+	q.target->note_bytes = LEN;
+	cr_assert_eq(io_uring_register_buffers(&q.ring, &(struct iovec){ note, LEN }, 1), 0);
+	q.note_slot = 0;
+	note_is_written();
+	cr_assert_eq(q.ring.sq.sqes[0].opcode, IORING_OP_WRITE_FIXED);
 }

@@ -225,7 +225,7 @@ static int mirror_open(struct target *t)
 	/* Room for legs that join while others are there. */
 	if (m->record) {
 		t->max_steps = min_u64(t->nr_legs + MIRROR_MORE_LEGS, FORMAT_LEGS);
-		t->note_bytes = 1U << FORMAT_LBS_MAX;
+		t->note_bytes = m->record->bits.block_bytes;
 	}
 	t->legs_leave = true;
 	t->priv = m;
