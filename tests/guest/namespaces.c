@@ -216,7 +216,7 @@ static void says(const char *text, const char *want, const char *what)
 /* Started by @add in a namespace where @spoil has been done, it stays there and keeps no copy. */
 static void stays(const char *spoil, const char *add, const char *want)
 {
-	inside = sh_start("exec unshare --mount sh -c '%s && %s $REGBUF add -n 7 -t null > /dev/null 2> " SAID
+	inside = sh_start("exec unshare --mount sh -c '%s && %s $REGBUF add -n 7 -t null -m copy > /dev/null 2> " SAID
 			  " && touch " READY " && exec sleep 1000'", spoil, add);
 	must(wait_until(is_ready, NULL, 3 * SOON_MS), "no device: %s", sh_out("cat " SAID));
 	must(!sh("[ \"$(readlink /proc/%d/ns/mnt)\" = \"$(readlink /proc/%d/ns/mnt)\" ]", server(), inside),
@@ -240,7 +240,7 @@ Test(namespaces, a_server_that_cannot_leave_one_keeps_no_copy_of_it)
 
 static void add_null(void)
 {
-	must(!sh("$REGBUF add -t null -n 7 > /dev/null"), "add");
+	must(!sh("$REGBUF add -t null -m copy -n 7 > /dev/null"), "add");
 }
 
 Test(namespaces, sockets_are_the_servers_users_only)
@@ -270,7 +270,7 @@ Test(namespaces, list_finds_servers_from_another_pid_namespace)
 	cli_del(ID);
 
 	other = sh_start("exec unshare --pid --fork --mount-proc sh -c '"
-			 "$REGBUF add -t null -n 7 > /dev/null && touch " READY "; exec sleep 1000'");
+			 "$REGBUF add -t null -m copy -n 7 > /dev/null && touch " READY "; exec sleep 1000'");
 	must(wait_until(is_ready, NULL, SOON_MS), "no device is made inside");
 	says(sh_out("$REGBUF list -n 7"), "null, mode copy", "outside");
 	cli_del(ID);
@@ -394,7 +394,7 @@ Test(namespaces, a_name_that_nobody_took_first_hides_no_server)
 {
 	pid_t pid = nobody(nobody_takes_name);
 
-	says(sh_out("$REGBUF add -t null -n 7; $REGBUF list -n 7"), "null, mode copy", "a taken name");
+	says(sh_out("$REGBUF add -t null -m copy -n 7; $REGBUF list -n 7"), "null, mode copy", "a taken name");
 	cli_del(ID);
 	proc_kill(pid);
 }
@@ -403,7 +403,7 @@ Test(namespaces, a_directory_that_nobody_made_first_is_not_trusted)
 {
 	pid_t pid = nobody(nobody_takes_directory);
 
-	says(sh_out("$REGBUF add -t null -n 7"),
+	says(sh_out("$REGBUF add -t null -m copy -n 7"),
 	     "list will know little of it: " RUN " belongs to user 65534; right is user 0", "add");
 	says(sh_out("$REGBUF list -n 7"), "(" RUN " belongs to user 65534; right is user 0)", "list");
 	cli_del(ID);
@@ -418,7 +418,7 @@ Test(namespaces, a_lock_that_nobody_holds_stops_neither_add_nor_del)
 	u64 begin = now_ms();
 	struct stat st;
 
-	must(!sh("timeout -s KILL 20 $REGBUF add -t null -n 7 > " SAID " 2>&1"), "add does not end");
+	must(!sh("timeout -s KILL 20 $REGBUF add -t null -m copy -n 7 > " SAID " 2>&1"), "add does not end");
 	says(sh_out("cat " SAID),
 	     "list will know little of it: " RUN ": another process has had its lock for ", "add");
 	must(now_ms() - begin < LOCKED_MS, "add took %d ms", (int)(now_ms() - begin));
@@ -442,14 +442,14 @@ static bool is_quiesced(void *arg)
 
 Test(namespaces, a_dead_servers_socket_is_replaced_and_a_live_ones_is_not)
 {
-	must(!sh("$REGBUF add -t null -n 7 --recovery > /dev/null"), "add");
+	must(!sh("$REGBUF add -t null -m copy -n 7 --recovery > /dev/null"), "add");
 	proc_kill_other(server());
 	must(wait_until(is_quiesced, NULL, SOON_MS), "state %d", raw_dev_state(ID));
 	must(!access(SOCK, F_OK), "there is no " SOCK);
 	says(sh_out("$REGBUF list -n 7"), "(no server)", "without a server");
 	must(!sh("$REGBUF recover -n 7 -t null > /dev/null"), "recover");
 	says(sh_out("$REGBUF list -n 7"), "null, mode copy", "recovered");
-	must(sh("$REGBUF add -t null -n 7 2> /dev/null"), "a second device 7");
+	must(sh("$REGBUF add -t null -m copy -n 7 2> /dev/null"), "a second device 7");
 	says(sh_out("$REGBUF list -n 7"), "null, mode copy", "after another add");
 	proc_kill_other(server());
 	cli_del(ID);
