@@ -77,7 +77,9 @@ static const struct legal {
 	[C_DEL] = { "DEL_DEV", 0, 0, 1, { ENODEV, EINTR, ECANCELED } },
 	[C_GET_INFO] = { "GET_DEV_INFO", 0, 0, 1, { EINVAL, EFAULT, ENODEV } },
 	[C_GET_PARAMS] = { "GET_PARAMS", 0, 0, 1, { EINVAL, EFAULT, ENODEV } },
-	[C_SET_PARAMS] = { "SET_PARAMS", 0, 0, 1, { EINVAL, EFAULT, EACCES, ENODEV } },
+	/* EOPNOTSUPP: those of a zoned device, and the guest's kernel has no zones */
+	[C_SET_PARAMS] = { "SET_PARAMS", 0, 0, 1,
+			   { EINVAL, EFAULT, EACCES, ENODEV, EOPNOTSUPP } },
 	[C_AFFINITY] = { "GET_QUEUE_AFFINITY", 0, 0, 1, { EINVAL, EFAULT, ENODEV } },
 	[C_FEATURES] = { "GET_FEATURES", 0, 0, 1, { EINVAL, EFAULT } },
 	[C_START_RECOVERY] = { "START_USER_RECOVERY", 0, 0, 1,
