@@ -46,7 +46,7 @@ void cli_run_weak(struct cli *c, const char *const *args);
 void cli_run_in(struct cli *c, const char *const *args, void (*prepare)(void));
 #define CLI(...)	((const char *const[]){ __VA_ARGS__, NULL })
 
-/* The modes that this kernel can do: how many, and the name of each. */
+/* The modes that this kernel can do, or a slice of them: how many, and the name of each. */
 unsigned int cli_modes(void);
 const char *cli_mode(unsigned int i);
 
