@@ -26,13 +26,13 @@ enum has {
 	COMMAND	= 1 << 3,	/* mainline's command that lends */
 };
 
-#define OURS	(UBLK | LENDS | FUSES)
+#define OURS	(UBLK | LENDS | FUSES | COMMAND)
 
 static const struct kernel {
 	const char *name;	/* for tests/vm/guest --kernel */
 	unsigned int has;
 } kernels[] = {
-	{ "release", OURS }, { "kasan", OURS }, { "lockdep", OURS }, { "nofused", UBLK | LENDS },
+	{ "release", OURS }, { "kasan", OURS }, { "lockdep", OURS }, { "nofused", OURS & ~FUSES },
 	{ "debian12", NO_UBLK }, { "debian12-6.12", UBLK }, { "debian13", UBLK }, { "backports", UBLK | COMMAND },
 };
 
