@@ -596,6 +596,7 @@ static void two_at_once(u64 flags, const char *what)
 	const struct client_job job = { .op = CLIENT_WRITE, .len = LEN, .seed = 85 };
 	struct client_job jobs[2] = { job, job };
 	struct client *c[2];
+	struct done done;
 
 	raw_up(&r, &(struct raw_opt){ .flags = flags, .depth = 2, .ring_flags = DEFER });
 	ring_init(&second, 8, DEFER);
@@ -629,6 +630,10 @@ static void two_at_once(u64 flags, const char *what)
 	raw_commit(&r, 0, LEN);
 	for (unsigned int i = 0; i < 2; i++)
 		res_is(wait_in_both(c[i]), LEN, "%s: write %u", what, i);
+	/* no command is left: a worker that ended one for a live task would be complained about */
+	res_is(raw_ctl_data(UBLK_U_CMD_STOP_DEV, r.id, 0, SOON_MS), 0, "%s: STOP_DEV", what);
+	must(ring_next(&second, &done, SOON_MS), "%s: the second ring's command", what);
+	res_is(done.res, UBLK_IO_RES_ABORT, "%s: the second ring's command", what);
 	second_close();
 	raw_close(&r);
 	res_is(raw_del(r.id, SOON_MS), 0, "%s: DEL_DEV", what);
