@@ -56,6 +56,8 @@ static const struct legal {
 	[C_FETCH] = { "FETCH", 0, 1, 1, { ENODEV, EBUSY, EINVAL, EFAULT, ECANCELED } },
 	[C_COMMIT] = { "COMMIT_AND_FETCH", 0, 1, 1, { ENODEV, EBUSY, EINVAL, EFAULT, ECANCELED } },
 	[C_GET_DATA] = { "NEED_GET_DATA", 0, 0, 1, { ENODEV, EBUSY, EINVAL, EFAULT, ECANCELED } },
+	[C_REGISTER_CMD] = { "REGISTER_IO_BUF", 0, 0, 1, { EBUSY, EINVAL, EFAULT, ECANCELED } },
+	[C_UNREGISTER_CMD] = { "UNREGISTER_IO_BUF", 0, 0, 1, { EBUSY, EINVAL, EFAULT, ECANCELED } },
 	[C_OTHER_CMD] = { "no command of ublk", 0, NONE, 1,
 			  { EBUSY, EINVAL, EFAULT, EOPNOTSUPP, ECANCELED } },
 	[C_NOT_DAEMON] = { "a command of another task than the server", 0, NONE, 1,

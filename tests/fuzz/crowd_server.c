@@ -22,9 +22,9 @@
 
 #define IO_MAX	65536
 
-/* A request's way: came, is served by a chain of three, is committed. */
+/* A request's way: came, is served by a chain of three, or by one if lent, is committed. */
 struct tag {
-	bool ours, chain;
+	bool ours, lent, chain;
 	int moved;		/* by the chain */
 	unsigned int op;
 	u32 len;
@@ -49,15 +49,30 @@ static struct io_uring_sqe *prep(enum crowd_kind kind, unsigned int tag)
 	return sqe;
 }
 
-static void io_cmd(enum crowd_kind kind, u32 cmd_op, unsigned int queue, unsigned int tag,
-		   int result)
+/* The slots of automatic loans are behind those of chains. */
+static unsigned int auto_slot(unsigned int tag)
 {
-	bool copy = crowd_device()->flags & UBLK_F_NEED_GET_DATA;
+	return OWNER_DEPTH + tag % OWNER_DEPTH;
+}
+
+/* Where the command's next request is to be lent, or nonsense. */
+static u64 auto_reg(unsigned int tag)
+{
+	struct ublk_auto_buf_reg reg = { .index = auto_slot(tag) };
+
+	if (rng_chance(&srv.rng, 50))
+		reg.flags = UBLK_AUTO_BUF_REG_FALLBACK;
+	if (rng_chance(&srv.rng, srv.temper / 4))
+		reg.index = rng_below(&srv.rng, 2 * OWNER_DEPTH + 2);
+	return rng_chance(&srv.rng, srv.temper / 8) ? rng_next(&srv.rng) :
+						      ublk_auto_buf_reg_to_sqe_addr(&reg);
+}
+
+static struct io_uring_sqe *cmd_at(enum crowd_kind kind, u32 cmd_op, unsigned int queue,
+				   unsigned int tag, int result, u64 addr)
+{
 	const struct ublksrv_io_cmd cmd = {
-		.q_id = queue, .tag = tag, .result = result,
-		/* reads are to find the source's bytes, and not those of writes */
-		.addr = !copy || tag >= OWNER_DEPTH ? 0 :
-			(uintptr_t)(kind == C_GET_DATA ? srv.tmp : srv.bufs + tag * IO_MAX),
+		.q_id = queue, .tag = tag, .result = result, .addr = addr,
 	};
 	struct io_uring_sqe *sqe = prep(kind, tag);
 
@@ -69,6 +84,18 @@ static void io_cmd(enum crowd_kind kind, u32 cmd_op, unsigned int queue, unsigne
 		sqe->buf_index = rng_below(&srv.rng, OWNER_DEPTH + 2);
 	}
 	memcpy(sqe->cmd, &cmd, sizeof(cmd));
+	return sqe;
+}
+
+static void io_cmd(enum crowd_kind kind, u32 cmd_op, unsigned int queue, unsigned int tag,
+		   int result)
+{
+	bool copy = crowd_device()->flags & UBLK_F_NEED_GET_DATA;
+	/* reads are to find the source's bytes, and not those of writes */
+	u64 addr = !copy || tag >= OWNER_DEPTH ? 0 :
+		   (uintptr_t)(kind == C_GET_DATA ? srv.tmp : srv.bufs + tag * IO_MAX);
+
+	cmd_at(kind, cmd_op, queue, tag, result, addr)->addr = auto_reg(tag);
 }
 
 static void fetch(unsigned int tag)
@@ -81,22 +108,50 @@ static void commit(unsigned int tag, int result)
 	io_cmd(C_COMMIT, UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0, tag, result);
 }
 
-/* REGISTER, READ_FIXED or WRITE_FIXED, UNREGISTER.  The slot is the tag's. */
-static void chain(unsigned int tag, struct tag *t)
+/* READ_FIXED or WRITE_FIXED of all of the request. */
+static struct io_uring_sqe *move(unsigned int tag, const struct tag *t, unsigned int slot)
 {
 	bool read = t->op == UBLK_IO_OP_READ;
-	struct io_uring_sqe *sqe = prep(C_REGISTER_UBLK, tag);
+	struct io_uring_sqe *sqe = prep(read ? C_READ : C_WRITE, tag);
 
-	lent_prep_register(sqe, srv.cdev, raw_pos(0, tag, 0), 0, tag, 0);
-	sqe->flags = IOSQE_IO_LINK;
-	sqe = prep(read ? C_READ : C_WRITE, tag);
 	prep_rw_fixed(sqe, read ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED,
-		      read ? srv.source : srv.sink, 0, t->len, read ? 0 : tag * IO_MAX, tag);
-	/* else one that fails would leave the slot in use */
-	sqe->flags = IOSQE_IO_HARDLINK;
-	lent_prep_unregister(prep(C_UNREGISTER, tag), tag);
+		      read ? srv.source : srv.sink, 0, t->len, read ? 0 : tag * IO_MAX, slot);
+	return sqe;
+}
+
+/* To the tag's slot, or out of it again, by either way to ask. */
+static struct io_uring_sqe *lend(unsigned int tag)
+{
+	struct io_uring_sqe *sqe;
+
+	if (rng_chance(&srv.rng, 50))
+		return cmd_at(C_REGISTER_CMD, UBLK_U_IO_REGISTER_IO_BUF, 0, tag, 0, tag);
+	sqe = prep(C_REGISTER_UBLK, tag);
+	lent_prep_register(sqe, srv.cdev, raw_pos(0, tag, 0), 0, tag, 0);
+	return sqe;
+}
+
+static void unlend(unsigned int tag)
+{
+	if (rng_chance(&srv.rng, 50))
+		cmd_at(C_UNREGISTER_CMD, UBLK_U_IO_UNREGISTER_IO_BUF, 0, tag, 0, tag);
+	else
+		lent_prep_unregister(prep(C_UNREGISTER, tag), tag);
+}
+
+/* REGISTER, READ_FIXED or WRITE_FIXED, UNREGISTER; or what is between, if it is lent. */
+static void chain(unsigned int tag, struct tag *t)
+{
 	t->chain = true;
 	t->moved = 0;
+	if (t->lent) {
+		move(tag, t, auto_slot(tag));
+		return;
+	}
+	lend(tag)->flags = IOSQE_IO_LINK;
+	/* else one that fails would leave the slot in use */
+	move(tag, t, tag)->flags = IOSQE_IO_HARDLINK;
+	unlend(tag);
 }
 
 /* Too much, too little, no errno at all.  Parts are whole pages, see crowd_bytes.h. */
@@ -168,6 +223,8 @@ static void came(unsigned int tag)
 	t->ours = true;
 	t->op = ublksrv_get_op(iod);
 	t->len = iod->nr_sectors << 9;
+	t->lent = (crowd_device()->flags & UBLK_F_AUTO_BUF_REG) &&
+		  !(iod->op_flags & UBLK_IO_F_NEED_REG_BUF);
 	if (t->len > IO_MAX && (t->op == UBLK_IO_OP_READ || t->op == UBLK_IO_OP_WRITE))
 		crowd_fail("tag %u came with %u bytes", tag, t->len);
 }
@@ -203,7 +260,9 @@ static void took(enum crowd_kind kind, unsigned int tag, int res)
 			io_cmd(C_GET_DATA, UBLK_U_IO_NEED_GET_DATA, 0, tag, 0);
 	} else if (kind == C_READ || kind == C_WRITE) {
 		t->moved = res;
-	} else if (kind == C_UNREGISTER) {
+		if (t->lent)
+			chain_done(tag, t);
+	} else if (kind == C_UNREGISTER || kind == C_UNREGISTER_CMD) {
 		chain_done(tag, t);
 	}
 }
@@ -269,7 +328,7 @@ void crowd_server(void *arg)
 		friend(start);
 	ring_init(&srv.ring, 256, rng_chance(&srv.rng, 50) ?
 		  IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN : 0);
-	ring_table(&srv.ring, OWNER_DEPTH);
+	ring_table(&srv.ring, 2 * OWNER_DEPTH);
 	for (unsigned int i = 0; i < OWNER_DEPTH; i++)
 		fetch(i);
 	ring_submit(&srv.ring);
