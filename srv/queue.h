@@ -101,9 +101,26 @@ static inline void queue_room(struct queue *q, unsigned int nr)
 }
 
 /*
- * An SQE, always: when the submission ring is full, it is submitted first.  Not zeroed; use the
- * io_uring_prep_*() functions.  Why not io_uring_get_sqe(): it serves rings of every kind, and takes
- * twice the instructions.
+ * What io_uring_get_sqe() of newer libraries sets, and io_uring_prep_*() of older ones.  With those the
+ * compiler leaves it out.
+ */
+static inline struct io_uring_sqe *queue_sqe_init(struct io_uring_sqe *sqe)
+{
+	sqe->flags = 0;
+	sqe->ioprio = 0;
+	sqe->rw_flags = 0;
+	sqe->buf_index = 0;
+	sqe->personality = 0;
+	sqe->file_index = 0;
+	sqe->addr3 = 0;
+	sqe->__pad2[0] = 0;
+	return sqe;
+}
+
+/*
+ * An SQE, always: when the submission ring is full, it is submitted first.  Use the io_uring_prep_*()
+ * functions, which set the rest of it.  Why not io_uring_get_sqe(): it serves rings of every kind, and
+ * takes twice the instructions.
  */
 static inline struct io_uring_sqe *queue_sqe(struct queue *q)
 {
@@ -111,7 +128,7 @@ static inline struct io_uring_sqe *queue_sqe(struct queue *q)
 
 	if (unlikely(sq->sqe_tail == q->sqe_end))
 		queue_make_room(q, 1);
-	return &sq->sqes[sq->sqe_tail++ & sq->ring_mask];
+	return queue_sqe_init(&sq->sqes[sq->sqe_tail++ & sq->ring_mask]);
 }
 
 /*
