@@ -323,6 +323,9 @@ static enum verdict fault_settle(struct target *t, void *tq, struct io *io)
 {
 	struct fault_queue *fq = tq;
 
+	/* What the inner target notes first is no data of the request's. */
+	if (unlikely(io->nr_steps && io->steps[0].op == STEP_NOTE))
+		return t->inner->ops->settle(t->inner, fq->inner, io);
 	if (unlikely(fq->armed))
 		fault_die();
 	if (unlikely(fault_io(t, io)->faulty))
