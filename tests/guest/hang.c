@@ -301,6 +301,23 @@ Test(hang, a_command_meanwhile_is_answered)
 	is_as_leg_0("LEG2", "at the end");
 }
 
+/* The block of the bitmap is under way to the leg that hangs, and the new one lacks it. */
+Test(hang, a_leg_is_added_while_a_bit_is_waited_for)
+{
+	struct client *c;
+
+	serve(cli_best());
+	setenv("LEG2", tleg_null(3, &(struct null_disk){ .mb = LEG_MB }), 1);
+	tleg_suspend(2);
+	c = write_at(0, 5);
+	must(!sh("timeout 15 $REGBUF mirror add home --leg $LEG2 > /dev/null"), "add waits for the leg that hangs");
+	must(sh("timeout 5 $REGBUF mirror status home > /dev/null") <= 1, "status waits for the leg that hangs");
+	fails("meanwhile");
+	ends(c, "meanwhile");
+	tleg_resume(2);
+	must(!sh("$REGBUF mirror stop home"), "stop");
+}
+
 /* Whoever has lent pages waits for them; who waits is told for what, and may go. */
 Test(hang, del_and_stop_say_what_they_wait_for_and_can_be_ended)
 {

@@ -141,12 +141,22 @@ Test(mirror_record_copy, what_comes_to_differ_behind_the_copy_has_a_source, .tim
 /* Legs that come and go. */
 
 /* What its record says now. */
+static bool all_have_the_bitmap(void *arg)
+{
+	struct rig *g = arg;
+
+	return record_has_bitmap(&g->r, 0) && record_has_bitmap(&g->r, 1) && record_has_bitmap(&g->r, 2);
+}
+
 static int join(struct rig *g, unsigned int slot, bool full)
 {
 	struct super s;
+	int ret;
 
 	cr_assert_eq(rig_read(g, slot, &s), 0);
-	return record_join(&g->r, slot, g->files[slot], &s.own, s.set.event, full);
+	ret = record_join(&g->r, slot, g->files[slot], &s.own, s.set.event, full);
+	cr_assert(ret || wait_until(all_have_the_bitmap, g, SOON_MS));
+	return ret;
 }
 
 static int take_up(struct rig *g, unsigned int slot)

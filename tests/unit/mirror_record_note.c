@@ -285,7 +285,7 @@ Test(mirror_record_note, all_fail_when_no_leg_takes_it_and_it_is_tried_again, .t
 }
 
 /* It hangs, say, and its request goes on without it. */
-Test(mirror_record_note, a_leg_that_was_dropped_meanwhile_need_not_have_it, .timeout = 60)
+Test(mirror_record_note, a_leg_that_was_dropped_meanwhile_is_the_threads, .timeout = 60)
 {
 	struct asker a;
 	struct rig g;
@@ -295,6 +295,8 @@ Test(mirror_record_note, a_leg_that_was_dropped_meanwhile_need_not_have_it, .tim
 	cr_assert_eq(ask_last(&a), RECORD_NOTE);
 	cr_assert_eq(record_failed(&g.r, B, -ETIMEDOUT), 0);
 	write_note(&a, A);
+	if (ask_last(&a) == RECORD_PARKED)
+		rig_wait(&a.wt);
 	goes_ahead(&a);
 	asker(&a, &g, 6);
 	cr_assert_eq(ask_last(&a), RECORD_NOTE);
@@ -336,39 +338,16 @@ Test(mirror_record_note, two_blocks_at_once_are_the_threads, .timeout = 60)
 	rig_end(&g);
 }
 
-/* struct joining - a leg that joins, in a thread of its own, as that waits */
-struct joining {
-	struct rig *g;
-	struct super s;
-	_Atomic bool done;
-	int ret;
-};
-
-static void *join_leg(void *arg)
+static bool third_has_the_bitmap(void *arg)
 {
-	struct joining *j = arg;
+	struct rig *g = arg;
 
-	j->ret = record_join(&j->g->r, 2, j->g->files[2], &j->s.own, j->s.set.event, false);
-	j->done = true;
-	return NULL;
-}
-
-static bool has_joined(void *arg)
-{
-	struct joining *j = arg;
-
-	return j->done;
-}
-
-static bool is_rebuilding(void *arg)
-{
-	return rig_says(arg, 0, 2) == FORMAT_REBUILDING;
+	return record_has_bitmap(&g->r, 2);
 }
 
 Test(mirror_record_note, a_leg_that_joins_meanwhile_gets_the_bit, .timeout = 60)
 {
-	struct joining j = { 0 };
-	pthread_t thread;
+	struct super s;
 	struct asker a;
 	struct rig g;
 
@@ -379,16 +358,12 @@ Test(mirror_record_note, a_leg_that_joins_meanwhile_gets_the_bit, .timeout = 60)
 	a.note.files = A | B;
 	cr_assert_eq(ask_last(&a), RECORD_NOTE);
 	cr_assert_eq(a.note.slots, A | B);
-	j.g = &g;
-	cr_assert_eq(rig_read(&g, 2, &j.s), 0);
-	cr_assert_eq(pthread_create(&thread, NULL, join_leg, &j), 0);
-	cr_assert(wait_until(is_rebuilding, &g, SOON_MS));
+	cr_assert_eq(rig_read(&g, 2, &s), 0);
+	cr_assert_eq(record_join(&g.r, 2, g.files[2], &s.own, s.set.event, false), 0);
 	sleep_ms(NEVER_MS);
-	cr_assert_not(j.done, "it has joined, and a block is being written that it does not get");
+	cr_assert_not(third_has_the_bitmap(&g), "a block is being written that it does not get");
 	write_note(&a, A | B);
-	cr_assert(wait_until(has_joined, &j, SOON_MS));
-	pthread_join(thread, NULL);
-	cr_assert_eq(j.ret, 0);
+	cr_assert(wait_until(third_has_the_bitmap, &g, SOON_MS));
 	cr_assert(rig_bit_on(&g, A | B | C, 5));
 	goes_ahead(&a);
 	rig_end(&g);

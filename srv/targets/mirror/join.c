@@ -4,7 +4,8 @@
  *
  *  1. mirror_op_add(): the leg is looked at and taken, and the record says that it is being rebuilt;
  *  2. each queue takes up its file;
- *  3. mirror_join_on(), by the main thread's tick, when all have: it gets every write from now on;
+ *  3. mirror_join_on(), by the main thread's tick, when all have, and the bitmap is on it: it gets every
+ *     write from now on;
  *  4. the thread that copies brings it up to date, and mirror_rebuilt() makes it a leg in sync.
  *
  * A leg is taken exclusively, and its old file holds that until the last I/O on it has ended: so no
@@ -380,7 +381,8 @@ int mirror_join_on(struct target *t)
 
 		if (ml->joining && !ml->arriving)
 			mirror_send_leg(t, i);
-		else if (ml->joining && !atomic_load_explicit(&ml->to_take, memory_order_acquire))
+		else if (ml->joining && !atomic_load_explicit(&ml->to_take, memory_order_acquire) &&
+			 record_has_bitmap(m->record, i))
 			mirror_arrives(t, i);
 		if (ml->replaces && ml->dropped_err)
 			ml->replaces = 0;

@@ -111,15 +111,15 @@ void record_noted(struct record *r, const struct record_note *n, u32 ok)
 	bool done;
 
 	pthread_mutex_lock(&r->lock);
-	/* Those that were dropped since do not count: no write goes there. */
-	done = !(n->slots & ~ok & r->here & ~r->gone);
+	/* Of one that was dropped since, the queues may not know yet: the thread goes into that. */
+	done = !(n->slots & ~ok);
 	bitmap_wrote(&r->bits, n->block, done);
 	if (done)
 		writes = record_list_take(&r->writes);
 	else
 		r->thread_writes = true;
 	/* It may wait for that: for a leg that joins, or to clear bits of the block. */
-	if (!done || r->change || bitmap_is_lazy(&r->bits, n->block))
+	if (!done || r->unwritten || bitmap_is_lazy(&r->bits, n->block))
 		record_unlock_kick(r);
 	else
 		pthread_mutex_unlock(&r->lock);

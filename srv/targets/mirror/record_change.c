@@ -174,38 +174,28 @@ void record_change_made(struct record *r)
 		r->differs = bitmap_count_differ(&r->bits);
 	if (!record_change_holds(r, c)) {
 		record_change_end(r, c, -EIO);
-	} else if (c->kind == RECORD_JOIN) {
-		c->stage = RECORD_BITMAP;
-		bitmap_write_all(&r->bits);
-	} else {
-		record_change_end(r, c, 0);
+		return;
 	}
+	/* A block that hangs on another leg may hold it up: nobody waits for it here. */
+	if (c->kind == RECORD_JOIN) {
+		r->unwritten |= 1U << c->slot;
+		bitmap_write_all(&r->bits);
+	}
+	record_change_end(r, c, 0);
 }
 
 void record_change_written(struct record *r)
 {
-	struct record_change *c = r->change;
-
-	if (!c || c->stage != RECORD_BITMAP)
-		return;
-	if (!record_change_holds(r, c))
-		record_change_end(r, c, -EIO);
-	else if (bitmap_is_written(&r->bits))
-		record_change_end(r, c, 0);
+	if (r->unwritten && bitmap_is_written(&r->bits))
+		r->unwritten = 0;
 }
 
 void record_change_fail(struct record *r)
 {
 	struct record_change *c = r->change;
 
-	if (c && (c->stage == RECORD_BITMAP || r->phase == RECORD_IDLE)) {
-		u32 stay;
-
-		/* Its owner does not count on it. */
-		if (c->stage == RECORD_BITMAP)
-			record_drop_locked(r, 1U << c->slot, &stay);
+	if (c && r->phase == RECORD_IDLE)
 		record_change_end(r, c, -EIO);
-	}
 	while (r->changes) {
 		c = r->changes;
 		r->changes = c->next;

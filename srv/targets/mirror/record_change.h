@@ -17,7 +17,7 @@ enum record_change_kind {
 };
 
 /* How far it has got. */
-enum record_change_stage { RECORD_ASKED, RECORD_IN_EVENT, RECORD_BITMAP };
+enum record_change_stage { RECORD_ASKED, RECORD_IN_EVENT };
 
 /*
  * struct record_change - one that was asked for
@@ -45,10 +45,10 @@ struct record_change {
 /* The next one becomes *next, which is r->set now; false: there is none that makes an event. */
 bool record_change_take(struct record *r, struct super_set *next);
 
-/* An event is made: if it has the change in it, that is done, but for the bitmap. */
+/* An event is made: if it has the change in it, that is done.  A leg that joins has yet to get the bitmap. */
 void record_change_made(struct record *r);
 
-/* The bitmap is on a leg that joins, or the leg was dropped: the change is done. */
+/* Have legs that join got the bitmap by now? */
 void record_change_written(struct record *r);
 
 /* All that were asked for, and are not in an event, have failed. */

@@ -55,6 +55,16 @@ bool record_is_busy(struct record *r, u32 since)
 
 /* Legs that join. */
 
+bool record_has_bitmap(struct record *r, unsigned int slot)
+{
+	bool ret;
+
+	pthread_mutex_lock(&r->lock);
+	ret = !(r->unwritten & r->here & ~r->gone & 1U << slot);
+	pthread_mutex_unlock(&r->lock);
+	return ret;
+}
+
 void record_joined(struct record *r, unsigned int slot)
 {
 	pthread_mutex_lock(&r->lock);

@@ -151,6 +151,7 @@ struct record {
 	 * @stale: of these, those that did not fail
 	 * @letting: those that record_let_go() was asked for
 	 * @bitmap_at: where each leg's bitmap begins
+	 * @unwritten: legs that have joined, and may lack some of the bitmap
 	 * @sent: legs being rebuilt that the owner sends writes to
 	 * @lacks: what they lack, a bit for each chunk; NULL: not known yet
 	 * @agreeing: an event is being made that says that nothing differs
@@ -165,7 +166,7 @@ struct record {
 	 * @stop: record_end() waits
 	 * @blocks: of the bitmap, written so far
 	 */
-	u32 here, gone, stale, letting, sent;
+	u32 here, gone, stale, letting, unwritten, sent;
 	u64 bitmap_at[FORMAT_LEGS];
 	u8 *lacks[FORMAT_LEGS];
 	bool agreeing;
@@ -179,7 +180,7 @@ struct record {
 	/*
 	 * The thread's.
 	 * @next, @next_own, @phase: the event that is being written
-	 * @change: that is in the event, or waits for the bitmap behind it
+	 * @change: that is in the event
 	 * @start_source: of the first event
 	 * @done: the epoch that is cleared when all legs are flushed
 	 * @lazy: there are bits to clear on the legs
