@@ -289,15 +289,19 @@ Test(mirror_record_note, a_leg_that_was_dropped_meanwhile_is_the_threads, .timeo
 {
 	struct asker a;
 	struct rig g;
+	u64 before;
 
 	serve(&g);
+	before = rig_blocks(&g);
 	asker(&a, &g, 5);
 	cr_assert_eq(ask_last(&a), RECORD_NOTE);
 	cr_assert_eq(record_failed(&g.r, B, -ETIMEDOUT), 0);
 	write_note(&a, A);
 	if (ask_last(&a) == RECORD_PARKED)
-		rig_wait(&a.wt);
-	goes_ahead(&a);
+		is_woken_and_goes(&a);
+	else
+		rig_wrote(&g, a.epoch);
+	cr_assert_eq(rig_blocks(&g), before + 2, "the thread has not written it again");
 	asker(&a, &g, 6);
 	cr_assert_eq(ask_last(&a), RECORD_NOTE);
 	cr_assert_eq(a.note.slots, A);
