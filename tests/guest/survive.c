@@ -129,7 +129,7 @@ Test(survive, a_reader_of_its_messages_that_is_gone)
 {
 	setenv("BAD", tleg_null(0, &(struct null_disk){ .badblocks = "+0-7" }), 1);
 	setenv("GOOD", tleg_null(1, NULL), 1);
-	must(!sh("{ $REGBUF add -n 7 -t mirror -l $BAD -l $GOOD --foreground 2>&1 & } | head -n 1 > /dev/null"),
+	must(!sh("{ $REGBUF add -n 7 -t mirror -m register -l $BAD -l $GOOD --foreground 2>&1 & } | head -n 1 > /dev/null"),
 	     "add");
 	writes("which one leg fails");
 	writes("after the warning");

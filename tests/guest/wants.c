@@ -440,7 +440,7 @@ Test(wants, a_removal_that_failed_can_be_asked_for_again)
 /* Buffers for all requests: more than any machine has. */
 Test(wants, memory)
 {
-	fails(CLI("add", "-t", "null", "-n", "6", "-q", "4096", "-d", "4096", "--max-io", "32M"), NULL,
+	fails(CLI("add", "-t", "null", "-m", "copy", "-n", "6", "-q", "4096", "-d", "4096", "--max-io", "32M"), NULL,
 	      " MiB of memory are available (MemAvailable); right is", "memory");
 }
 
@@ -456,7 +456,7 @@ Test(wants, a_processor_for_each_queue)
 	cli_list(&c, 6);
 	must(strtoul(strstr(c.out, "\"queues\":") + 9, NULL, 10) == queues, "told of %u: %s", queues, c.out);
 	cli_del(6);
-	cli_run(&c, CLI("add", "-t", "null", "-n", "6", "-q", "1"));
+	cli_run(&c, CLI("add", "-t", "null", "-m", "copy", "-n", "6", "-q", "1"));
 	must(!c.status && !c.err[0], "status %d: %s", c.status, c.err);
 	cli_del(6);
 }
