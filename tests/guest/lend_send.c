@@ -377,20 +377,10 @@ Test(lend_send, a_chain_lends_sends_and_gives_back)
 
 	all_pairs(pairs);
 	for (unsigned int i = 0; i < NR_PAIRS; i++) {
-		for (unsigned int n = 0; n < 3; n++) {
-			struct io_uring_sqe *sqe = ring_sqe(&ring);
+		struct io_uring_sqe sqe = { 0 };
 
-			if (n == 0)
-				lent_prep_register(sqe, lender, LEND_TEST_POS(0, 0), 0, 3, 0);
-			else if (n == 1)
-				prep_copy_fixed(sqe, pairs[i].tx, 512, 5000, 3);
-			else
-				lent_prep_unregister(sqe, 3);
-			sqe->user_data = n;
-			sqe->flags = n < 2 ? IOSQE_IO_LINK : 0;
-		}
-		ring_submit(&ring);
-		ring_reap(&ring, res, 3);
+		prep_copy_fixed(&sqe, pairs[i].tx, 512, 5000, 3);
+		lent_run_chain(&ring, lender, LEND_TEST_POS(0, 0), &sqe, 3, res);
 		res_is(res[0], LEN, "%s: register", pairs[i].name);
 		res_is(res[1], 5000, "%s: send", pairs[i].name);
 		res_is(res[2], 0, "%s: unregister", pairs[i].name);

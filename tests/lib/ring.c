@@ -272,6 +272,24 @@ int lent_register_pick(struct io_uring *ring, int fd, u64 cookie, u32 len)
 	return ret < 0 ? ret : (int)(flags >> IORING_CQE_BUFFER_SHIFT);
 }
 
+void lent_run_chain(struct io_uring *ring, int fd, u64 cookie, const struct io_uring_sqe *io,
+		    unsigned int slot, int res[3])
+{
+	struct io_uring_sqe *sqe[3];
+
+	for (unsigned int i = 0; i < 3; i++)
+		sqe[i] = ring_sqe(ring);
+	lent_prep_register(sqe[0], fd, cookie, 0, slot, 0);
+	*sqe[1] = *io;
+	lent_prep_unregister(sqe[2], slot);
+	for (unsigned int i = 0; i < 3; i++) {
+		sqe[i]->user_data = i;
+		sqe[i]->flags |= i < 2 ? IOSQE_IO_LINK : 0;
+	}
+	ring_submit(ring);
+	ring_reap(ring, res, 3);
+}
+
 int rw_fixed(struct io_uring *ring, int op, int fd, u64 addr, u32 len, u64 pos,
 	     unsigned int slot)
 {

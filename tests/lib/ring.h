@@ -90,6 +90,12 @@ int lent_register(struct io_uring *ring, int fd, u64 cookie, u32 len, unsigned i
 int lent_unregister(struct io_uring *ring, unsigned int slot);
 /* Returns the slot, or -errno. */
 int lent_register_pick(struct io_uring *ring, int fd, u64 cookie, u32 len);
+/*
+ * REGISTER of all that @fd lends at @cookie, *@io, UNREGISTER: a chain of links.  res[] has what each
+ * completed with.
+ */
+void lent_run_chain(struct io_uring *ring, int fd, u64 cookie, const struct io_uring_sqe *io,
+		    unsigned int slot, int res[3]);
 int rw_fixed(struct io_uring *ring, int op, int fd, u64 addr, u32 len, u64 pos,
 	     unsigned int slot);
 int rwv_fixed(struct io_uring *ring, int op, int fd, const struct iovec *iov, u32 nr, u64 pos,
