@@ -20,10 +20,7 @@ static struct raw r;
 
 static void setup(void)
 {
-	raw_need();
-	raw_sweep();
-	memset(&r, 0, sizeof(r));
-	r.id = -1;
+	raw_begin(&r);
 }
 
 TestSuite(ublk_add, .init = setup, .fini = raw_sweep, .timeout = 60);

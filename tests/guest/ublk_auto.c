@@ -29,10 +29,7 @@ static struct io_uring second;
 
 static void setup(void)
 {
-	raw_need();
-	raw_sweep();
-	memset(&r, 0, sizeof(r));
-	r.id = -1;
+	raw_begin(&r);
 }
 
 static void second_close(void)

@@ -24,10 +24,7 @@ static struct raw r;
 
 static void setup(void)
 {
-	raw_need();
-	raw_sweep();
-	memset(&r, 0, sizeof(r));
-	r.id = -1;
+	raw_begin(&r);
 }
 
 TestSuite(ublk_cmd, .init = setup, .fini = raw_sweep, .timeout = 60);

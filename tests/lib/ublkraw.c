@@ -239,6 +239,14 @@ void raw_sweep(void)
 	must(!proc_run(sweep, NULL), "a device was left and cannot be deleted");
 }
 
+void raw_begin(struct raw *r)
+{
+	raw_need();
+	raw_sweep();
+	memset(r, 0, sizeof(*r));
+	r->id = -1;
+}
+
 /* The server. */
 
 static bool moves_data(const struct raw *r)

@@ -83,6 +83,9 @@ void raw_need(void);
 /* Closes the server of this process, and deletes whatever failed tests left. */
 void raw_sweep(void);
 
+/* For a suite's .init: both, and *r is of no device yet. */
+void raw_begin(struct raw *r);
+
 /* The server's side.  raw_open() does not fetch. */
 void raw_open(struct raw *r);
 /* Each of these does nothing the second time. */
