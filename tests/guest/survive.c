@@ -144,7 +144,7 @@ Test(survive, a_reader_of_its_messages_that_is_gone)
 
 static bool has_worker(void *arg)
 {
-	return !sh("cat /proc/%d/task/*/comm 2> /dev/null | grep -q iou-wrk", *(pid_t *)arg);
+	return proc_has_io_worker(*(pid_t *)arg);
 }
 
 /* Every thread, of its stat's field 9; a worker may go meanwhile. */

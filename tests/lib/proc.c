@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "proc.h"
+#include "sh.h"
 
 static void child_init(pid_t parent, int keep)
 {
@@ -87,6 +88,11 @@ void proc_kill_other(pid_t pid)
 {
 	must(!kill(pid, SIGKILL) || errno == ESRCH, "kill %d: %s", pid, strerror(errno));
 	must(proc_other_gone(pid, SOON_MS), "process %d was killed but is still there", pid);
+}
+
+bool proc_has_io_worker(pid_t pid)
+{
+	return !sh("cat /proc/%d/task/*/comm 2> /dev/null | grep -q iou-wrk", pid);
 }
 
 int proc_run(int (*fn)(void *arg), void *arg)

@@ -27,6 +27,8 @@ bool proc_other_gone(pid_t pid, unsigned int ms);
 void proc_signal(pid_t pid);
 /* True if the process is gone within @ms. */
 bool proc_gone(pid_t pid, unsigned int ms);
+/* Has it a thread that io_uring does I/O with which would have had to wait?  One stays for seconds. */
+bool proc_has_io_worker(pid_t pid);
 /* Runs @fn(@arg) to its end.  Returns its result, which is 0 to 98; 99 a must(). */
 int proc_run(int (*fn)(void *arg), void *arg);
 
