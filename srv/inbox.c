@@ -37,9 +37,9 @@ void inbox_post(struct inbox *in, struct inbox_item *item)
 	*in->last = item;
 	in->last = &item->next;
 	pthread_mutex_unlock(&in->lock);
+	/* The owner looks by itself; of others, whoever found it empty tells. */
 	if (own)
 		in->own = true;
-	/* Whoever found it empty tells. */
 	else if (empty && write(in->fd, &one, sizeof(one)) != sizeof(one))
 		abort();
 }

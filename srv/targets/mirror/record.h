@@ -194,14 +194,13 @@ bool record_is_busy(struct record *r, u32 since);
 /*
  * A leg joins in these steps:
  *  1. record_join(): it is recorded as being rebuilt;
- *  2. once record_has_bitmap(), the owner sends it every write from now on, and calls record_joined();
+ *  2. once record_has_bitmap(), which does not block, and is also true of a leg that was dropped, the
+ *     owner sends it every write from now on, and calls record_joined();
  *  3. record_take_up(), by the thread that copies: once all older writes have ended, whatever has a
  *     bit is what the leg lacks.  0; -EBUSY: as record_sync() has returned false; or -ENOMEM.
  */
-void record_joined(struct record *r, unsigned int slot);
-
-/* Has the leg got the bitmap?  Also true of one that was dropped.  Does not block. */
 bool record_has_bitmap(struct record *r, unsigned int slot);
+void record_joined(struct record *r, unsigned int slot);
 int record_take_up(struct record *r, const _Atomic bool *stop, unsigned int ms);
 
 /*

@@ -139,7 +139,6 @@ bool record_change_take(struct record *r, struct super_set *next)
 		r->changes = c->next;
 		ret = record_change_next(r, next, c);
 		if (ret > 0) {
-			c->stage = RECORD_IN_EVENT;
 			r->change = c;
 			return true;
 		}
@@ -168,7 +167,7 @@ void record_change_made(struct record *r)
 {
 	struct record_change *c = r->change;
 
-	if (!c || c->stage != RECORD_IN_EVENT)
+	if (!c)
 		return;
 	if (c->kind == RECORD_AGREE)
 		r->differs = bitmap_count_differ(&r->bits);

@@ -16,9 +16,6 @@ enum record_change_kind {
 	RECORD_DROPPED,		/* waits for the event that drops it */
 };
 
-/* How far it has got. */
-enum record_change_stage { RECORD_ASKED, RECORD_IN_EVENT };
-
 /*
  * struct record_change - one that was asked for
  * On the stack of who asks, and the record's until @done is posted.
@@ -31,7 +28,6 @@ enum record_change_stage { RECORD_ASKED, RECORD_IN_EVENT };
 struct record_change {
 	struct record_change *next;
 	enum record_change_kind kind;
-	enum record_change_stage stage;
 	unsigned int slot;
 	int fd;
 	const struct super_own *own;

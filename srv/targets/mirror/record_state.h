@@ -150,7 +150,8 @@ struct record {
 	 * @gone: those that were dropped; they get no I/O any more
 	 * @stale: of these, those that did not fail
 	 * @letting: those that record_let_go() was asked for
-	 * @bitmap_at: where each leg's bitmap begins
+	 * @bitmap_at: where each leg's bitmap begins; read without @lock by a queue that writes to the leg,
+	 *	as it does not change then
 	 * @unwritten: legs that have joined, and may lack some of the bitmap
 	 * @sent: legs being rebuilt that the owner sends writes to
 	 * @lacks: what they lack, a bit for each chunk; NULL: not known yet
