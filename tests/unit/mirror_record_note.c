@@ -48,6 +48,13 @@ static int ask_last(struct asker *a)
 	return ask(a);
 }
 
+/* The first to ask: its queue is to write the block. */
+static void gets_block(struct asker *a, struct rig *g, u32 chunk)
+{
+	asker(a, g, chunk);
+	cr_assert_eq(ask_last(a), RECORD_NOTE);
+}
+
 /* It writes its block, to @legs of those that it should. */
 static void write_note(struct asker *a, u32 legs)
 {
@@ -100,9 +107,8 @@ static void serve(struct rig *g)
 /* @a's queue writes the block, for which @b's comes too late. */
 static void two_ask(struct rig *g, struct asker *a, struct asker *b)
 {
-	asker(a, g, 5);
 	asker(b, g, 6);
-	cr_assert_eq(ask_last(a), RECORD_NOTE);
+	gets_block(a, g, 5);
 	cr_assert_eq(ask_last(b), RECORD_PARKED);
 }
 
@@ -183,8 +189,7 @@ Test(mirror_record_note, nobody_writes_a_block_that_a_queue_is_writing, .timeout
 	u32 epoch;
 
 	serve(&g);
-	asker(&a, &g, 5);
-	cr_assert_eq(ask_last(&a), RECORD_NOTE);
+	gets_block(&a, &g, 5);
 	blocks = rig_blocks(&g);
 	rig_waiter(&wt, &g, NULL);
 	cr_assert_eq(rig_try(&g, &wt, 6, &epoch), RECORD_PARKED);
@@ -248,8 +253,7 @@ Test(mirror_record_note, a_leg_that_does_not_take_it_is_dropped_before_the_bit_c
 
 	serve(&g);
 	rig_fail(&g, B);
-	asker(&a, &g, 5);
-	cr_assert_eq(ask_last(&a), RECORD_NOTE);
+	gets_block(&a, &g, 5);
 	write_note(&a, A);
 	if (ask(&a) == RECORD_PARKED)
 		rig_wait(&a.wt);
@@ -270,8 +274,7 @@ Test(mirror_record_note, all_fail_when_no_leg_takes_it_and_it_is_tried_again, .t
 
 	serve(&g);
 	rig_fail(&g, A | B);
-	asker(&a, &g, 5);
-	cr_assert_eq(ask_last(&a), RECORD_NOTE);
+	gets_block(&a, &g, 5);
 	write_note(&a, 0);
 	while ((ret = ask(&a)) == RECORD_PARKED)
 		rig_wait(&a.wt);
@@ -293,8 +296,7 @@ Test(mirror_record_note, a_leg_that_was_dropped_meanwhile_is_the_threads, .timeo
 
 	serve(&g);
 	before = rig_blocks(&g);
-	asker(&a, &g, 5);
-	cr_assert_eq(ask_last(&a), RECORD_NOTE);
+	gets_block(&a, &g, 5);
 	cr_assert_eq(record_failed(&g.r, B, -ETIMEDOUT), 0);
 	write_note(&a, A);
 	if (ask_last(&a) == RECORD_PARKED)
@@ -302,8 +304,7 @@ Test(mirror_record_note, a_leg_that_was_dropped_meanwhile_is_the_threads, .timeo
 	else
 		rig_wrote(&g, a.epoch);
 	cr_assert_eq(rig_blocks(&g), before + 2, "the thread has not written it again");
-	asker(&a, &g, 6);
-	cr_assert_eq(ask_last(&a), RECORD_NOTE);
+	gets_block(&a, &g, 6);
 	cr_assert_eq(a.note.slots, A);
 	write_note(&a, A);
 	goes_ahead(&a);
@@ -397,8 +398,7 @@ Test(mirror_record_note, bits_of_a_block_that_is_being_written_are_cleared_behin
 
 	rig_serve_ageing(&g, 2, 20);
 	cr_assert_eq(rig_write(&g, 5, &epoch), 0);
-	asker(&a, &g, 6);
-	cr_assert_eq(ask_last(&a), RECORD_NOTE);
+	gets_block(&a, &g, 6);
 	rig_wrote(&g, epoch);
 	cr_assert(wait_until(bit_5_is_lazy, &g, SOON_MS));
 	sleep_ms(50);
