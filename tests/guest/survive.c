@@ -466,7 +466,7 @@ Test(survive, swap_on_a_written_file_leg)
  * M13: memory that is swapped out to a mirror, and changed while that writes it: on one leg at once, on the
  * other one TLEG_SLOW_MS later.  Do the legs agree?
  */
-static bool swapped_legs_agree(const char *stable)
+static bool swapped_legs_agree_once(const char *stable)
 {
 	u8 *mem = mmap(NULL, REWRITTEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	bool agree;
@@ -493,10 +493,20 @@ static bool swapped_legs_agree(const char *stable)
 	return agree;
 }
 
+/* On a busy machine memory may change too late for the slow leg: legs differ in one of some tries. */
+static bool swapped_legs_agree(const char *stable, unsigned int tries)
+{
+	for (unsigned int i = 0; i < tries; i++) {
+		if (!swapped_legs_agree_once(stable))
+			return false;
+	}
+	return true;
+}
+
 Test(survive, swap_makes_no_legs_differ_that_ask_for_stable_pages)
 {
 	not_with_lockdep();
-	must(!swapped_legs_agree("off"), "legs agree: nothing is shown");
-	must(swapped_legs_agree("cache"), "cache: legs differ");
-	must(swapped_legs_agree("always"), "always: legs differ");
+	must(!swapped_legs_agree("off", 10), "legs agree: nothing is shown");
+	must(swapped_legs_agree("cache", 2), "cache: legs differ");
+	must(swapped_legs_agree("always", 2), "always: legs differ");
 }
