@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -447,4 +449,36 @@ bool rig_copies_agree(void *arg)
 			return false;
 	}
 	return true;
+}
+
+/* In state S: /proc/TID/stat has it behind the name, which may hold anything. */
+static bool thread_sleeps(const char *tid)
+{
+	char path[64], line[256] = "", *name_ends;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%s/stat", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return true;
+	if (read(fd, line, sizeof(line) - 1) < 0)
+		line[0] = '\0';
+	close(fd);
+	name_ends = strrchr(line, ')');
+	return name_ends && name_ends[1] == ' ' && name_ends[2] == 'S';
+}
+
+bool rig_rests(void *arg)
+{
+	struct rig *g = arg;
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *d;
+	bool rests = true;
+
+	must(tasks, "/proc/self/task: %s", strerror(errno));
+	while ((d = readdir(tasks)))
+		if (d->d_name[0] != '.' && atoi(d->d_name) != gettid())
+			rests &= thread_sleeps(d->d_name);
+	closedir(tasks);
+	return rests && rig_copies_agree(g);
 }

@@ -137,5 +137,7 @@ bool rig_is_mended(void *arg);
 
 /* Both copies of every leg are of one event. */
 bool rig_copies_agree(void *arg);
+/* The same, and every other thread sleeps: the record's has seen that its writes are done. */
+bool rig_rests(void *arg);
 
 #endif
