@@ -371,9 +371,6 @@ static int prep(struct model *m, struct op *op)
 		return 0;
 	if (op->slot >= m->nr_slots)
 		return -EFAULT;
-	/* SEND_ZC wants addr to be one of user space, whatever it counts from */
-	if (op->kind == OP_SEND && op->addr > MODEL_ADDR_MAX)
-		return -EFAULT;
 	/* a buffer of user space is taken here */
 	if (rw && m->slot[op->slot].kind == SLOT_USER)
 		return import(m, op, &mem);

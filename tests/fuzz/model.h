@@ -25,7 +25,6 @@
 #define MODEL_CHAIN	9	/* a primary and its secondaries */
 #define MODEL_LOANS	(MODEL_SLOTS + MODEL_PARKED)
 #define MODEL_MAX_RW	0x7ffff000U
-#define MODEL_ADDR_MAX	0x7ffffffff000ULL
 
 enum slot_kind { SLOT_EMPTY, SLOT_LENT, SLOT_USER };
 
