@@ -85,7 +85,8 @@ static int io_lend_pick_slot(struct io_ring_ctx *ctx)
 }
 
 /* An empty slot, @index unless one is to be picked, or -errno */
-static int io_lend_find_slot(struct io_ring_ctx *ctx, unsigned int index, bool pick)
+static inline int io_lend_find_slot(struct io_ring_ctx *ctx, unsigned int index,
+				    bool pick)
 	__must_hold(&ctx->uring_lock)
 {
 	/*
@@ -165,8 +166,8 @@ static int io_lend_permission(struct file *file, u8 dir, const void *func)
  * a driver that breaks its contract, -EBADF for a file that is not open for what may
  * be done with the buffer.
  */
-static int io_lend_check(struct file *file, const struct io_lent_buf *buf, u32 len,
-			 const void *func)
+static inline int io_lend_check(struct file *file, const struct io_lent_buf *buf,
+				u32 len, const void *func)
 {
 	const char *fault = io_lend_fault(buf, len);
 
