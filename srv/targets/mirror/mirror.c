@@ -417,25 +417,29 @@ static void mirror_plan_read(const struct mirror *m, struct reader *r, struct io
 }
 
 /*
- * The legs that a read may go to, in *candidates.  Where legs may differ, that is the source.  One that
- * was dropped is followed by another one: what that has is told when it is durable that it is the
- * source.  True: the request waits for it.
+ * Where legs may differ, a read goes to the source.  One that was dropped is followed by another one: what
+ * that has is told when it is durable that it is the source.  True: the request waits for it.
  */
-static bool mirror_read_waits(const struct mirror *m, struct mirror_queue *mq, struct io *io, u32 *candidates)
+static __attribute__((noinline)) bool mirror_source_waits(const struct mirror *m, struct mirror_queue *mq,
+							  struct io *io, u32 *candidates)
 {
 	struct mirror_io *mio = io->tio;
-	int source;
+	int source = record_source(m->record, io->off, io->len);
 
-	*candidates = atomic_load_explicit(&m->read, memory_order_acquire);
-	if (likely(!m->record) || !atomic_load_explicit(&m->record->differs, memory_order_acquire))
-		return false;
-	source = record_source(m->record, io->off, io->len);
 	if (source < 0)
 		return false;
 	*candidates = 1U << source;
 	mio->sent = false;
 	/* Behind the look for who is the source. */
 	return record_may_end(m->record, mirror_wait(mq, io)) == RECORD_PARKED;
+}
+
+/* The legs that a read may go to, in *candidates.  True: the request waits. */
+static inline bool mirror_read_waits(const struct mirror *m, struct mirror_queue *mq, struct io *io, u32 *candidates)
+{
+	*candidates = atomic_load_explicit(&m->read, memory_order_acquire);
+	return unlikely(m->record && atomic_load_explicit(&m->record->differs, memory_order_acquire)) &&
+	       mirror_source_waits(m, mq, io, candidates);
 }
 
 /* What changes data, to every leg that is live. */
@@ -518,21 +522,11 @@ static int mirror_op(const struct io *io)
 	return op == STEP_DISCARD ? STEP_ZERO : op;
 }
 
-static enum verdict mirror_plan(struct target *t, void *tq, struct io *io)
+static enum verdict mirror_plan_change(struct target *t, struct mirror_queue *mq, struct io *io)
 {
 	struct mirror *m = t->priv;
-	struct mirror_io *mio = io->tio;
-	struct mirror_queue *mq = tq;
 	int op = mirror_op(io);
-	u32 candidates;
 
-	if (op == STEP_READ) {
-		mio->tried = mio->faulty = 0;
-		if (unlikely(mirror_read_waits(m, mq, io, &candidates)))
-			return VERDICT_WAIT;
-		mirror_plan_read(m, &mq->reader, io, candidates);
-		return VERDICT_STEPS;
-	}
 	if (unlikely(op < 0)) {
 		io->result = op;
 		return VERDICT_DONE;
@@ -540,6 +534,21 @@ static enum verdict mirror_plan(struct target *t, void *tq, struct io *io)
 	if (unlikely(m->files) && !mq->looked)
 		mirror_look_at_files(t, mq);
 	return likely(!m->record) ? mirror_plan_all(m, io, op) : mirror_plan_recorded(m, mq, io, op);
+}
+
+static enum verdict mirror_plan(struct target *t, void *tq, struct io *io)
+{
+	struct mirror_io *mio = io->tio;
+	struct mirror_queue *mq = tq;
+	u32 candidates;
+
+	if (io->op != UBLK_IO_OP_READ)
+		return mirror_plan_change(t, mq, io);
+	mio->tried = mio->faulty = 0;
+	if (unlikely(mirror_read_waits(t->priv, mq, io, &candidates)))
+		return VERDICT_WAIT;
+	mirror_plan_read(t->priv, &mq->reader, io, candidates);
+	return VERDICT_STEPS;
 }
 
 static enum verdict mirror_plan_again(struct target *t, struct mirror_queue *mq, struct io *io)
@@ -623,7 +632,7 @@ static enum verdict mirror_resume(struct target *t, void *tq, struct io *io)
 }
 
 /* A disk may have a better place for the sectors once they are written. */
-static void mirror_rewrite(struct mirror *m, const struct io *io)
+static __attribute__((noinline)) void mirror_rewrite(struct mirror *m, const struct io *io)
 {
 	const struct mirror_io *mio = io->tio;
 
@@ -654,24 +663,16 @@ static enum verdict mirror_read_elsewhere(struct target *t, struct mirror_queue 
 	return ret ? VERDICT_WAIT : mirror_plan(t, mq, io);
 }
 
-static enum verdict mirror_settle_read(struct target *t, struct mirror_queue *mq, struct io *io)
+/* The read's leg did not give it: another one is asked, if there is one. */
+static __attribute__((noinline)) enum verdict mirror_read_other_leg(struct target *t, struct mirror_queue *mq,
+								struct io *io)
 {
 	struct mirror *m = t->priv;
 	struct mirror_io *mio = io->tio;
 	struct step *s = &io->steps[0];
-	int res = s->res;
 	u32 candidates, rest;
 
-	reader_end(&mq->reader, s->leg);
-	if (likely(!res)) {
-		io->result = io_success(io);
-		if (unlikely(mio->began))
-			mirror_end_timed(m, mq, io);
-		if (unlikely(mio->faulty))
-			mirror_rewrite(m, io);
-		return VERDICT_DONE;
-	}
-	if (mirror_leg_fault(res) && !s->old) {
+	if (mirror_leg_fault(s->res) && !s->old) {
 		mirror_read_failed(t, io, s);
 		mio->faulty |= 1U << s->leg;
 	}
@@ -688,6 +689,22 @@ static enum verdict mirror_settle_read(struct target *t, struct mirror_queue *mq
 	io->nr_steps = 0;
 	mirror_plan_read(m, &mq->reader, io, rest);
 	return VERDICT_STEPS;
+}
+
+static enum verdict mirror_settle_read(struct target *t, struct mirror_queue *mq, struct io *io)
+{
+	const struct mirror_io *mio = io->tio;
+	const struct step *s = &io->steps[0];
+
+	reader_end(&mq->reader, s->leg);
+	if (unlikely(s->res))
+		return mirror_read_other_leg(t, mq, io);
+	io->result = io_success(io);
+	if (unlikely(mio->began))
+		mirror_end_timed(t->priv, mq, io);
+	if (unlikely(mio->faulty))
+		mirror_rewrite(t->priv, io);
+	return VERDICT_DONE;
 }
 
 static enum verdict mirror_settle(struct target *t, void *tq, struct io *io)
