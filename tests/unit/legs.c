@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "identity.h"
@@ -89,6 +90,24 @@ Test(legs, equal_legs_are_opened)
 	cr_assert_geq(lim.lbs, 512);
 	cr_assert(lim.volatile_cache);
 	legs_close(legs, 2);
+}
+
+/* A file's access time that is older than its data would be noted, whatever the mount says. */
+Test(legs, a_servers_read_is_no_access)
+{
+	const struct timespec old[] = { { .tv_sec = 1000 }, { .tv_nsec = UTIME_NOW } };
+	struct strlist paths = { 1, { a } };
+	struct stat after;
+	char *buf = NULL;
+
+	cr_assert_eq(utimensat(AT_FDCWD, a, old, 0), 0);
+	cr_assert_eq(legs_open(legs, &paths, 0, 0, 0, &lim), 0);
+	cr_assert_eq(posix_memalign((void **)&buf, 4096, 4096), 0);
+	cr_assert_eq(pread(legs[0].fd, buf, 4096, 0), 4096);
+	cr_assert_eq(stat(a, &after), 0);
+	cr_assert_eq(after.st_atim.tv_sec, 1000);
+	leg_close(&legs[0]);
+	free(buf);
 }
 
 Test(legs, a_missing_leg_is_named)
