@@ -118,6 +118,9 @@ test: deps ## build everything, run every test (T=name, K=kernels, HERE=1 on thi
 liburing-tests: ## liburing's own tests, with the series and without (ARGS=--help)
 	$(Q)tests/compat/liburing $(ARGS)
 
+selftests: ## the kernel's own selftests of ublk, of a later kernel (ARGS=--help)
+	$(Q)tests/compat/selftests $(ARGS)
+
 check-kernel: ## the kernel's tools on each patch: checkpatch, sparse, kernel-doc, builds (ARGS=--help)
 	$(Q)tests/compat/check-kernel $(ARGS)
 
@@ -217,6 +220,7 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libfuzz.a $(B)/libtest.a $(B)/libregbuf.a
 	plots \
 	powercut \
 	programs \
+	selftests \
 	shell \
 	srv \
 	tables \
