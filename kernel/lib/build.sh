@@ -143,11 +143,10 @@ kmake_logged()
 	say "$what: built in $(elapsed "$began")"
 }
 
-kernel_make()
+# kernel_compile FLAVOUR FRAGMENT: build/kernel-FLAVOUR/obj of what is in $linux
+kernel_compile()
 {
 	local flavour=$1 fragment=$2 obj=$build/kernel-$1/obj targets=(bzImage)
-	# build_kernel has let go of the tree's lock; the subshell ends with it, and the kernel's stays
-	[ -d "$linux/.git" ] || (lock tree; series_apply)
 	mkdir -p "$obj"
 	kmake O="$obj" KCONFIG_ALLCONFIG="$fragment" allnoconfig > "$obj/config.log" 2>&1 ||
 		{ cat "$obj/config.log" >&2; die "configuring failed"; }
@@ -155,6 +154,13 @@ kernel_make()
 	say "kernel $flavour: building Linux $version with $(nproc) processors, about 5 minutes when nothing is built yet"
 	grep -q '^CONFIG_MODULES=y' "$obj/.config" && targets+=(modules)
 	kmake_logged "$obj/build.log" "kernel $flavour" O="$obj" -j"$(nproc)" "${targets[@]}"
+}
+
+kernel_make()
+{
+	# build_kernel has let go of the tree's lock; the subshell ends with it, and the kernel's stays
+	[ -d "$linux/.git" ] || (lock tree; series_apply)
+	kernel_compile "$@"
 }
 
 # cache_put KEY FILE...: keeps the files; the oldest entries go
