@@ -6,9 +6,11 @@
 : "${top:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}" "${name:=${0##*/}}"
 build=${REGBUF_BUILD:-$top/build}
 out=$build/$name
+kernel=${KERNEL:-release}
 
 # The modes of the server, and what does without it: the backend itself, the kernel's own drivers and NBD.
 cell_modes='copy|user-copy|get-data|register|register-cmd|auto|register-chain|fused|fused-n'
+cell_ours='register|register-chain|fused|fused-n'
 cell_served="null:0:($cell_modes)|loop:1:($cell_modes)|(mirror|stripe):[234]:($cell_modes)"
 cell_peers='kloop:1:-|md:[234]:-|nbd:[01]:-'
 # The same on legs that keep a record, or md's bitmap: with it and without.
@@ -51,6 +53,9 @@ some()
 	done
 }
 
+# Those that are configured alike, and have no checks that cost
+check_kernel() { some KERNEL "$kernel" release mainline; }
+
 check_pace() { some PACE "${PACE:-auto}" auto normal batch; }
 
 # check_cells CELL...
@@ -59,6 +64,9 @@ check_cells()
 	local cell
 	for cell; do
 		[[ $cell =~ ^$cell_re$ ]] || wrong "'$cell' is no cell; right is $cell_form, like $cell_example (legs of a mirror or a stripe 2 to 4)"
+		if [ "$kernel" = mainline ] && [[ $cell =~ :($cell_ours)(:|$) ]]; then
+			wrong "'$cell': that mode is of our series, and KERNEL=$kernel does not have it"
+		fi
 	done
 }
 
@@ -73,23 +81,28 @@ check_work()
 # prepare WHAT: what is to be measured, and an empty place for the results
 prepare()
 {
+	local maker
+	check_kernel
+	# shellcheck source=tests/vm/kernels.sh
+	. "$top/tests/vm/kernels.sh"
 	rm -rf "$out"
 	mkdir -p "$out"
-	"$top/kernel/tree.sh" build release
+	read -ra maker < <(kernel_maker "$kernel")
+	"$top/${maker[0]}" "${maker[@]:1}" > /dev/null
 	make -s -C "$top" "$1"
 }
 
 # in_guest OPTION... COMMAND...: tests/vm/guest with $out as $RESULTS, where the command leaves a file "done" at its end
 in_guest()
 {
-	"$top/tests/vm/guest" --share "$out" --append 'null_blk.nr_devices=0' "$@" || die 'the guest failed'
+	"$top/tests/vm/guest" --kernel "$kernel" --share "$out" --append 'null_blk.nr_devices=0' "$@" || die 'the guest failed'
 	[ -s "$out/done" ] || die "the guest did not come to its end; its console is in $out/console.log"
 }
 
 # made_on ACCELERATION CPUS: what a figure belongs to.  The kernel's key names source, configuration and compiler.
 made_on()
 {
-	printf 'Linux %s, kernel %s, %s, %s, %s CPU, %s, %s' "$(cat "$out/uname")" "$(cut -c 1-8 "$build/kernel-release/key")" "$1" \
+	printf 'Linux %s, kernel %s, %s, %s, %s CPU, %s, %s' "$(cat "$out/uname")" "$(cut -c 1-8 "$build/kernel-$kernel/key")" "$1" \
 		"$(qemu-system-x86_64 --version | sed -n '1s/ version / /; 1s/ (.*//p')" "$2" "$(fio --version)" "$(date +%F)"
 }
 
