@@ -90,8 +90,9 @@ demo: HERE_FOR := demo
 demo: deps ## build, boot, show a mirror over zero copy and prove its data
 	$(Q)HERE='$(HERE)' DISKS='$(DISKS)' experiments/demo/run
 
-cost: deps ## instructions per I/O of every target and mode, build/cost.csv
+cost: deps ## instructions per I/O of every target and mode, build/cost.csv, and of I/Os that come alone, build/depth1.csv
 	$(Q)perf-scripts/cost
+	$(Q)perf-scripts/depth1
 	$(Q)perf-scripts/bars
 
 bars: ## whether build/cost.csv stays below the bars, and how others compare
