@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What we cost against the figures of others: those of kind 'bar' must not be passed.
 
-given.csv has in 'percent' by how much ours may be above a bar.  One more bar is our own: a read of
+given.csv has in 'percent' by how much ours may be above a bar, and in 'measured' which cell of
+mainline's kernel has the figures, if they are not given but measured by experiments/mainline.  One more bar is our own: a read of
 a mirror goes to one leg, so it costs what loop's does, and 3 % for choosing the leg.
 """
 
@@ -17,19 +18,32 @@ def away(x, y):
 
 
 class Bars:
-    """One comparison: what has been looked at so far."""
+    """One comparison: what has been looked at so far.  measured() reads mainline's figures."""
 
-    def __init__(self, given, ours):
+    def __init__(self, given, ours, measured):
         if ours.columns != FORM:
             raise Refused(f"{ours.path}:1: '{','.join(ours.columns)}' is no figure; "
                           f"right is {','.join(FORM)}")
-        self.given, self.ours = given, ours
+        self.given, self.ours, self.measured = given, ours, measured
         self.held, self.missing, self.broken, self.lines = 0, 0, [], []
 
-    def cost(self, cell, place):
+    def cost(self, cell, place, figures=None, **more):
         target, legs, mode = cell.split(':')
-        row = self.ours.one(dict(target=target, legs=legs, mode=mode, bs=place[0], rw=place[1]))
+        row = (figures or self.ours).one(dict(target=target, legs=legs, mode=mode,
+                                              bs=place[0], rw=place[1], **more))
         return row.figure('kinsn') if row else None
+
+    def limit(self, row, place):
+        """A number, or '-' for none."""
+        if row['measured'] == '-':
+            text = row[' '.join(place)]
+            return text if text == '-' else row.figure(' '.join(place))
+        measured = self.measured()
+        limit = self.cost(row['measured'], place, measured, kernel='mainline')
+        if limit is None:
+            raise Refused(f"{row.path}:{row.number}: {measured.path} has no figure of "
+                          f"{row['measured']} {' '.join(place)} on kernel mainline")
+        return limit
 
     def bar(self, cell, whose, place, x, limit, percent):
         # figures have two decimals
@@ -58,10 +72,9 @@ class Bars:
 
     def all(self):
         for row in self.given.rows:
-            limits = [row[' '.join(place)] if row[' '.join(place)] == '-'
-                      else row.figure(' '.join(place)) for place in PLACES]
             self.one(row['kind'], row.figure('percent'), row['whose'],
-                     ':'.join((row['target'], row['legs'], row['mode'])), limits)
+                     ':'.join((row['target'], row['legs'], row['mode'])),
+                     [self.limit(row, place) for place in PLACES])
         reads = [self.cost('loop:1:register', place) if place[1] == 'read' else '-'
                  for place in PLACES]
         self.one('bar', 3, 'our own loop', 'mirror:2:register', reads)
@@ -72,8 +85,9 @@ class Bars:
         return 3, [head] + self.lines
 
 
-def compare(given, ours):
-    given.need('kind', 'percent', 'whose', 'target', 'legs', 'mode', *map(' '.join, PLACES))
-    bars = Bars(given, ours)
+def compare(given, ours, measured):
+    given.need('kind', 'percent', 'whose', 'target', 'legs', 'mode', 'measured',
+               *map(' '.join, PLACES))
+    bars = Bars(given, ours, measured)
     bars.all()
     return bars
