@@ -201,8 +201,17 @@ int ctrl_set_params(struct ctrl *c, u32 id, struct ublk_params *p)
 
 int ctrl_get_features(struct ctrl *c, u64 *features)
 {
+	/* Our kernel tells what is not mainline's only to who says that it knows it. */
+	struct ublksrv_ctrl_cmd cmd = {
+		.dev_id = UINT32_MAX,
+		.queue_id = UINT16_MAX,
+		.addr = (uintptr_t)features,
+		.len = UBLK_FEATURES_LEN,
+		.data[0] = UBLK_F_STABLE_PAGES,
+	};
+
 	_Static_assert(sizeof(*features) == UBLK_FEATURES_LEN, "features are one word");
-	return ctrl_buf(c, UBLK_U_CMD_GET_FEATURES, UINT32_MAX, features, sizeof(*features));
+	return ctrl_cmd(c, UBLK_U_CMD_GET_FEATURES, &cmd);
 }
 
 int ctrl_start_recovery(struct ctrl *c, u32 id)

@@ -27,6 +27,21 @@ TestSuite(ublk_add, .init = setup, .fini = raw_sweep, .timeout = 60);
 
 static const struct raw_opt zc = { .flags = RAW_ZC };
 
+/* A tool of mainline's takes a bit that it does not know for an error. */
+Test(ublk_add, tells_features_beyond_mainlines_to_who_knows_them)
+{
+	u64 features = 0;
+	struct ublksrv_ctrl_cmd cmd = {
+		.dev_id = -1, .queue_id = -1, .addr = (uintptr_t)&features, .len = 8,
+	};
+
+	res_is(raw_ctl(UBLK_U_CMD_GET_FEATURES, &cmd, SOON_MS), 0, "GET_FEATURES");
+	cr_assert_eq(features >> 32, 0, "features %#llx", (unsigned long long)features);
+	cmd.data[0] = UBLK_F_STABLE_PAGES | 1ULL << 40;
+	res_is(raw_ctl(UBLK_U_CMD_GET_FEATURES, &cmd, SOON_MS), 0, "GET_FEATURES");
+	cr_assert_eq(features >> 32, UBLK_F_STABLE_PAGES >> 32, "features %#llx", (unsigned long long)features);
+}
+
 Test(ublk_add, is_a_feature_that_the_driver_tells)
 {
 	static const u64 told[] = {
