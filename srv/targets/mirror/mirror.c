@@ -434,7 +434,7 @@ static __attribute__((noinline)) bool mirror_source_waits(const struct mirror *m
 	return record_may_end(m->record, mirror_wait(mq, io)) == RECORD_PARKED;
 }
 
-/* The legs that a read may go to, in *candidates.  True: the request waits. */
+/* The legs that a read may go to, in *candidates.  True: it waits for the source, and they are not to be used. */
 static inline bool mirror_read_waits(const struct mirror *m, struct mirror_queue *mq, struct io *io, u32 *candidates)
 {
 	*candidates = atomic_load_explicit(&m->read, memory_order_acquire);
@@ -665,7 +665,7 @@ static enum verdict mirror_read_elsewhere(struct target *t, struct mirror_queue 
 
 /* The read's leg did not give it: another one is asked, if there is one. */
 static __attribute__((noinline)) enum verdict mirror_read_other_leg(struct target *t, struct mirror_queue *mq,
-								struct io *io)
+								    struct io *io)
 {
 	struct mirror *m = t->priv;
 	struct mirror_io *mio = io->tio;
