@@ -177,6 +177,17 @@ cache_put()
 		sort -rn | awk -v keep=$cache_entries 'NR > keep { print $2 }' | xargs -r rm -rf
 }
 
+# cache_get KEY NAME OUT: the kernel of that key in OUT, or 1
+cache_get()
+{
+	[ -f "$cache/$1/bzImage" ] || return 1
+	rm -rf "$3/modules"
+	mkdir -p "$3"
+	cp -r "$cache/$1"/* "$3/"
+	touch "$cache/$1"
+	say "kernel $2: restored from the cache"
+}
+
 # kernel_files: what a built kernel consists of, in its directory
 kernel_files=(bzImage System.map config modules)
 
@@ -204,12 +215,7 @@ build_kernel()
 	fi
 	mkdir -p "$out"
 	rm -f "$out/key"
-	if [ -f "$cache/$key/bzImage" ]; then
-		rm -rf "$out/modules"
-		cp -r "$cache/$key"/* "$out/"
-		touch "$cache/$key"
-		say "kernel $flavour: restored from the cache"
-	else
+	if ! cache_get "$key" "$flavour" "$out"; then
 		kernel_make "$flavour" "$fragment"
 		kernel_install "$out"
 		[ "$(tree_state)" = "$tree" ] || die "build/linux changed during the build; run it again"

@@ -26,12 +26,7 @@ stock_build()
 	if [ "$(cat "$out/key" 2>/dev/null)" = "$key" ]; then unlock; return; fi
 	mkdir -p "$out"
 	rm -f "$out/key"
-	if [ -f "$cache/$key/bzImage" ]; then
-		rm -rf "$out/modules"
-		cp -r "$cache/$key"/* "$out/"
-		touch "$cache/$key"
-		say "kernel stock: restored from the cache"
-	else
+	if ! cache_get "$key" stock "$out"; then
 		compat_checkout "$(g -C "$(base_repo)" rev-parse stock)"
 		build=$compat kernel_make stock "$fragment"
 		kernel_install "$out"
