@@ -20,6 +20,15 @@ apt_options()
 private_apt() { apt-get -q "${apt_args[@]}" "$@"; }
 private_apt_cache() { apt-cache -q "${apt_args[@]}" "$@"; }
 
+# private_apt_download DIR LOG PACKAGE[=VERSION]...: the packages in DIR; 1 with the reason if they do not come
+private_apt_download()
+{
+	local dir=$1 log=$2
+	shift 2
+	mkdir -p "$dir"
+	(cd "$dir" && private_apt download "$@") > "$log" 2>&1 || { tail -n 3 "$log" >&2; return 1; }
+}
+
 # apt_archive SUFFIX: the address from which the machine has Debian 12 or 13, or with suffix -security the updates;
 # both releases are in one archive
 apt_archive()

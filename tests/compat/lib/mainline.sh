@@ -73,8 +73,8 @@ mainline_unpack()
 	[ "$(cat "$mainline_dir/version" 2> /dev/null)" != "$1" ] || return 0
 	say "fetching $2 $1"
 	rm -rf "$mainline_dir"
-	mkdir -p "$debs" "$mainline_dir/linux"
-	(cd "$debs" && private_apt download "$2=$1") > "$mainline_dir/log" 2>&1 || { tail -n 3 "$mainline_dir/log" >&2; die "fetching $2 $1 failed"; }
+	mkdir -p "$mainline_dir/linux"
+	private_apt_download "$debs" "$mainline_dir/log" "$2=$1" || die "fetching $2 $1 failed"
 	deb=$(find "$debs" -name "${2}_*.deb")
 	[ -f "$deb" ] || die "apt downloaded nothing for $2 $1"
 	say "unpacking it"
@@ -87,13 +87,8 @@ mainline_unpack()
 mainline_made()
 {
 	[ "$(cat "$out/key" 2> /dev/null)" != "$1" ] || { say 'kernel mainline: up to date'; return 0; }
-	[ -f "$cache/$1/bzImage" ] || return 1
-	rm -rf "$out/modules"
-	mkdir -p "$out"
-	cp -r "$cache/$1"/* "$out/"
-	touch "$cache/$1"
+	cache_get "$1" mainline "$out" || return 1
 	echo "$1" > "$out/key"
-	say 'kernel mainline: restored from the cache'
 }
 
 # mainline_compile VERSION FRAGMENT PACKAGE: builds it, unless it was built before

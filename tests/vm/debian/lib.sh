@@ -53,8 +53,8 @@ debian_fetch()
 	local parts part
 	mapfile -t parts < <(debian_parts "$1" "$2" | sed "s/\$/=$2/")
 	say "fetching ${parts[*]}"
-	mkdir -p "$3/debs"
-	(cd "$3/debs" && private_apt download "${parts[@]}") > "$3/log" 2>&1 || { tail -n 3 "$3/log" >&2; die "fetching $1 $2 failed"; }
+	mkdir -p "$3"
+	private_apt_download "$3/debs" "$3/log" "${parts[@]}" || die "fetching $1 $2 failed"
 	for part in "$3"/debs/*.deb; do dpkg-deb -x "$part" "$3" || die "${part##*/} cannot be unpacked"; done
 }
 
