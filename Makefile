@@ -51,6 +51,7 @@ help: ## this list
 		T=NAME 'test: one test program; T=NAME/PATTERN those of its tests' \
 		'K="release"' 'test: on these kernels [kasan lockdep release debian13 backports; nofused debian12 debian12-6.12]; shell, fuzz, torture, powercut: on this one' \
 		LEAK=1 'test: look for leaks too, on the KASAN kernel (slow)' \
+		TURN=N 'test: without T= and K=, which third of long programs is run on which kernel [0]' \
 		JOBS=N 'test: so many guests at once [3]' \
 		LIMIT=SECONDS 'test: that one test program may take [900]' \
 		HERE=1 'test, demo: on this machine and its kernel, if that has the feature' \
@@ -114,7 +115,7 @@ allocations: deps ## what lending and fused commands allocate for a request, cou
 	$(Q)perf-scripts/allocations
 
 test: deps ## build everything, run every test (T=name, K=kernels, HERE=1 on this machine's kernel)
-	$(Q)T='$(T)' K='$(K)' HERE='$(HERE)' LEAK='$(LEAK)' $(if $(LIMIT),LIMIT='$(LIMIT)') $(if $(JOBS),JOBS='$(JOBS)') tests/run
+	$(Q)T='$(T)' K='$(K)' HERE='$(HERE)' LEAK='$(LEAK)' $(if $(TURN),TURN='$(TURN)') $(if $(LIMIT),LIMIT='$(LIMIT)') $(if $(JOBS),JOBS='$(JOBS)') tests/run
 
 liburing-tests: ## liburing's own tests, with the series and without (ARGS=--help)
 	$(Q)tests/compat/liburing $(ARGS)

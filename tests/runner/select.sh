@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Which guest tests run on a kernel of Debian's, as tests/guest/debian says.
+# Which guest tests run where: on a kernel of Debian's, as tests/guest/debian says, and on ours in a slice, as
+# tests/guest/turns says.
 
 shopt -s extglob
 
 select_list=$top/tests/guest/debian
+select_turns=$top/tests/guest/turns
 
 # select_programs: those that are named in it
 select_programs() { awk '!/^#/ && NF { sub("/.*", "", $2); print $2 }' "$select_list" | sort -u; }
@@ -45,10 +47,26 @@ select_tests()
 # tests_of FILE: the names of a program's tests
 tests_of() { "$1" --list | sed -n 's/^[^a-z]* \([a-z_0-9]*\)$/\1/p'; }
 
-# select_filter FILE PATTERN WORD...: a filter for batch, or nothing where none of its tests is to run
+# as_filter: the tests on standard input as a filter for batch, or nothing where there is none
+as_filter() { paste -sd '|' | sed 's/..*/@(&)/'; }
+
+# select_filter FILE PATTERN WORD...
 select_filter()
 {
 	local file=$1
 	shift
-	tests_of "$file" | select_tests "${file##*/}" "$@" | paste -sd '|' | sed 's/..*/@(&)/'
+	tests_of "$file" | select_tests "${file##*/}" "$@" | as_filter
 }
+
+# select_turn PROGRAM KERNEL TURN: of the tests on standard input, those whose turn it is there.  As many turns as
+# there are kernels bring each test to each of them.
+select_turn()
+{
+	awk -v program="$1" -v kernel="$2" -v turn="$3" '
+		NR == FNR { if (!/^#/ && $2 == program) nr = split($1, kernels, ","); next }
+		FNR == 1 { for (i in kernels) if (kernels[i] == kernel) here = 1 }
+		!here || kernels[(FNR - 1 + turn) % nr + 1] == kernel' "$select_turns" -
+}
+
+# has_turns PROGRAM
+has_turns() { awk -v program="$1" '!/^#/ && $2 == program { found = 1 } END { exit !found }' "$select_turns"; }
