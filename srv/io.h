@@ -44,6 +44,7 @@ struct io {
 	u16 pending;
 	u32 round;	/* counts what was started; for who watches (watch.h) */
 	u16 index;	/* where it is in its queue: what user_data has */
+	bool linked;	/* COMMIT is linked behind its step, queue_link() */
 	bool left_behind;	/* another io has taken over its tag: standin.h */
 
 	u64 cmd_addr;	/* addr of FETCH and COMMIT; 0, or what the mode says, */

@@ -37,7 +37,8 @@ __attribute__((noinline)) void queue_make_room(struct queue *q, unsigned int nr)
 }
 
 /* FETCH_REQ, or COMMIT_AND_FETCH_REQ with a result; this once for each request, so not a call. */
-static inline __attribute__((always_inline)) void queue_fetch(struct queue *q, struct io *io, u32 cmd_op, s32 result)
+static inline __attribute__((always_inline)) struct io_uring_sqe *queue_fetch(struct queue *q, struct io *io,
+									      u32 cmd_op, s32 result)
 {
 	struct io_uring_sqe *sqe = queue_sqe(q);
 
@@ -45,6 +46,7 @@ static inline __attribute__((always_inline)) void queue_fetch(struct queue *q, s
 	sqe->addr = io->lend_addr;
 	sqe->flags = q->fetch_flags;
 	sqe->user_data = udata(UD_FETCH, io->index, 0);
+	return sqe;
 }
 
 void queue_commit(struct queue *q, struct io *io)
@@ -55,16 +57,49 @@ void queue_commit(struct queue *q, struct io *io)
 		q->mode->committed(q, io);
 }
 
+/*
+ * Of a request that comes alone: COMMIT is linked behind its only step, if that is all that was queued since
+ * the ring's tail was @tail.  Both then take one system call, and nothing is heard of the step.  A step that goes another way
+ * breaks the link without a CQE of COMMIT, and its own comes as ever.
+ * Not of one among others: those share their system calls anyway.
+ */
+static void queue_link(struct queue *q, struct io *io, unsigned int tail)
+{
+	struct io_uring_sq *sq = &q->ring.sq;
+
+	/* A link ends where a submission does: with no room left, it would be here. */
+	if (io->nr_steps != 1 || io->steps[0].len != io->len || sq->sqe_tail - tail != 1 || sq->sqe_tail == q->sqe_end)
+		return;
+	sq->sqes[tail & sq->ring_mask].flags |= IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
+	io->linked = true;
+	io->result = io_success(io);
+	pace_end(&q->pace);
+	queue_fetch(q, io, UBLK_U_IO_COMMIT_AND_FETCH_REQ, io->result)->user_data = udata(UD_LINKED, io->index, 0);
+}
+
+/* The step's CQE has come after all. */
+static void queue_unlink(struct queue *q, struct io *io)
+{
+	io->linked = false;
+	/* It was counted as committed. */
+	pace_begin(&q->pace);
+}
+
 void queue_run(struct queue *q, struct io *io)
 {
+	unsigned int tail = q->ring.sq.sqe_tail;
+
 	io->redo = false;
 	io->round++;
-	if (unlikely(!step_op_has_data(io->steps[0].op)))
+	if (unlikely(!step_op_has_data(io->steps[0].op))) {
 		nodata_start(q, io);
-	else if (unlikely(io->copied))
+	} else if (unlikely(io->copied)) {
 		bounce_run(q, io);
-	else
+	} else {
 		q->mode->issue(q, io);
+		if (unlikely(q->alone))
+			queue_link(q, io, tail);
+	}
 }
 
 static void queue_finish(struct queue *q, struct io *io)
@@ -147,6 +182,8 @@ static void queue_step_cqe(struct queue *q, struct io *io, unsigned int index, i
 		s->state = STEP_DONE;
 		s->res = 0;
 	} else {
+		if (unlikely(io->linked))
+			queue_unlink(q, io);
 		io_step_odd(s, res, &q->rules);
 		io->redo |= s->state == STEP_TODO;
 	}
@@ -169,6 +206,24 @@ static void queue_fetch_cqe(struct queue *q, struct io *io, int res)
 	if (res != UBLK_IO_RES_ABORT)
 		log_err("queue %u tag %u: FETCH: %s", q->qid, io->tag, strerror(-res));
 	q->fetched--;
+}
+
+/* The step was done, and COMMIT behind it has come to its end. */
+static void queue_linked_cqe(struct queue *q, struct io *io, int res)
+{
+	io->steps[0].state = STEP_DONE;
+	io->pending = 0;
+	io->linked = false;
+	if (unlikely(res == -EINVAL)) {
+		/*
+		 * A worker of io_uring's has done the leg's I/O, and as the last to let go of it what was linked
+		 * behind it, too.  The driver takes COMMIT from this thread only, and has done nothing.
+		 */
+		q->links = false;
+		queue_fetch(q, io, UBLK_U_IO_COMMIT_AND_FETCH_REQ, io->result);
+		return;
+	}
+	queue_fetch_cqe(q, io, res);
 }
 
 static void queue_inbox_arm(struct queue *q)
@@ -284,6 +339,9 @@ static void queue_cqe(struct queue *q, const struct io_uring_cqe *cqe)
 	case UD_FETCH:
 		queue_fetch_cqe(q, io, cqe->res);
 		break;
+	case UD_LINKED:
+		queue_linked_cqe(q, io, cqe->res);
+		break;
 	case UD_BOUNCE:
 		if (bounce_cqe(q, io, udata_index(cqe->user_data), cqe->res))
 			queue_settle(q, io);
@@ -331,6 +389,7 @@ static unsigned int queue_batch(struct queue *q)
 	/* The CQEs can be read when the tail has been. */
 	unsigned int head = *cq->khead, tail = io_uring_smp_load_acquire(cq->ktail), nr = tail - head;
 
+	q->alone = q->links && nr == 1;
 	if (unlikely(t->batches))
 		t->ops->enter(t, q->tq, nr == 1);
 	for (; head != tail; head++)
@@ -568,6 +627,15 @@ static void queue_rules_init(struct queue *q)
 		q->copy_mask = stable_mask(q->device->stable);
 }
 
+/*
+ * Only where the mode does nothing behind the step.  And only in modes that lend: up to 6.12 a command that is linked
+ * reads its SQE when that may be another one's already; kernels that lend have mended it.
+ */
+static void queue_links_init(struct queue *q)
+{
+	q->links = q->mode->lends && !q->mode->finish && !q->mode->committed && q->target->ops->one_step_is_all;
+}
+
 static int queue_init(struct queue *q)
 {
 	int ret = queue_ring_init(q);
@@ -576,6 +644,7 @@ static int queue_init(struct queue *q)
 		return ret;
 	queue_rules_init(q);
 	queue_fetch_init(q);
+	queue_links_init(q);
 	ret = queue_files_init(q);
 	if (!ret)
 		ret = queue_descs_init(q);

@@ -71,6 +71,8 @@ struct queue {
 	u8 fetch_flags;			/* IOSQE_FIXED_FILE, or 0 */
 	unsigned int fetched;		/* tags with the driver or in work */
 
+	bool links;			/* COMMIT may be linked behind a step: queue_link() */
+	bool alone;			/* what is in work now came by itself, and that may be done */
 	bool idle;			/* nothing came for a while, whoever wants to know has been told */
 
 	pthread_t thread;

@@ -109,6 +109,12 @@ struct target_ops {
 	enum verdict (*settle)(struct target *t, void *tq, struct io *io);
 
 	/*
+	 * A request whose only step has done all of it is done: with that settle() sets io->result
+	 * to io_success(), and does nothing else.  It is not asked then.
+	 */
+	bool one_step_is_all;
+
+	/*
 	 * What the request waited for has come, whether in plan() or in settle().  In the
 	 * queue's thread.  Required when these ever say VERDICT_WAIT.
 	 */

@@ -22,6 +22,7 @@ enum udata_kind {
 	UD_STEP,	/* a step of a request, on a leg */
 	UD_MODE,	/* an operation of the mode's own */
 	UD_BOUNCE,	/* a step, or data of it, through the server's buffer (bounce.h) */
+	UD_LINKED,	/* COMMIT_AND_FETCH behind the request's step: the same */
 	UD_INBOX,	/* the read of the inbox's eventfd; no io */
 	UD_KINDS,
 };

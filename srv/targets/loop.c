@@ -82,6 +82,7 @@ const struct target_ops target_loop = {
 	.close		= loop_close,
 	.plan		= loop_plan,
 	.settle		= loop_settle,
+	.one_step_is_all = true,
 	.status_json	= target_legs_json,
 	.status_text	= target_legs_text,
 };

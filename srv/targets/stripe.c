@@ -250,6 +250,7 @@ const struct target_ops target_stripe = {
 	.arrangement	= stripe_arrangement,
 	.plan		= stripe_plan,
 	.settle		= stripe_settle,
+	.one_step_is_all = true,
 	.status_json	= stripe_status_json,
 	.status_text	= stripe_status_text,
 };

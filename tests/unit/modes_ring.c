@@ -130,6 +130,70 @@ static void lends_by_slot(const struct mode_ops *mode, unsigned int slot, unsign
 	cr_expect_eq(io->pending, 2);
 }
 
+/* One step for all of the request, which came by itself. */
+static void plan_alone(u8 ublk_op)
+{
+	io->op = ublk_op;
+	io->off = 1 << 20;
+	io->len = LEN;
+	io->nr_steps = 0;
+	io->pending = 0;
+	io_add_step(io, io_step_op(ublk_op), 0);
+	q.alone = true;
+}
+
+Test(modes_ring, commit_is_linked_behind_the_step_of_a_request_that_comes_alone)
+{
+	use(&mode_auto);
+	for (u8 op = UBLK_IO_OP_READ; op <= UBLK_IO_OP_WRITE; op++) {
+		const struct ublksrv_io_cmd *cmd = (const struct ublksrv_io_cmd *)&got[1].addr3;
+
+		plan_alone(op);
+		queue_run(&q, io);
+		cr_assert_eq(queued(), 2);
+		cr_expect_eq(got[0].user_data, udata(UD_STEP, TAG, 0));
+		cr_expect_eq(got[0].flags, IOSQE_FIXED_FILE | IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS);
+		cr_expect_eq(got[1].opcode, IORING_OP_URING_CMD);
+		cr_expect_eq(got[1].cmd_op, UBLK_U_IO_COMMIT_AND_FETCH_REQ);
+		cr_expect_eq(got[1].addr, io->lend_addr);
+		cr_expect_eq(got[1].user_data, udata(UD_LINKED, TAG, 0));
+		cr_expect_eq(got[1].flags & (IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS), 0);
+		cr_expect_eq(cmd->result, LEN);
+		cr_expect(io->linked);
+		cr_expect_eq(io->pending, 1, "the step is under way");
+	}
+}
+
+/* Nothing but the step may be behind, or before, and it must be all. */
+Test(modes_ring, commit_is_linked_behind_no_other_step)
+{
+	use(&mode_auto);
+	plan(UBLK_IO_OP_WRITE, false);
+	q.alone = true;
+	queue_run(&q, io);
+	cr_expect_eq(queued(), 2, "two steps");
+
+	plan_alone(UBLK_IO_OP_WRITE);
+	steps[0].len -= 4096;
+	queue_run(&q, io);
+	cr_expect_eq(queued(), 1, "a step for a part");
+	cr_expect_eq(got[0].flags, IOSQE_FIXED_FILE);
+
+	plan_alone(UBLK_IO_OP_WRITE);
+	q.sqe_end = q.ring.sq.sqe_tail + 1;
+	queue_run(&q, io);
+	cr_expect_eq(queued(), 1, "a ring that is full");
+	cr_expect_eq(got[0].flags, IOSQE_FIXED_FILE);
+	q.sqe_end = q.ring.sq.sqe_tail + 8;
+
+	descs[TAG].op_flags = UBLK_IO_F_NEED_REG_BUF;
+	plan_alone(UBLK_IO_OP_WRITE);
+	queue_run(&q, io);
+	cr_expect_eq(queued(), 3, "one that was not lent");
+	descs[TAG].op_flags = 0;
+	cr_expect(!io->linked);
+}
+
 /* More SQEs than the ring has, each with another number: all are carried out, none twice. */
 Test(modes_ring, a_full_ring_is_submitted_and_goes_on)
 {

@@ -35,6 +35,7 @@ static u32 refusing;	/* legs whose next step gets EINVAL */
 static bool refused;
 static s32 cut;		/* through the buffer at most so many bytes are said to have moved */
 static u64 asked;	/* bytes of requests that were asked for */
+static unsigned int linked;	/* COMMITs that were linked behind a step, and refused */
 static bool spoiling;	/* what is told of steps is spoilt at random */
 
 static void fake_issue(struct queue *queue, struct io *i)
@@ -167,6 +168,10 @@ static int request(u32 op, u32 flags)
 			committed = udata_kind(cqe->user_data) == UD_FETCH;
 			if (udata_kind(cqe->user_data) == UD_BOUNCE && udata_index(cqe->user_data) == 0x80)
 				asked += cqe->res;
+			if (udata_kind(cqe->user_data) == UD_LINKED) {
+				linked++;
+				cqe->res = -EINVAL;
+			}
 			cut_short(cqe);
 			spoil(cqe);
 			if (!committed)
@@ -219,6 +224,31 @@ Test(steps, a_write_that_a_leg_refuses_arrives)
 	refusing = 1;
 	cr_assert_eq(request(UBLK_IO_OP_WRITE, 0), LEN);
 	cr_assert(refused);
+	leg_has(0, 'n');
+}
+
+/* COMMIT was carried out by a worker of io_uring's, from which the driver does not take it. */
+Test(steps, a_commit_behind_a_step_is_repeated_when_it_is_refused)
+{
+	serve(paths[0], NULL);
+	q.alone = q.links = true;
+	cr_assert_eq(request(UBLK_IO_OP_WRITE, 0), LEN);
+	cr_assert_eq(linked, 1);
+	cr_assert_not(q.links, "the next one would be refused as well");
+	cr_assert_eq(q.pace.inflight, q.pace.done);
+	leg_has(0, 'n');
+}
+
+Test(steps, a_step_that_goes_another_way_is_not_committed_behind_it)
+{
+	serve(paths[0], NULL);
+	q.alone = q.links = true;
+	refusing = 1;
+	cr_assert_eq(request(UBLK_IO_OP_WRITE, 0), LEN);
+	cr_assert(refused);
+	cr_assert_eq(linked, 0);
+	cr_assert(q.links);
+	cr_assert_eq(q.pace.inflight, q.pace.done);
 	leg_has(0, 'n');
 }
 
