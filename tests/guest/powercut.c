@@ -59,13 +59,6 @@ static u32 rnd(u32 below)
 	return wcache_random(&bench.rnd, below);
 }
 
-static bool is_debug_kernel(void)
-{
-	const char *kernel = getenv("REGBUF_GUEST");
-
-	return kernel && strcmp(kernel, "release");
-}
-
 static const char *next_mode(void)
 {
 	return cli_mode(bench.mode++ % cli_modes());
@@ -451,7 +444,7 @@ TestSuite(powercut, .init = setup, .fini = teardown, .timeout = 450);
 
 static unsigned int cuts_per_run(void)
 {
-	return is_debug_kernel() ? 4 : 10;
+	return takes_its_time() ? 10 : 4;
 }
 
 static void runs(const struct story *const *list)

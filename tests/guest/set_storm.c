@@ -429,9 +429,7 @@ static void run(u32 seed, unsigned int nr, u64 until)
 
 static unsigned int slice_steps(void)
 {
-	const char *kernel = getenv("REGBUF_GUEST");
-
-	return kernel && !strcmp(kernel, "release") ? RELEASE_STEPS : SLICE_STEPS;
+	return takes_its_time() ? RELEASE_STEPS : SLICE_STEPS;
 }
 
 TestSuite(set_storm, .fini = tlegs_sweep, .timeout = 600);

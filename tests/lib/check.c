@@ -57,6 +57,13 @@ bool in_guest(void)
 	return getenv("REGBUF_GUEST");
 }
 
+bool takes_its_time(void)
+{
+	const char *kernel = getenv("REGBUF_GUEST");
+
+	return kernel && !strcmp(kernel, "release") && !getenv("REGBUF_SLICE");
+}
+
 const char *res_str(long res)
 {
 	static char text[2][64];

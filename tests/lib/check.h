@@ -51,6 +51,11 @@ void check_skip(const char *file, int line, const char *cond, const char *fmt, .
 	__attribute__((format(printf, 4, 5), noreturn));
 /* Whatever is here is ours to remove: no other programs, no disks of anybody. */
 bool in_guest(void);
+/*
+ * A test that does the same again and again does it more often: on the release kernel, which is
+ * the fastest, unless the run is a part of all that could be run (tests/run).
+ */
+bool takes_its_time(void);
 
 /* For proc_start(): failures end the process instead of the test. */
 void check_in_child(void);
