@@ -58,9 +58,9 @@ void queue_commit(struct queue *q, struct io *io)
 }
 
 /*
- * Of a request that comes alone: COMMIT is linked behind its only step, if that is all that was queued since
- * the ring's tail was @tail.  Both then take one system call, and nothing is heard of the step.  A step that goes another way
- * breaks the link without a CQE of COMMIT, and its own comes as ever.
+ * Of a request that comes alone: COMMIT is linked behind its only step, if that is all that was queued
+ * since the ring's tail was @tail.  Both then take one system call, and nothing is heard of the step.  A
+ * step that goes another way breaks the link without a CQE of COMMIT, and its own comes as ever.
  * Not of one among others: those share their system calls anyway.
  */
 static void queue_link(struct queue *q, struct io *io, unsigned int tail)
@@ -628,8 +628,8 @@ static void queue_rules_init(struct queue *q)
 }
 
 /*
- * Only where the mode does nothing behind the step.  And only in modes that lend: up to 6.12 a command that is linked
- * reads its SQE when that may be another one's already; kernels that lend have mended it.
+ * Only where the mode does nothing behind the step.  And only in modes that lend: in stock 6.12 a command
+ * that is linked reads its SQE when that may be another one's already; kernels that lend have mended it.
  */
 static void queue_links_init(struct queue *q)
 {
