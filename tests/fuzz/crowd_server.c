@@ -308,6 +308,9 @@ static void init(const struct crowd_start *start)
 	crowd_join(start->member, 0);
 	crowd_rng(&srv.rng, start->member, 0, start->incarnation);
 	srv.temper = rng_pick(&srv.rng, tempers);
+	/* what is wrong with reads on purpose is not noticed before there is a disk to be read */
+	if (crowd->wrong == CROWD_WRONG_READ)
+		srv.temper = 0;
 	srv.source = file_mem(IO_MAX);
 	srv.sink = file_mem(OWNER_DEPTH * IO_MAX);
 	srv.bufs = page_alloc(OWNER_DEPTH * IO_MAX);
