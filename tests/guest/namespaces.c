@@ -33,7 +33,7 @@
 #define SAID		"/tmp/namespaces-said"
 #define MB		96
 #define FILE_MB		64
-#define DEL_MS		3000
+#define DEL_MS		10000
 #define RUN		"/run/regbuf"
 #define SOCK		RUN "/7.sock"
 #define NOBODY		65534
