@@ -97,10 +97,10 @@ Test(alone, errors_of_the_leg_are_told)
 /* Files without IOCB_NOWAIT: a worker does the I/O, and then what is linked behind it. */
 Test(alone, legs_that_need_workers_do_no_harm)
 {
-	const char *dir = getenv("RESULTS");
+	const char *dir = file_host_directory();
 	char file[300];
 
-	need(dir, "a directory of the host's, which comes over 9p");
+	need(dir, "a directory of the host over 9p");
 	snprintf(file, sizeof(file), "%s/alone.leg", dir);
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		const char *mode = cli_mode(m);

@@ -133,18 +133,9 @@ Test(images, on_overlayfs_keep_their_partitions)
 	image_in(MNT, NULL, "overlayfs");
 }
 
-/* A directory of the host that can be written, or NULL. */
-static const char *host_directory(void)
-{
-	const char *dir = getenv("RESULTS");
-
-	/* statfs() tells of the host's file system */
-	return dir && !sh("grep -q ' %s 9p ' /proc/mounts", dir) ? dir : NULL;
-}
-
 Test(images, on_9p_keep_their_partitions)
 {
-	const char *dir = host_directory();
+	const char *dir = file_host_directory();
 
 	need(dir, "a directory of the host over 9p");
 	image_in(dir, NULL, "9p");
@@ -374,7 +365,7 @@ Test(images, below_a_block_leg_keep_their_blocks_too)
 
 Test(images, on_9p_are_zeroed_and_offer_no_discard)
 {
-	const char *dir = host_directory();
+	const char *dir = file_host_directory();
 	u64 range[2] = { MIB, MIB };
 	char path[512];
 	int id, dev;

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sh.h"
 #include "tmpfile.h"
 
 int file_mem(size_t size)
@@ -258,6 +259,14 @@ void file_block_is(int fd, u64 pos, u8 byte, const char *what)
 	file_read(fd, block, sizeof(block), pos);
 	for (unsigned int i = 0; i < sizeof(block); i++)
 		must(block[i] == byte, "%s: byte %u is %#x, not %#x", what, i, block[i], byte);
+}
+
+const char *file_host_directory(void)
+{
+	const char *dir = getenv("RESULTS");
+
+	/* statfs() tells of the host's file system */
+	return dir && !sh("grep -q ' %s 9p ' /proc/mounts", dir) ? dir : NULL;
 }
 
 void *page_alloc(size_t size)

@@ -69,6 +69,9 @@ void file_write(int fd, const void *buf, size_t len, u64 pos);
 void file_write_block(int fd, u64 pos, u8 byte);
 void file_block_is(int fd, u64 pos, u8 byte, const char *what);
 
+/* A directory of the host, over 9p, that can be written; NULL: there is none. */
+const char *file_host_directory(void);
+
 /* @size bytes, aligned for direct I/O, zeroed. */
 void *page_alloc(size_t size);
 /* 2 MiB of ones, one huge page if the kernel has them. */
