@@ -59,7 +59,7 @@ select_filter()
 }
 
 # select_turn PROGRAM KERNEL TURN: of the tests on standard input, those whose turn it is there.  As many turns as
-# there are kernels bring each test to each of them.
+# its line has kernels bring each test to each of them.
 select_turn()
 {
 	awk -v program="$1" -v kernel="$2" -v turn="$3" '
