@@ -312,6 +312,17 @@ Test(mirror, with_no_good_leg_left_it_is_an_error_and_no_hang)
 	cli_nothing_left("no good leg");
 }
 
+static bool is_not_live(void *id)
+{
+	return raw_dev_state(*(int *)id) != UBLK_S_DEV_LIVE;
+}
+
+/* A disk that is gone has no bytes, which for a read is its end.  Its state is told a little later. */
+static bool read_came_too_late(const struct client *c, int id)
+{
+	return !c->res && c->job.op == CLIENT_READ && wait_until(is_not_live, &id, 5000);
+}
+
 /*
  * What was acknowledged before is on both legs; what was under way ends.  Returns how
  * many clients saw an error.
@@ -336,9 +347,7 @@ static unsigned int killed(const char *mode, unsigned int ms)
 	must(!kill(pid, SIGKILL), "%s: the server %d is not there", mode, pid);
 	for (unsigned int i = 0; i < 6; i++) {
 		must(client_done(c[i], 5000), "%s: client %u has not ended", mode, i);
-		/* a disk that is gone has no bytes, which for a read is its end */
-		must(c[i]->res == 1 << 20 || c[i]->res < 0 ||
-		     (!c[i]->res && c[i]->job.op == CLIENT_READ && raw_dev_state(id) != UBLK_S_DEV_LIVE),
+		must(c[i]->res == 1 << 20 || c[i]->res < 0 || read_came_too_late(c[i], id),
 		     "%s: client %u: %ld", mode, i, c[i]->res);
 		failed += c[i]->res <= 0;
 		/* those that were told so are there */
