@@ -31,8 +31,9 @@
 #include "verify.h"
 
 #define LEG_MB		4
-/* In each of five slices.  With KASAN and lockdep together, 500. */
-#define SLICE_KILLS	50
+/* For each of five seeds.  With KASAN and lockdep together, 500, and 200 where the run is a slice. */
+#define DEBUG_KILLS	50
+#define SLICE_KILLS	20
 #define RELEASE_KILLS	10
 #define RUN_MS		50	/* the longest that I/O goes on before a kill */
 #define LAUNCH_MS	500	/* about what add and recover take, on a debug kernel */
@@ -364,11 +365,13 @@ static void run(u32 seed, unsigned int kills, u64 until)
 	tlegs_sweep();
 }
 
-static unsigned int slice_kills(void)
+static unsigned int kills_per_seed(void)
 {
 	const char *kernel = getenv("REGBUF_GUEST");
 
-	return kernel && !strcmp(kernel, "release") ? RELEASE_KILLS : SLICE_KILLS;
+	if (kernel && !strcmp(kernel, "release"))
+		return RELEASE_KILLS;
+	return getenv("REGBUF_SLICE") ? SLICE_KILLS : DEBUG_KILLS;
 }
 
 TestSuite(storm, .fini = tlegs_sweep, .timeout = 600);
@@ -397,17 +400,17 @@ Test(storm, what_is_left_is_seen)
 }
 
 /* A seed each, so that one that fails can be run again by itself. */
-#define SLICE(n) \
+#define SEED(n) \
 	Test(storm, of_seed_##n) \
 	{ \
-		run(n, slice_kills(), 0); \
+		run(n, kills_per_seed(), 0); \
 	}
 
-SLICE(1)
-SLICE(2)
-SLICE(3)
-SLICE(4)
-SLICE(5)
+SEED(1)
+SEED(2)
+SEED(3)
+SEED(4)
+SEED(5)
 
 static void storm_by_hand(const struct byhand_conf *conf)
 {

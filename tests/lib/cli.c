@@ -157,19 +157,17 @@ void cli_run_weak(struct cli *c, const char *const *args)
 	cli_run_in(c, args, no_sys_admin);
 }
 
-/*
- * Is mode @i of the list tried here?  All, unless a slice is asked for.  Then each debug kernel has every other
- * one, and both have those that servers run in.
- */
-static bool mode_is_tried(unsigned int i)
+bool cli_mode_is_tried(unsigned int i, const char *kernel, const char *slice)
 {
-	const char *kernel = getenv("REGBUF_GUEST"), *name = mode_list[i]->name;
+	static const char *const kernels[] = { "release", "kasan", "lockdep" };
+	const char *name = mode_list[i]->name;
 
-	if (!kernel || !getenv("REGBUF_SLICE"))
+	if (!kernel || !slice || !strcmp(name, "register") || !strcmp(name, "auto"))
 		return true;
-	if (!strcmp(name, "register") || !strcmp(name, "auto"))
-		return true;
-	return !strcmp(kernel, "kasan") ? i % 2 == 0 : !strcmp(kernel, "lockdep") ? i % 2 == 1 : true;
+	for (unsigned int k = 0; k < ARRAY_SIZE(kernels); k++)
+		if (!strcmp(kernel, kernels[k]))
+			return (i + atoi(slice)) % ARRAY_SIZE(kernels) == k;
+	return true;
 }
 
 /* Asked once: opcodes and driver stay what they are. */
@@ -185,7 +183,8 @@ static const char *const *modes(unsigned int *nr)
 		must(!ctrl_init(&c) && !caps_probe(&c, &caps), "the kernel's features are not told");
 		ctrl_deinit(&c);
 		for (unsigned int i = 0; mode_list[i] && known < ARRAY_SIZE(names); i++)
-			if (mode_is_tried(i) && !mode_check(mode_list[i], &caps, &missing))
+			if (cli_mode_is_tried(i, getenv("REGBUF_GUEST"), getenv("REGBUF_SLICE")) &&
+			    !mode_check(mode_list[i], &caps, &missing))
 				names[known++] = mode_list[i]->name;
 	}
 	*nr = known;

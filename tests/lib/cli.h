@@ -46,6 +46,11 @@ void cli_run_weak(struct cli *c, const char *const *args);
 void cli_run_in(struct cli *c, const char *const *args, void (*prepare)(void));
 #define CLI(...)	((const char *const[]){ __VA_ARGS__, NULL })
 
+/*
+ * Is mode @i of mode_list tried on @kernel?  All are, unless the run is a slice, which is then a number, TURN of
+ * tests/run.  In a slice each of our kernels has a third of them, and `register` and `auto`.
+ */
+bool cli_mode_is_tried(unsigned int i, const char *kernel, const char *slice);
 /* The modes that this kernel can do, or a slice of them: how many, and the name of each. */
 unsigned int cli_modes(void);
 const char *cli_mode(unsigned int i);

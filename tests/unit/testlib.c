@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "cli.h"
+#include "mode.h"
 #include "pattern.h"
 #include "proc.h"
 #include "ublkraw.h"
@@ -128,6 +130,30 @@ Test(testlib, a_program_of_the_build_runs_to_its_end)
 
 	cr_assert_eq(proc_program("regbuf", version, NULL), 0);
 	cr_assert_eq(proc_program("regbuf", wrong, "REGBUF_GUEST=1"), 2);
+}
+
+/* In all turns each mode comes to each kernel once in three, but those that are always tried. */
+Test(testlib, a_slice_has_each_mode_on_one_kernel)
+{
+	static const char *const kernels[] = { "release", "kasan", "lockdep" }, *const turns[] = { "0", "1", "14" };
+
+	for (unsigned int i = 0; mode_list[i]; i++) {
+		const char *name = mode_list[i]->name;
+		bool always = !strcmp(name, "register") || !strcmp(name, "auto");
+
+		for (unsigned int t = 0; t < ARRAY_SIZE(turns); t++) {
+			unsigned int tried = 0;
+
+			for (unsigned int k = 0; k < ARRAY_SIZE(kernels); k++)
+				tried += cli_mode_is_tried(i, kernels[k], turns[t]);
+			cr_assert_eq(tried, always ? 3 : 1, "%s, turn %s: on %u kernels", name, turns[t], tried);
+		}
+		cr_assert(always || cli_mode_is_tried(i, "kasan", "0") != cli_mode_is_tried(i, "kasan", "1") ||
+			  cli_mode_is_tried(i, "kasan", "2"), "%s is never tried", name);
+		cr_assert(cli_mode_is_tried(i, "debian13", "0"));
+		cr_assert(cli_mode_is_tried(i, "kasan", NULL));
+		cr_assert(cli_mode_is_tried(i, NULL, NULL));
+	}
 }
 
 Test(testlib, waiting_ends)
