@@ -27,8 +27,9 @@
  * Invariants: pending is the number of BUSY steps plus the mode's own
  * operations that the request waits for; the request is committed only with
  * pending == 0, so no SQE that uses this io's buffer or the tag's slot is outstanding
- * when the tag's next request arrives.  A linked one is committed by the kernel, behind its step: until
- * then the step is BUSY, and from then on the tag is the driver's, until the CQE of COMMIT.
+ * when the tag's next request arrives.  A linked one is committed by the kernel, behind its step, and
+ * nothing is heard of that: the step stays BUSY, also while the tag is the driver's, until the CQE of
+ * COMMIT brings the next request.
  */
 struct io {
 	/* the request, set when it arrives */

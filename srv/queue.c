@@ -77,12 +77,26 @@ static void queue_link(struct queue *q, struct io *io, unsigned int tail)
 	queue_fetch(q, io, UBLK_U_IO_COMMIT_AND_FETCH_REQ, io->result)->user_data = udata(UD_LINKED, io->index, 0);
 }
 
-/* The step's CQE has come after all. */
-static void queue_unlink(struct queue *q, struct io *io)
+/* The step's CQE has come after all, with @res.  Returns what that means for the step. */
+static int queue_unlink(struct queue *q, struct io *io, int res)
 {
 	io->linked = false;
 	/* It was counted as committed. */
 	pace_begin(&q->pace);
+	/* The kernel could not take COMMIT, for want of memory, and so did not begin the step either. */
+	return res == -ECANCELED ? -EAGAIN : res;
+}
+
+/*
+ * The kernel had no memory for all SQEs, and the first that it left is COMMIT, without the step that it was
+ * behind: that one is under way, and nothing may be heard of it.
+ */
+static bool queue_link_is_cut(const struct queue *q)
+{
+	const struct io_uring_sq *sq = &q->ring.sq;
+	unsigned int head = IO_URING_READ_ONCE(*sq->khead);
+
+	return unlikely(head != sq->sqe_tail) && udata_kind(sq->sqes[head & sq->ring_mask].user_data) == UD_LINKED;
 }
 
 void queue_run(struct queue *q, struct io *io)
@@ -183,7 +197,7 @@ static void queue_step_cqe(struct queue *q, struct io *io, unsigned int index, i
 		s->res = 0;
 	} else {
 		if (unlikely(io->linked))
-			queue_unlink(q, io);
+			res = queue_unlink(q, io, res);
 		io_step_odd(s, res, &q->rules);
 		io->redo |= s->state == STEP_TODO;
 	}
@@ -214,15 +228,6 @@ static void queue_linked_cqe(struct queue *q, struct io *io, int res)
 	io->steps[0].state = STEP_DONE;
 	io->pending = 0;
 	io->linked = false;
-	if (unlikely(res == -EINVAL)) {
-		/*
-		 * A worker of io_uring's has done the leg's I/O, and as the last to let go of it what was linked
-		 * behind it, too.  The driver takes COMMIT from this thread only, and has done nothing.
-		 */
-		q->links = false;
-		queue_fetch(q, io, UBLK_U_IO_COMMIT_AND_FETCH_REQ, io->result);
-		return;
-	}
 	queue_fetch_cqe(q, io, res);
 }
 
@@ -409,6 +414,10 @@ static void queue_loop(struct queue *q)
 
 		if (unlikely(ret < 0 && ret != -EINTR && ret != -EAGAIN && ret != -EBUSY)) {
 			log_err("queue %u: io_uring_enter: %s", q->qid, strerror(-ret));
+			return;
+		}
+		if (unlikely(queue_link_is_cut(q))) {
+			log_err("queue %u: io_uring has no memory for a COMMIT behind its I/O", q->qid);
 			return;
 		}
 		queue_submitted(q);
@@ -628,12 +637,31 @@ static void queue_rules_init(struct queue *q)
 }
 
 /*
- * Only where the mode does nothing behind the step.  And only in modes that lend: in stock 6.12 a command
- * that is linked reads its SQE when that may be another one's already; kernels that lend have mended it.
+ * Only where the mode does nothing behind the step, and where legs stay: a step without CQE is not watched.  And
+ * only in modes that lend: in stock 6.12 a command that is linked reads its SQE when that may be another one's
+ * already; kernels that lend have mended it.
  */
-static void queue_links_init(struct queue *q)
+static bool queue_may_link(const struct queue *q)
 {
-	q->links = q->mode->lends && !q->mode->finish && !q->mode->committed && q->target->ops->one_step_is_all;
+	return q->mode->lends && !q->mode->finish && !q->mode->committed && q->target->ops->one_step_is_all &&
+		!q->target->legs_leave;
+}
+
+/*
+ * A ring keeps the memory of operations that have ended, for others.  By as many as all tags may have at once,
+ * which do nothing, it has all that it needs from the beginning: no link is cut for want of memory.
+ */
+static bool queue_fill_ring(struct queue *q)
+{
+	unsigned int nr = min_u64(2 * q->device->depth, q->ring.sq.ring_entries);
+
+	for (unsigned int i = 0; i < nr; i++) {
+		struct io_uring_sqe *sqe = queue_sqe(q);
+
+		io_uring_prep_nop(sqe);
+		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	}
+	return io_uring_submit(&q->ring) == (int)nr;
 }
 
 static int queue_init(struct queue *q)
@@ -644,7 +672,7 @@ static int queue_init(struct queue *q)
 		return ret;
 	queue_rules_init(q);
 	queue_fetch_init(q);
-	queue_links_init(q);
+	q->links = queue_may_link(q) && queue_fill_ring(q);
 	ret = queue_files_init(q);
 	if (!ret)
 		ret = queue_descs_init(q);

@@ -35,7 +35,8 @@ static u32 refusing;	/* legs whose next step gets EINVAL */
 static bool refused;
 static s32 cut;		/* through the buffer at most so many bytes are said to have moved */
 static u64 asked;	/* bytes of requests that were asked for */
-static unsigned int linked;	/* COMMITs that were linked behind a step, and refused */
+static unsigned int linked;	/* COMMITs that were linked behind a step, and came to their turn */
+static bool no_memory;	/* the next COMMIT that is linked is refused before it is queued */
 static bool spoiling;	/* what is told of steps is spoilt at random */
 
 static void fake_issue(struct queue *queue, struct io *i)
@@ -161,6 +162,13 @@ static int request(u32 op, u32 flags)
 	desc = (struct ublksrv_io_desc){ .op_flags = op | flags, .nr_sectors = LEN / 512,
 					 .start_sector = OFF / 512 };
 	queue_request(&q, &io);
+	if (no_memory) {
+		struct io_uring_sqe *sqe = &q.ring.sq.sqes[(q.ring.sq.sqe_tail - 1) & q.ring.sq.ring_mask];
+
+		cr_assert_eq(udata_kind(sqe->user_data), UD_LINKED);
+		sqe->ioprio = 0xffff;
+		no_memory = false;
+	}
 	while (!committed) {
 		cr_assert_geq(io_uring_submit_and_wait(&q.ring, 1), 0);
 		while (!io_uring_peek_cqe(&q.ring, &cqe)) {
@@ -170,7 +178,8 @@ static int request(u32 op, u32 flags)
 				asked += cqe->res;
 			if (udata_kind(cqe->user_data) == UD_LINKED) {
 				linked++;
-				cqe->res = -EINVAL;
+				committed = true;
+				io.pending = 0;
 			}
 			cut_short(cqe);
 			spoil(cqe);
@@ -227,27 +236,100 @@ Test(steps, a_write_that_a_leg_refuses_arrives)
 	leg_has(0, 'n');
 }
 
-/* COMMIT was carried out by a worker of io_uring's, from which the driver does not take it. */
-Test(steps, a_commit_behind_a_step_is_repeated_when_it_is_refused)
+Test(steps, a_step_that_is_done_is_committed_behind_it)
 {
 	serve(paths[0], NULL);
-	q.alone = q.links = true;
+	q.alone = true;
 	cr_assert_eq(request(UBLK_IO_OP_WRITE, 0), LEN);
 	cr_assert_eq(linked, 1);
-	cr_assert_not(q.links, "the next one would be refused as well");
 	cr_assert_eq(q.pace.inflight, q.pace.done);
 	leg_has(0, 'n');
+}
+
+/* Neither has been begun then. */
+Test(steps, a_step_without_the_commit_behind_it_is_done_again)
+{
+	serve(paths[0], NULL);
+	q.alone = no_memory = true;
+	cr_assert_eq(request(UBLK_IO_OP_WRITE, 0), LEN);
+	cr_assert_not(no_memory);
+	cr_assert_eq(linked, 0);
+	cr_assert_eq(q.pace.inflight, q.pace.done);
+	leg_has(0, 'n');
+}
+
+/* The leg ends within the request. */
+Test(steps, a_step_that_is_cut_short_is_not_committed_behind_it)
+{
+	serve(paths[0], NULL);
+	q.alone = true;
+	cr_assert_eq(truncate(paths[0], OFF + LEN / 2), 0);
+	cr_assert_eq(request(UBLK_IO_OP_READ, 0), -EIO);
+	cr_assert_eq(linked, 0);
+	cr_assert_eq(q.pace.inflight, q.pace.done);
+}
+
+static bool may_link(const struct mode_ops *mode, const struct target_ops *ops, bool legs_leave)
+{
+	const struct target t = { .ops = ops, .legs_leave = legs_leave };
+	const struct queue some = { .mode = mode, .target = (struct target *)&t };
+
+	return queue_may_link(&some);
+}
+
+Test(steps, commit_is_linked_where_a_step_is_all_and_legs_stay)
+{
+	cr_expect(may_link(mode_find("auto"), &target_loop, false));
+	cr_expect(may_link(mode_find("auto"), &target_stripe, false));
+	for (unsigned int i = 0; mode_list[i]; i++) {
+		if (!mode_list[i]->lends)
+			cr_expect_not(may_link(mode_list[i], &target_loop, false), "%s", mode_list[i]->name);
+		cr_expect_not(may_link(mode_list[i], &target_mirror, false), "%s", mode_list[i]->name);
+		cr_expect_not(may_link(mode_list[i], &target_loop, true), "%s", mode_list[i]->name);
+	}
+}
+
+/* The kernel has taken the step, and had no memory for what was behind it. */
+Test(steps, a_link_that_was_cut_is_noticed)
+{
+	struct io_uring_sqe *sqe;
+	unsigned int head, *khead = q.ring.sq.khead;
+
+	serve(paths[0], NULL);
+	cr_assert_eq(io_uring_submit(&q.ring), 0);
+	head = *khead;
+	cr_expect_not(queue_link_is_cut(&q));
+	sqe = queue_sqe(&q);
+	sqe->user_data = udata(UD_STEP, 0, 0);
+	sqe = queue_sqe(&q);
+	sqe->user_data = udata(UD_LINKED, 0, 0);
+	cr_expect_not(queue_link_is_cut(&q), "both are there");
+	q.ring.sq.khead = &head;
+	head++;
+	cr_expect(queue_link_is_cut(&q));
+	head++;
+	cr_expect_not(queue_link_is_cut(&q), "both were taken");
+	q.ring.sq.khead = khead;
+}
+
+/* As much memory as all tags need, and nothing is heard of it. */
+Test(steps, a_ring_is_filled_in_silence)
+{
+	struct io_uring_cqe *cqe;
+
+	serve(paths[0], NULL);
+	cr_assert(queue_fill_ring(&q));
+	cr_expect_neq(io_uring_peek_cqe(&q.ring, &cqe), 0);
 }
 
 Test(steps, a_step_that_goes_another_way_is_not_committed_behind_it)
 {
 	serve(paths[0], NULL);
-	q.alone = q.links = true;
+	q.alone = true;
 	refusing = 1;
 	cr_assert_eq(request(UBLK_IO_OP_WRITE, 0), LEN);
 	cr_assert(refused);
 	cr_assert_eq(linked, 0);
-	cr_assert(q.links);
 	cr_assert_eq(q.pace.inflight, q.pace.done);
 	leg_has(0, 'n');
 }
