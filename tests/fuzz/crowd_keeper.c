@@ -149,8 +149,8 @@ static void storm(u64 *next)
 	if (now_ms() < *next)
 		return;
 	*next = now_ms() + rng_range(&rng, 50, 500);
-	/* what hangs on purpose is to be found, not killed */
-	if (crowd->wrong < CROWD_WRONG_HANG)
+	/* what hangs on purpose is to be found, not killed; and a disk is to live until it was read */
+	if (crowd->wrong < CROWD_WRONG_HANG && crowd->wrong != CROWD_WRONG_READ)
 		member_kill(rng_below(&rng, MEMBER_OWNER));
 }
 
