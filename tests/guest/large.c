@@ -6,7 +6,9 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -154,6 +156,60 @@ static int one(int fd, int op, int rw_flags)
 	res = ring_run(&ring);
 	io_uring_queue_exit(&ring);
 	return res;
+}
+
+/* Reads that the disk has done. */
+static unsigned long reads(const char *disk)
+{
+	unsigned long nr;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/stat", strrchr(disk, '/') + 1);
+	f = fopen(path, "re");
+	must(f && fscanf(f, "%lu", &nr) == 1, "%s: %s", path, strerror(errno));
+	fclose(f);
+	return nr;
+}
+
+/* One of 256 pages; null_blk takes 128 segments at once. */
+static void is_read_in_two(struct io_uring *ring, int fd, u8 *to, const char *what)
+{
+	struct io_uring_sqe *sqe = ring_sqe(ring);
+	unsigned long before = reads(tleg_path(0));
+
+	prep_rw_fixed(sqe, IORING_OP_READ_FIXED, fd, (uintptr_t)to, 2 * LEN, 0, 0);
+	cr_assert_eq(ring_run(ring), 2 * (int)LEN, "%s", what);
+	pat_is(to, 2 * LEN, 9, 0, "%s", what);
+	cr_assert_eq(reads(tleg_path(0)) - before, 2, "%s: %lu reads", what, reads(tleg_path(0)) - before);
+}
+
+/*
+ * Of a registered buffer a bio's table goes up to its end.  From the first page on there are so many segments
+ * that the 16 bits for their number would say 1.
+ */
+Test(large, segments_are_as_many_as_the_disk_takes)
+{
+	const u64 len = (65536 + 1) * 4096ULL;
+	struct iovec iov = { .iov_len = len };
+	struct io_uring ring;
+	int fd;
+
+	tleg_null(0, &(struct null_disk){ .mb = MB, .max_sectors = 4 * LEN / 512 });
+	fd = tleg_open(0, O_RDWR | O_DIRECT);
+	pat_fill(mem, 2 * LEN, 9, 0);
+	file_write(fd, mem, 2 * LEN, 0);
+	iov.iov_base = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(iov.iov_base != MAP_FAILED, "no memory");
+	/* large pages are one segment each */
+	must(!madvise(iov.iov_base, len, MADV_NOHUGEPAGE), "MADV_NOHUGEPAGE: %s", strerror(errno));
+	ring_init(&ring, 4, 0);
+	must(!io_uring_register_buffers(&ring, &iov, 1), "a buffer of 256 MiB");
+	is_read_in_two(&ring, fd, iov.iov_base, "at the buffer's beginning");
+	is_read_in_two(&ring, fd, (u8 *)iov.iov_base + len - 2 * LEN, "at its end");
+	io_uring_queue_exit(&ring);
+	munmap(iov.iov_base, len);
+	close(fd);
 }
 
 Test(large, a_part_that_fails_fails_all_of_it)
