@@ -260,6 +260,8 @@ static struct mapped mapped_file(const char *stable, const char *options)
 	file_write(m.fd, buf, LEN, 0);
 	must(!fsync(m.fd), "fsync: %s", strerror(errno));
 	tleg_break(2, TLEG_SLOW);
+	/* on a slow guest it would write while legs are compared */
+	must(!sh("echo 0 > /proc/sys/vm/dirty_writeback_centisecs"), "periodic writeback");
 	m.map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, m.fd, 0);
 	must(m.map != MAP_FAILED, "mmap: %s", strerror(errno));
 	return m;
@@ -268,6 +270,7 @@ static struct mapped mapped_file(const char *stable, const char *options)
 static void mapped_end(const struct mapped *m)
 {
 	tleg_break(2, TLEG_GOOD);
+	must(!sh("echo 500 > /proc/sys/vm/dirty_writeback_centisecs"), "periodic writeback");
 	munmap(m->map, LEN);
 	close(m->fd);
 	must(!umount(POINT), "umount: %s", strerror(errno));
