@@ -648,12 +648,12 @@ static bool queue_may_link(const struct queue *q)
 }
 
 /*
- * A ring keeps the memory of operations that have ended, for others.  By as many as all tags may have at once,
- * which do nothing, it has all that it needs from the beginning: no link is cut for want of memory.
+ * A ring keeps the memory of operations that have ended, for later ones, until it goes.  As many as all tags may
+ * have at once are done here, for nothing: so there is memory for them, and a link is not cut for want of it.
  */
 static bool queue_fill_ring(struct queue *q)
 {
-	unsigned int nr = min_u64(2 * q->device->depth, q->ring.sq.ring_entries);
+	unsigned int nr = 2 * q->device->depth;
 
 	for (unsigned int i = 0; i < nr; i++) {
 		struct io_uring_sqe *sqe = queue_sqe(q);
