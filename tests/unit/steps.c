@@ -236,13 +236,19 @@ Test(steps, a_write_that_a_leg_refuses_arrives)
 	leg_has(0, 'n');
 }
 
+/* A request that comes alone: its result, and how many COMMITs came to their turn behind a step. */
+static void is_done_alone(u32 op, int result, unsigned int commits)
+{
+	q.alone = true;
+	cr_assert_eq(request(op, 0), result);
+	cr_assert_eq(linked, commits);
+	cr_assert_eq(q.pace.inflight, q.pace.done);
+}
+
 Test(steps, a_step_that_is_done_is_committed_behind_it)
 {
 	serve(paths[0], NULL);
-	q.alone = true;
-	cr_assert_eq(request(UBLK_IO_OP_WRITE, 0), LEN);
-	cr_assert_eq(linked, 1);
-	cr_assert_eq(q.pace.inflight, q.pace.done);
+	is_done_alone(UBLK_IO_OP_WRITE, LEN, 1);
 	leg_has(0, 'n');
 }
 
@@ -250,11 +256,9 @@ Test(steps, a_step_that_is_done_is_committed_behind_it)
 Test(steps, a_step_without_the_commit_behind_it_is_done_again)
 {
 	serve(paths[0], NULL);
-	q.alone = no_memory = true;
-	cr_assert_eq(request(UBLK_IO_OP_WRITE, 0), LEN);
+	no_memory = true;
+	is_done_alone(UBLK_IO_OP_WRITE, LEN, 0);
 	cr_assert_not(no_memory);
-	cr_assert_eq(linked, 0);
-	cr_assert_eq(q.pace.inflight, q.pace.done);
 	leg_has(0, 'n');
 }
 
@@ -262,11 +266,17 @@ Test(steps, a_step_without_the_commit_behind_it_is_done_again)
 Test(steps, a_step_that_is_cut_short_is_not_committed_behind_it)
 {
 	serve(paths[0], NULL);
-	q.alone = true;
 	cr_assert_eq(truncate(paths[0], OFF + LEN / 2), 0);
-	cr_assert_eq(request(UBLK_IO_OP_READ, 0), -EIO);
-	cr_assert_eq(linked, 0);
-	cr_assert_eq(q.pace.inflight, q.pace.done);
+	is_done_alone(UBLK_IO_OP_READ, -EIO, 0);
+}
+
+Test(steps, a_step_that_goes_another_way_is_not_committed_behind_it)
+{
+	serve(paths[0], NULL);
+	refusing = 1;
+	is_done_alone(UBLK_IO_OP_WRITE, LEN, 0);
+	cr_assert(refused);
+	leg_has(0, 'n');
 }
 
 static bool may_link(const struct mode_ops *mode, const struct target_ops *ops, bool legs_leave)
@@ -320,18 +330,6 @@ Test(steps, a_ring_is_filled_in_silence)
 	serve(paths[0], NULL);
 	cr_assert(queue_fill_ring(&q));
 	cr_expect_neq(io_uring_peek_cqe(&q.ring, &cqe), 0);
-}
-
-Test(steps, a_step_that_goes_another_way_is_not_committed_behind_it)
-{
-	serve(paths[0], NULL);
-	q.alone = true;
-	refusing = 1;
-	cr_assert_eq(request(UBLK_IO_OP_WRITE, 0), LEN);
-	cr_assert(refused);
-	cr_assert_eq(linked, 0);
-	cr_assert_eq(q.pace.inflight, q.pace.done);
-	leg_has(0, 'n');
 }
 
 Test(steps, a_read_that_a_leg_refuses_arrives)
