@@ -132,24 +132,25 @@ Test(testlib, a_program_of_the_build_runs_to_its_end)
 	cr_assert_eq(proc_program("regbuf", wrong, "REGBUF_GUEST=1"), 2);
 }
 
-/* In all turns each mode comes to each kernel once in three, but those that are always tried. */
+/* And in three turns one after the other each kernel has each mode once. */
 Test(testlib, a_slice_has_each_mode_on_one_kernel)
 {
-	static const char *const kernels[] = { "release", "kasan", "lockdep" }, *const turns[] = { "0", "1", "14" };
+	static const char *const kernels[] = { "release", "kasan", "lockdep" }, *const turns[] = { "12", "13", "14" };
 
 	for (unsigned int i = 0; mode_list[i]; i++) {
 		const char *name = mode_list[i]->name;
 		bool always = !strcmp(name, "register") || !strcmp(name, "auto");
 
-		for (unsigned int t = 0; t < ARRAY_SIZE(turns); t++) {
-			unsigned int tried = 0;
+		for (unsigned int a = 0; a < 3; a++) {
+			unsigned int in_turn = 0, on_kernel = 0;
 
-			for (unsigned int k = 0; k < ARRAY_SIZE(kernels); k++)
-				tried += cli_mode_is_tried(i, kernels[k], turns[t]);
-			cr_assert_eq(tried, always ? 3 : 1, "%s, turn %s: on %u kernels", name, turns[t], tried);
+			for (unsigned int b = 0; b < 3; b++) {
+				in_turn += cli_mode_is_tried(i, kernels[b], turns[a]);
+				on_kernel += cli_mode_is_tried(i, kernels[a], turns[b]);
+			}
+			cr_assert_eq(in_turn, always ? 3 : 1, "%s, turn %s: on %u kernels", name, turns[a], in_turn);
+			cr_assert_eq(on_kernel, always ? 3 : 1, "%s, %s: in %u turns", name, kernels[a], on_kernel);
 		}
-		cr_assert(always || cli_mode_is_tried(i, "kasan", "0") != cli_mode_is_tried(i, "kasan", "1") ||
-			  cli_mode_is_tried(i, "kasan", "2"), "%s is never tried", name);
 		cr_assert(cli_mode_is_tried(i, "debian13", "0"));
 		cr_assert(cli_mode_is_tried(i, "kasan", NULL));
 		cr_assert(cli_mode_is_tried(i, NULL, NULL));
