@@ -3,9 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "apart.h"
 #include "caps.h"
 #include "ctrl.h"
 #include "log.h"
@@ -14,9 +13,6 @@
 #include "recover.h"
 #include "rlimits.h"
 #include "sysfs.h"
-
-/* An exit status that is the number of no mode. */
-#define PRECHECK_FAILED	255
 
 /* What the mode of the device is, if this kernel has it: its number in mode_list, or -errno after a message. */
 static int precheck_mode(const char *cmd, const struct mode_ops *mode, const struct caps *caps, const u64 *alike)
@@ -59,32 +55,16 @@ static int precheck_kernel(const char *cmd, const struct launch *l)
 	return ret ? ret : precheck_mode(cmd, l->device.mode, &caps, l->recover ? &flags : NULL);
 }
 
-/*
- * In a process of its own: commands to the driver leave a worker thread of io_uring behind
- * for as long as the process lives, and in the foreground that is the server.  The
- * worker would stay in the mount namespace that the server leaves.
- */
-static int precheck_kernel_apart(const char *cmd, const struct launch *l)
+struct precheck_job {
+	const char *cmd;
+	const struct launch *l;
+};
+
+static int precheck_job(void *arg)
 {
-	pid_t child;
-	int status;
+	const struct precheck_job *job = arg;
 
-	fflush(NULL);
-	child = fork();
-	if (!child) {
-		int ret = precheck_kernel(cmd, l);
-
-		_exit(ret < 0 ? PRECHECK_FAILED : ret);
-	}
-	if (child < 0 || waitpid(child, &status, 0) != child) {
-		log_err("%s: looking at the kernel: %s", cmd, strerror(errno));
-		return -EIO;
-	}
-	if (WIFSIGNALED(status))
-		log_err("%s: looking at the kernel: %s", cmd, strsignal(WTERMSIG(status)));
-	if (!WIFEXITED(status) || WEXITSTATUS(status) == PRECHECK_FAILED)
-		return -EIO;
-	return WEXITSTATUS(status);
+	return precheck_kernel(job->cmd, job->l);
 }
 
 /* The kernel makes no more queues than this, which it does not tell before. */
@@ -141,7 +121,7 @@ int precheck(const char *cmd, struct launch *l)
 
 	if (!l->recover)
 		precheck_bound_queues(cmd, d);
-	ret = l->foreground ? precheck_kernel_apart(cmd, l) : precheck_kernel(cmd, l);
+	ret = l->foreground ? apart(cmd, precheck_job, &(struct precheck_job){ cmd, l }) : precheck_kernel(cmd, l);
 	if (ret < 0)
 		return ret;
 	d->mode = mode_list[ret];
