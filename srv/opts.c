@@ -169,6 +169,12 @@ static const struct opt *opt_find(const struct opt_group *groups, unsigned int n
 	return NULL;
 }
 
+/* The value of the option at @i; NULL: it has none, as another option follows, or nothing. */
+static const char *opt_next_word(int argc, char **argv, int i)
+{
+	return i + 1 < argc && strncmp(argv[i + 1], "--", 2) ? argv[i + 1] : NULL;
+}
+
 bool opts_is_help(const char *word)
 {
 	return !strcmp(word, "--help") || !strcmp(word, "-h");
@@ -203,11 +209,12 @@ static int opts_parse_all(int argc, char **argv, const struct opt_group *groups,
 			return -EINVAL;
 		}
 		if (o->type != OPT_FLAG && !value) {
-			if (i + 1 == argc) {
+			value = opt_next_word(argc, argv, i);
+			if (!value) {
 				log_err("%s: --%s: %s is missing", cmd, o->name, o->arg);
 				return -EINVAL;
 			}
-			value = argv[++i];
+			i++;
 		}
 		ret = opt_store(cmd, o, base, value);
 		if (ret)
@@ -235,10 +242,10 @@ const char *opts_peek(int argc, char **argv, const struct opt *opt)
 	for (int i = 1; i < argc; i++) {
 		if (!opt_matches(opt, argv[i], &value))
 			continue;
+		if (!value)
+			value = opt_next_word(argc, argv, i);
 		if (value)
 			found = value;
-		else if (i + 1 < argc)
-			found = argv[i + 1];
 	}
 	return found;
 }

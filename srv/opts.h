@@ -55,7 +55,8 @@ struct opt_group {
  * Parse argv[1..]; argv[0] is the name of the command, for messages.
  * Returns 0, OPTS_HELP when help was asked for, or -EINVAL after a message that
  * says which option, which value, and what would be right.  Words that are not
- * options are refused.
+ * options are refused.  A value that begins with "--" has to be in the option's own word:
+ * --leg=--odd.
  */
 int opts_parse(int argc, char **argv, const struct opt_group *groups, unsigned int nr);
 

@@ -135,6 +135,25 @@ Test(opts, a_stray_word_is_refused, .init = cr_redirect_stderr)
 	expect_error("stray: no option, and nothing else is expected");
 }
 
+/* Else a file named so is served, and the option is not heard. */
+Test(opts, an_option_is_no_value, .init = cr_redirect_stderr)
+{
+	struct conf c = { 0 };
+
+	cr_assert_eq(PARSE(&c, "--string", "--flag"), -EINVAL);
+	expect_error("--string: TEXT is missing");
+	cr_assert_null(c.string);
+}
+
+Test(opts, what_looks_like_an_option_is_a_value_in_the_same_word)
+{
+	struct conf c = { 0 };
+
+	cr_assert_eq(PARSE(&c, "--string=--flag", "-s", "-"), 0);
+	cr_assert_not(c.flag);
+	cr_assert_str_eq(c.string, "-");
+}
+
 Test(opts, missing_value_is_named, .init = cr_redirect_stderr)
 {
 	struct conf c = { 0 };
@@ -228,6 +247,7 @@ Test(opts, peek_finds_every_spelling)
 	cr_assert_str_eq(opts_peek(2, (char *[]){ "cmd", "-sv" }, o), "v");
 	cr_assert_str_eq(opts_peek(2, (char *[]){ "cmd", "--string=v" }, o), "v");
 	cr_assert_null(opts_peek(2, (char *[]){ "cmd", "-s" }, o));
+	cr_assert_null(opts_peek(3, (char *[]){ "cmd", "-s", "--flag" }, o));
 	cr_assert_null(opts_peek(1, (char *[]){ "cmd" }, o));
 }
 
