@@ -28,10 +28,11 @@ struct device {
 	const struct mode_ops *mode;
 	struct target *target;
 	enum pace_policy pace;
+	const char *name;	/* under which it is found again, resume.h; argv's; NULL: none */
 	u64 flags;		/* UBLK_F_* beside the mode's; the driver has them when it is recovered */
-	u64 identity;		/* its ublksrv_flags, identity.h; launch_run() sets it */
 
 	/* the driver's answer replaces these */
+	u64 identity;		/* its ublksrv_flags, identity.h; launch_run() makes it */
 	unsigned int id;	/* N of /dev/ublkbN; ID_ANY: the first that is free */
 	unsigned int nr_queues;
 	unsigned int depth;	/* requests in work at once, of each queue */

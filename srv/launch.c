@@ -21,6 +21,7 @@
 #include "launch_msg.h"
 #include "log.h"
 #include "recover.h"
+#include "resume.h"
 #include "self.h"
 #include "server.h"
 #include "signals.h"
@@ -168,6 +169,8 @@ static int launch_device(struct launch *l, int sock, int pid)
 		ret = launch_start(l, sock, pid);
 	if (!ret)
 		ret = launch_tell_server(l, sock, LAUNCH_LIVE);
+	if (!ret && l->device.name)
+		ret = resume_keep(&l->device);
 	if (!ret)
 		ret = launch_tell_user(l, pid);
 	if (!ret)

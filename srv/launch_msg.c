@@ -15,6 +15,7 @@ int launch_msg_send(int sock, enum launch_type type, const struct device *d)
 		msg.depth = d->depth;
 		msg.max_io = d->max_io;
 		msg.stable = d->stable;
+		msg.identity = d->identity;
 	}
 	if (send(sock, &msg, sizeof(msg), MSG_NOSIGNAL) == sizeof(msg))
 		return 0;
@@ -42,6 +43,7 @@ void launch_msg_device(const struct launch_msg *msg, struct device *d)
 	d->depth = msg->depth;
 	d->max_io = msg->max_io;
 	d->stable = msg->stable;
+	d->identity = msg->identity;
 }
 
 bool launch_msg_is_over(int sock)

@@ -27,6 +27,8 @@ struct launch_msg {
 	u32 depth;
 	u32 max_io;
 	u32 stable;	/* enum stable_policy */
+	u32 reserved;
+	u64 identity;
 };
 
 /* 0, -ECONNRESET when the other end is gone, or -errno.  @d: may be NULL, but in LAUNCH_DEVICE. */

@@ -163,6 +163,7 @@ int recover_start(struct ctrl *c, struct device *d, bool force)
 	d->nr_queues = info.nr_hw_queues;
 	d->depth = info.queue_depth;
 	d->max_io = info.max_io_buf_bytes;
+	d->identity = info.ublksrv_flags;
 	/* What was promised once is kept. */
 	if (info.flags & UBLK_F_STABLE_PAGES)
 		d->stable = STABLE_ALWAYS;

@@ -23,6 +23,7 @@
 #include "mounts.h"
 #include "protect.h"
 #include "queue.h"
+#include "resume.h"
 #include "rlimits.h"
 #include "rundir.h"
 #include "self.h"
@@ -509,6 +510,7 @@ static void server_finish(struct server *srv)
 		t->ops->tick(t, UINT64_MAX);
 	log_forward(!srv->foreground && srv->live);
 	server_unlisten(srv);
+	resume_forget(srv->device);
 	/* Not joined: what the queues wait for may never come. */
 	if (!srv->live)
 		_exit(1);

@@ -2,9 +2,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cmd.h"
 #include "ids.h"
 #include "log.h"
 #include "precheck.h"
+#include "resume.h"
 #include "serving.h"
 
 /* A server that was stopped a moment ago lets go of its legs at once, */
@@ -55,6 +57,8 @@ const struct opt serving_opts[] = {
 	STABLE_OPT,
 	FOREGROUND_OPT,
 	JSON_OPT,
+	{ .name = "name", .type = OPT_STR, .arg = "NAME", DEVICE_OPT(name),
+	  .help = "its name; if the server of a device of that name has died, that device is served again" },
 	{ 0 }
 };
 
@@ -103,8 +107,30 @@ static void serving_use_mode(const char *cmd, struct serving *s)
 		d->flags |= stable_flags(d->stable);
 }
 
+/* 0, or the exit status after a message. */
+static int serving_use_name(const char *cmd, struct launch *l)
+{
+	int ret;
+
+	if (!resume_name_is_good(l->device.name)) {
+		log_err("%s: --name %s: wrong value; right are 1 to %u letters, digits, '.', '_' and '-', the first a letter or a digit",
+			cmd, l->device.name, RESUME_NAME_MAX);
+		return EXIT_USAGE;
+	}
+	ret = resume_find(cmd, &l->device);
+	if (ret < 0)
+		return 1;
+	if (ret)
+		l->recover = true;
+	return 0;
+}
+
 int serving_run(const char *cmd, struct serving *s, struct target *t)
 {
+	int ret = s->launch.device.name ? serving_use_name(cmd, &s->launch) : 0;
+
+	if (ret)
+		return ret;
 	serving_resolve(s, t);
 	for (struct target *i = t; i; i = i->inner)
 		i->patience_ms = s->launch.recover ? RECOVER_PATIENCE_MS : SERVING_PATIENCE_MS;

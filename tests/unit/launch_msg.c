@@ -27,7 +27,7 @@ TestSuite(launch_msg, .init = setup, .fini = teardown, .timeout = 10);
 Test(launch_msg, bring_the_drivers_answer)
 {
 	const struct device told = { .id = 3, .nr_queues = 2, .depth = 17, .max_io = 1 << 20,
-				     .stable = STABLE_ALWAYS };
+				     .stable = STABLE_ALWAYS, .identity = 9 };
 	struct device d = { .id = ID_ANY, .nr_queues = 8, .depth = 128, .max_io = 4096 };
 	struct launch_msg msg;
 
@@ -40,18 +40,19 @@ Test(launch_msg, bring_the_drivers_answer)
 	cr_assert_eq(d.depth, 17);
 	cr_assert_eq(d.max_io, 1 << 20);
 	cr_assert_eq(d.stable, STABLE_ALWAYS);
+	cr_assert_eq(d.identity, 9);
 }
 
 /* What the options said and no driver answers is the server's own. */
 Test(launch_msg, leave_the_rest_of_a_device_alone)
 {
 	const struct launch_msg msg = { .type = LAUNCH_DEVICE };
-	struct device d = { .pace = PACE_BATCH, .flags = 5, .identity = 7 };
+	struct device d = { .pace = PACE_BATCH, .flags = 5, .name = "seven" };
 
 	launch_msg_device(&msg, &d);
 	cr_assert_eq(d.pace, PACE_BATCH);
 	cr_assert_eq(d.flags, 5);
-	cr_assert_eq(d.identity, 7);
+	cr_assert_str_eq(d.name, "seven");
 }
 
 Test(launch_msg, arrive_one_by_one_and_whole)

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "apart.h"
+#include "control_sock.h"
+#include "ctrl.h"
+#include "identity.h"
+#include "log.h"
+#include "resume.h"
+#include "rundir.h"
+
+#define RESUME_SUFFIX	".device"
+#define RESUME_FILE_MAX	(RESUME_NAME_MAX + sizeof(RESUME_SUFFIX) + 4)	/* bytes; room for ".new" */
+
+bool resume_name_is_good(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (!len || len > RESUME_NAME_MAX || !isalnum((unsigned char)*name))
+		return false;
+	for (; *name; name++)
+		if (!isalnum((unsigned char)*name) && !strchr("._-", *name))
+			return false;
+	return true;
+}
+
+static void resume_file(const char *name, const char *behind, char *file)
+{
+	snprintf(file, RESUME_FILE_MAX, "%s" RESUME_SUFFIX "%s", name, behind);
+}
+
+/* What was kept: false: nothing that can be read. */
+static bool resume_read(const char *name, u32 *id, u64 *identity)
+{
+	char dir[RUNDIR_MAX], file[RESUME_FILE_MAX], why[CONTROL_WHY_MAX], text[64] = "";
+	int at, fd;
+
+	if (rundir_own(dir))
+		return false;
+	at = rundir_open(dir, why, sizeof(why));
+	if (at < 0)
+		return false;
+	resume_file(name, "", file);
+	fd = openat(at, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	close(at);
+	if (fd < 0)
+		return false;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = '\0';
+	close(fd);
+	return sscanf(text, "%" SCNu32 " %" SCNx64, id, identity) == 2;
+}
+
+struct resume_job {
+	u32 id;
+	u64 identity;
+};
+
+/* 1: it is that one, and waits for a server, or will. */
+static int resume_ask(void *arg)
+{
+	const struct resume_job *job = arg;
+	struct ublksrv_ctrl_dev_info info;
+	struct ctrl c;
+	int ret = ctrl_init(&c);
+
+	if (ret)
+		return ret;
+	ret = ctrl_get_info(&c, job->id, &info);
+	ctrl_deinit(&c);
+	return !ret && info.ublksrv_flags == job->identity && info.flags & UBLK_F_USER_RECOVERY &&
+	       info.state != UBLK_S_DEV_DEAD;
+}
+
+int resume_find(const char *cmd, struct device *d)
+{
+	struct resume_job job;
+	int ret;
+
+	if (!resume_read(d->name, &job.id, &job.identity) || !identity_is_ours(job.identity))
+		return 0;
+	ret = apart(cmd, resume_ask, &job);
+	if (ret == 1)
+		d->id = job.id;
+	return ret;
+}
+
+/* Whole or not at all. */
+static int resume_write(int dir, const struct device *d)
+{
+	char new[RESUME_FILE_MAX], file[RESUME_FILE_MAX];
+	int fd, ret;
+
+	resume_file(d->name, ".new", new);
+	resume_file(d->name, "", file);
+	fd = openat(dir, new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	ret = dprintf(fd, "%u %" PRIx64 "\n", d->id, d->identity) < 0 ? -errno : 0;
+	close(fd);
+	if (!ret && renameat(dir, new, dir, file))
+		ret = -errno;
+	return ret;
+}
+
+int resume_keep(const struct device *d)
+{
+	char path[RUNDIR_MAX], why[CONTROL_WHY_MAX];
+	int dir, ret = rundir_own(path);
+
+	if (ret) {
+		log_err("device %u: its name %s cannot be kept: %s", d->id, d->name, strerror(-ret));
+		return ret;
+	}
+	dir = rundir_make(path, why, sizeof(why));
+	if (dir < 0) {
+		log_err("device %u: its name %s cannot be kept: %s", d->id, d->name, why);
+		return dir;
+	}
+	ret = resume_write(dir, d);
+	if (ret)
+		log_err("device %u: its name %s cannot be kept in %s: %s", d->id, d->name, path, strerror(-ret));
+	close(dir);
+	return ret;
+}
+
+void resume_forget(const struct device *d)
+{
+	char path[RUNDIR_MAX], file[RESUME_FILE_MAX], why[CONTROL_WHY_MAX];
+	u64 identity;
+	u32 id;
+	int dir;
+
+	/* it may have been another one's from the beginning */
+	if (!d->name || !resume_read(d->name, &id, &identity) || id != d->id || identity != d->identity || rundir_own(path))
+		return;
+	dir = rundir_open(path, why, sizeof(why));
+	if (dir < 0)
+		return;
+	resume_file(d->name, "", file);
+	unlinkat(dir, file, 0);
+	close(dir);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Which device was served under a name: a file NAME.device in rundir.h's directory, with its number
+ * and its identity.
+ *
+ * The file may outlive the device, and the number be another device's then.  That costs nothing: a
+ * device is the same one only if the driver keeps the same identity for it, and each launch has
+ * another.
+ */
+#ifndef SRV_RESUME_H
+#define SRV_RESUME_H
+
+#include "device.h"
+
+#define RESUME_NAME_MAX	63	/* bytes */
+
+/* 1 to RESUME_NAME_MAX letters, digits, and of the others ".", "_" and "-", but not at the beginning. */
+bool resume_name_is_good(const char *name);
+
+/*
+ * Is there a device that was served as d->name, and that can have another server?  1, and d->id is
+ * its number; 0: there is none, *d is as it was; or -errno after a message.  @cmd: for messages.  Waits
+ * for a process that asks the driver.
+ */
+int resume_find(const char *cmd, struct device *d);
+
+/* From now on *d, which is usable, is the device of d->name.  0, or -errno after a message. */
+int resume_keep(const struct device *d);
+
+/* It is gone, or goes. */
+void resume_forget(const struct device *d);
+
+#endif
