@@ -20,6 +20,7 @@
 #include "launch.h"
 #include "launch_msg.h"
 #include "log.h"
+#include "notify.h"
 #include "recover.h"
 #include "resume.h"
 #include "self.h"
@@ -173,6 +174,8 @@ static int launch_device(struct launch *l, int sock, int pid)
 		ret = resume_keep(&l->device);
 	if (!ret)
 		ret = launch_tell_user(l, pid);
+	if (!ret)
+		ret = notify_ready(&l->device, pid);
 	if (!ret)
 		ret = launch_done(l, sock);
 	if (ret)
