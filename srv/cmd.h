@@ -9,10 +9,13 @@
 #define EXIT_USAGE	2
 
 int cmd_add(int argc, char **argv);
+int cmd_add_check(int argc, char **argv);	/* looks at the options only */
 int cmd_recover(int argc, char **argv);
 int cmd_del(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_mirror(int argc, char **argv);
+int cmd_run(int argc, char **argv);
+int cmd_check_config(int argc, char **argv);
 int cmd_features(int argc, char **argv);
 
 #endif

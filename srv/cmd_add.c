@@ -127,7 +127,9 @@ static int add_parse(int argc, char **argv, struct add_conf *conf, struct target
 	return ret;
 }
 
-static int add_main(int argc, char **argv, bool recover)
+enum add_what { ADD, ADD_RECOVER, ADD_CHECK };
+
+static int add_main(int argc, char **argv, enum add_what what)
 {
 	struct add_conf conf = { .serving = SERVING_DEFAULTS };
 	struct target *t = add_make_target(argc, argv, &type_opt);
@@ -135,10 +137,9 @@ static int add_main(int argc, char **argv, bool recover)
 
 	if (!t)
 		return EXIT_USAGE;
-	conf.serving.launch.recover = recover;
-	if (add_parse(argc, argv, &conf, t))
-		ret = EXIT_USAGE;
-	else
+	conf.serving.launch.recover = what == ADD_RECOVER;
+	ret = add_parse(argc, argv, &conf, t) ? EXIT_USAGE : 0;
+	if (!ret && what != ADD_CHECK)
 		ret = serving_run(argv[0], &conf.serving, t);
 	target_destroy(t);
 	return ret;
@@ -155,15 +156,20 @@ static bool add_wants_help(int argc, char **argv)
 int cmd_add(int argc, char **argv)
 {
 	if (!add_wants_help(argc, argv))
-		return add_main(argc, argv, false);
+		return add_main(argc, argv, ADD);
 	add_help();
 	return 0;
+}
+
+int cmd_add_check(int argc, char **argv)
+{
+	return add_main(argc, argv, ADD_CHECK);
 }
 
 int cmd_recover(int argc, char **argv)
 {
 	if (!add_wants_help(argc, argv))
-		return add_main(argc, argv, true);
+		return add_main(argc, argv, ADD_RECOVER);
 	recover_help();
 	return 0;
 }

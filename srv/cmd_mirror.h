@@ -14,6 +14,8 @@
 int cmd_mirror_create(int argc, char **argv);
 int cmd_mirror_examine(int argc, char **argv);
 int cmd_mirror_assemble(int argc, char **argv);
+/* looks at the options only */
+int cmd_mirror_assemble_check(int argc, char **argv);
 int cmd_mirror_stop(int argc, char **argv);
 int cmd_mirror_status(int argc, char **argv);
 int cmd_mirror_monitor(int argc, char **argv);

@@ -271,29 +271,47 @@ static void assemble_help(void)
 	serving_help_modes();
 }
 
-int cmd_mirror_assemble(int argc, char **argv)
+/* 0, OPTS_HELP, or -EINVAL after a message.  *name: the set's, or NULL. */
+static int assemble_parse(int argc, char **argv, struct assemble_conf *conf, const char **name)
 {
-	struct assemble_conf conf = { .serving = MIRROR_SERVING_DEFAULTS };
 	const struct opt_group groups[] = {
-		{ assemble_opts, &conf }, { mirror_limit_opts, &conf.serving.limits },
-		{ serving_opts, &conf.serving.serving },
+		{ assemble_opts, conf }, { mirror_limit_opts, &conf->serving.limits },
+		{ serving_opts, &conf->serving.serving },
 	};
 	unsigned int nr_words;
 	int ret = opts_parse_words(argc, argv, groups, ARRAY_SIZE(groups), &nr_words);
+
+	if (ret)
+		return ret;
+	*name = nr_words ? argv[1] : NULL;
+	if (nr_words > 1) {
+		log_err("%s: %s: right is one NAME; legs are given as --leg PATH", argv[0], argv[2]);
+		return -EINVAL;
+	}
+	if (conf->serving.serving.launch.recover && conf->serving.serving.launch.device.id == ID_ANY) {
+		log_err("%s: --recover: -n ID is missing", argv[0]);
+		return -EINVAL;
+	}
+	return mirror_limits_are_right(argv[0], &conf->serving.limits) ? 0 : -EINVAL;
+}
+
+int cmd_mirror_assemble(int argc, char **argv)
+{
+	struct assemble_conf conf = { .serving = MIRROR_SERVING_DEFAULTS };
+	const char *name;
+	int ret = assemble_parse(argc, argv, &conf, &name);
 
 	if (ret == OPTS_HELP) {
 		assemble_help();
 		return 0;
 	}
-	if (!ret && nr_words > 1) {
-		log_err("%s: %s: right is one NAME; legs are given as --leg PATH", argv[0], argv[2]);
-		ret = -EINVAL;
-	}
-	if (!ret && conf.serving.serving.launch.recover && conf.serving.serving.launch.device.id == ID_ANY) {
-		log_err("%s: --recover: -n ID is missing", argv[0]);
-		ret = -EINVAL;
-	}
-	if (!ret && !mirror_limits_are_right(argv[0], &conf.serving.limits))
-		ret = -EINVAL;
-	return ret ? EXIT_USAGE : assemble_run(argv[0], &conf, nr_words ? argv[1] : NULL);
+	return ret ? EXIT_USAGE : assemble_run(argv[0], &conf, name);
+}
+
+int cmd_mirror_assemble_check(int argc, char **argv)
+{
+	struct assemble_conf conf = { .serving = MIRROR_SERVING_DEFAULTS };
+	const char *name;
+
+	return assemble_parse(argc, argv, &conf, &name) ? EXIT_USAGE : 0;
 }

@@ -25,6 +25,8 @@ static const struct {
 	{ "del",	cmd_del,	"remove a device, or all" },
 	{ "list",	cmd_list,	"show the devices, their legs and their health" },
 	{ "mirror",	cmd_mirror,	"sets of legs that keep a record" },
+	{ "run",	cmd_run,	"serve the device of a file, in the foreground" },
+	{ "check-config", cmd_check_config, "look at such files" },
 	{ "features",	cmd_features,	"show what this kernel has" },
 };
 
@@ -32,7 +34,7 @@ static void usage(FILE *out)
 {
 	fprintf(out, "usage: regbuf COMMAND [OPTIONS]\n\n");
 	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
-		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+		fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].help);
 	fprintf(out, "\n'regbuf COMMAND --help' tells the options of a command, 'regbuf --version' the version.\n");
 }
 

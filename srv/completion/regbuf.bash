@@ -20,7 +20,15 @@ _regbuf_options()
 }
 
 # _regbuf_commands [COMMAND]: the commands, or its subcommands
-_regbuf_commands() { _regbuf_help "$@" | sed -n 's/^  \([a-z]*\) .*/\1/p'; }
+_regbuf_commands() { _regbuf_help "$@" | sed -n 's/^  \([a-z-]*\) .*/\1/p'; }
+
+_regbuf_names()
+{
+	local file
+	for file in "${REGBUF_CONFIG_DIR:-/etc/regbuf}"/*.conf; do
+		[ ! -f "$file" ] || basename "$file" .conf
+	done
+}
 
 _regbuf_targets() { _regbuf_help add | sed -n 's/^-t \([a-z]*\):.*/\1/p'; }
 _regbuf_modes() { _regbuf_help add | sed -n '/^modes:/,/^$/s/^  \([a-z-]*\) .*/\1/p'; }
@@ -85,6 +93,8 @@ _regbuf()
 	elif [ "$command" = 'mirror examine' ] && [ "${current:0:1}" != - ]; then
 		_regbuf_files "$current"
 		return
+	elif [ "$command" = run ] || [ "$command" = check-config ]; then
+		words="$(_regbuf_names) --help"
 	else
 		[ "$current" != '=' ] || current=
 		[ "$before" != '=' ] || before=${COMP_WORDS[COMP_CWORD - 2]}
