@@ -29,6 +29,7 @@
 static void setup(void)
 {
 	raw_need();
+	setenv("MODE", cli_best(), 1);
 	tlegs_sweep();
 }
 
@@ -51,7 +52,7 @@ static void make_legs(void)
 static void serve(const char *option)
 {
 	make_legs();
-	must(!sh("$REGBUF mirror create home -n 7 -m register -l $LEG0 -l $LEG1 --size 8M --assume-clean %s > /dev/null",
+	must(!sh("$REGBUF mirror create home -n 7 -m $MODE -l $LEG0 -l $LEG1 --size 8M --assume-clean %s > /dev/null",
 		 option), "create %s", option);
 }
 
@@ -133,7 +134,7 @@ Test(reads, a_write_mostly_leg_is_read_only_if_no_other_one_can_be)
 	are_read(2, "both legs are good");
 	must(!sh("dd if=/dev/urandom of=/dev/ublkb7 bs=64k count=16 oflag=direct 2> /dev/null"), "a write");
 	set_kill_server(ID);
-	must(!sh("$REGBUF mirror assemble home -n 7 -m register -l $LEG0 -l $LEG1 > /dev/null"), "assemble");
+	must(!sh("$REGBUF mirror assemble home -n 7 -m $MODE -l $LEG0 -l $LEG1 > /dev/null"), "assemble");
 	/* Legs may differ now: what differs is copied from the one that is read. */
 	are_read(2, "after a crash");
 	marks_are("true false ");
@@ -189,7 +190,7 @@ Test(reads, a_mark_can_be_changed_and_stays_with_its_leg)
 Test(reads, a_mirror_without_a_record_has_write_mostly_legs)
 {
 	make_legs();
-	must(!sh("$REGBUF add -t mirror -n 7 -m register -l $LEG0 -l $LEG1 --write-mostly $LEG1 > /dev/null"), "add");
+	must(!sh("$REGBUF add -t mirror -n 7 -m $MODE -l $LEG0 -l $LEG1 --write-mostly $LEG1 > /dev/null"), "add");
 	are_read(1, "one is write-mostly");
 	must(strstr(sh_out("$REGBUF list -n 7 --json"), "\"write_mostly\": true"), "list --json");
 	tleg_break(3, TLEG_ERROR);

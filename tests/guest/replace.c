@@ -27,6 +27,7 @@ static struct verify *load;
 static void setup(void)
 {
 	raw_need();
+	setenv("MODE", cli_best(), 1);
 	tlegs_sweep();
 	model = disk_model_alloc(SIZE);
 }
@@ -194,7 +195,7 @@ static bool is_whole(void *arg)
 
 static void serve_again(void)
 {
-	must(!sh("$REGBUF mirror assemble home -n 7 -m register -l $LEG0 -l $LEG1 -l $LEG2 > /dev/null"), "assemble");
+	must(!sh("$REGBUF mirror assemble home -n 7 -m $MODE -l $LEG0 -l $LEG1 -l $LEG2 > /dev/null"), "assemble");
 	load = verify_start(ID, model, 2, VERIFY_END);
 	verify_runs(load, "assembled again");
 }

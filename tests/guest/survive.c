@@ -41,6 +41,7 @@ static pid_t load;
 static void setup(void)
 {
 	raw_need();
+	setenv("MODE", cli_best(), 1);
 	tlegs_sweep();
 	must(!mkdir(MNT, 0700) || errno == EEXIST, MNT ": %s", strerror(errno));
 }
@@ -129,7 +130,7 @@ Test(survive, a_reader_of_its_messages_that_is_gone)
 {
 	setenv("BAD", tleg_null(0, &(struct null_disk){ .badblocks = "+0-7" }), 1);
 	setenv("GOOD", tleg_null(1, NULL), 1);
-	must(!sh("{ $REGBUF add -n 7 -t mirror -m register -l $BAD -l $GOOD --foreground 2>&1 & } | head -n 1 > /dev/null"),
+	must(!sh("{ $REGBUF add -n 7 -t mirror -m $MODE -l $BAD -l $GOOD --foreground 2>&1 & } | head -n 1 > /dev/null"),
 	     "add");
 	writes("which one leg fails");
 	writes("after the warning");
@@ -173,7 +174,7 @@ Test(survive, every_thread_that_does_io_may_be_waited_for_by_memory)
 
 	/* a file in memory without direct I/O: all of its I/O is done by workers */
 	must(!sh("truncate -s 32M " FILE_LEG), "a file");
-	must(!sh("$REGBUF add -n 7 -t loop -m register -l " FILE_LEG " > /dev/null"), "add");
+	must(!sh("$REGBUF add -n 7 -t loop -m $MODE -l " FILE_LEG " > /dev/null"), "add");
 	pid = server();
 	load = sh_start("while :; do dd if=/dev/zero of=" NODE " bs=256k count=64 oflag=direct conv=nocreat 2> /dev/null; "
 			"dd if=" NODE " of=/dev/null bs=256k count=64 iflag=direct 2> /dev/null; done");
