@@ -97,14 +97,19 @@ Test(modes, the_best_is_taken_and_told)
 	cli_del(6);
 }
 
-/* NULL: the best. */
-static void recovers(int id, const char *mode, const char *made)
+/* The device has no server.  NULL: the best. */
+static void is_recovered(int id, const char *mode, const char *made)
 {
 	static struct cli c;
 
-	proc_kill_other(dev_server(id));
 	cli_run(&c, CLI("recover", "-n", cli_id(id), "-t", "mirror", "-l", legs[0], "-l", legs[1], "-m", mode ? mode : "best"));
 	must(!c.status, "%s, made by %s: status %d: %s", mode ? mode : "best", made, c.status, c.err);
+}
+
+static void recovers(int id, const char *mode, const char *made)
+{
+	proc_kill_other(dev_server(id));
+	is_recovered(id, mode, made);
 }
 
 static void is_refused(int id, const char *mode, const char *made)
@@ -140,7 +145,7 @@ static void is_taken_over(const char *made)
 	for (unsigned int m = 0; m < cli_modes(); m++)
 		if (!mode_is_alike(mode_find(cli_mode(m)), flags))
 			is_refused(id, cli_mode(m), made);
-	recovers(id, made, made);
+	is_recovered(id, made, made);
 	verify_stop(v, made);
 	cli_del(id);
 	for (unsigned int i = 0; i < 2; i++)

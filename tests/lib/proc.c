@@ -86,6 +86,8 @@ bool proc_other_gone(pid_t pid, unsigned int ms)
 
 void proc_kill_other(pid_t pid)
 {
+	/* of a device without a server a later kernel says -1, and that would be everybody */
+	must(pid > 0, "process %d cannot be killed", pid);
 	must(!kill(pid, SIGKILL) || errno == ESRCH, "kill %d: %s", pid, strerror(errno));
 	must(proc_other_gone(pid, SOON_MS), "process %d was killed but is still there", pid);
 }
