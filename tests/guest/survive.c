@@ -439,7 +439,7 @@ Test(survive, swap_on_a_block_leg)
 	not_with_kasan();
 	leg = swap_disk(SWAP_MB);
 	swap_on(leg, "copy", runs_of_each_mode());
-	swap_on(leg, "register", runs_of_each_mode());
+	swap_on(leg, cli_best(), runs_of_each_mode());
 }
 
 /*
@@ -457,7 +457,7 @@ Test(survive, swap_on_a_written_file_leg)
 		 "dd if=/dev/zero of=" MNT "/swap bs=1M count=%u oflag=direct 2> /dev/null", disk, disk, SWAP_MB),
 	     "a file");
 	swap_on(MNT "/swap", "copy", runs_of_each_mode());
-	swap_on(MNT "/swap", "register", runs_of_each_mode());
+	swap_on(MNT "/swap", cli_best(), runs_of_each_mode());
 	must(!umount(MNT), "umount: %s", strerror(errno));
 }
 
