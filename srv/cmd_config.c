@@ -79,9 +79,15 @@ static int config_check_all(const char *cmd)
 	int ret = 0;
 	glob_t found;
 
-	if (glob(CONFIG_DIR "/*" CONFIG_SUFFIX, 0, NULL, &found)) {
+	switch (glob(CONFIG_DIR "/*" CONFIG_SUFFIX, GLOB_ERR, NULL, &found)) {
+	case 0:
+		break;
+	case GLOB_NOMATCH:
 		log_warn("%s: " CONFIG_DIR " has no file *" CONFIG_SUFFIX, cmd);
 		return 0;
+	default:
+		log_err("%s: " CONFIG_DIR ": %s", cmd, strerror(errno));
+		return 1;
 	}
 	for (size_t i = 0; i < found.gl_pathc; i++)
 		if (config_check(cmd, found.gl_pathv[i]))

@@ -22,7 +22,7 @@ static const struct {
 
 /* What is to be said by who starts the device, not by its file. */
 static const char *const config_refused[] = {
-	"dry-run", "foreground", "help", "json", "name", "recover",
+	"degraded", "dry-run", "foreground", "help", "json", "name", "recover",
 };
 
 /* Where it is being read. */
@@ -172,7 +172,7 @@ int config_read(const char *path, struct config *c)
 	*c = (struct config){ 0 };
 	ret = config_load(path, &text);
 	if (ret) {
-		log_err("%s: %s", path, strerror(-ret));
+		log_err("%s: %s", path, ret == -EILSEQ ? "it has a zero byte; right is text" : strerror(-ret));
 		return ret;
 	}
 	ret = config_parse(path, c, text);

@@ -166,12 +166,13 @@ static int launch_device(struct launch *l, int sock, int pid)
 		ret = create_set_params(&c, &l->device);
 	if (!ret)
 		ret = launch_wait_ready(l, sock);
+	/* from the start on it may outlive us */
+	if (!ret && l->device.name)
+		ret = resume_keep(&l->device);
 	if (!ret)
 		ret = launch_start(l, sock, pid);
 	if (!ret)
 		ret = launch_tell_server(l, sock, LAUNCH_LIVE);
-	if (!ret && l->device.name)
-		ret = resume_keep(&l->device);
 	if (!ret)
 		ret = launch_tell_user(l, pid);
 	if (!ret)

@@ -53,7 +53,7 @@ int notify_ready(const struct device *d, int pid)
 	char text[128];
 	int ret;
 
-	if (!name)
+	if (!name || !*name)
 		return 0;
 	snprintf(text, sizeof(text), "READY=1\nMAINPID=%d\nSTATUS=serves /dev/ublkb%u in mode %s\n", pid, d->id,
 		 d->mode->name);

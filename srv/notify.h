@@ -12,8 +12,9 @@
 #include "device.h"
 
 /*
- * Tell that *d is usable, and that process @pid serves it.  Whoever did not ask for it, with NOTIFY_SOCKET, is
- * told nothing.  0, or -errno after a message: the manager will believe that the start has failed.
+ * Tell that *d is usable, and that process @pid serves it.  systemd looks for the sender's cgroup when it reads
+ * that, and the sender may have ended: so @pid must not have waited for it.  Whoever did not ask for it, with
+ * NOTIFY_SOCKET, is told nothing.  0, or -errno after a message: the manager will believe that the start has failed.
  */
 int notify_ready(const struct device *d, int pid);
 

@@ -11,6 +11,7 @@
 #include "control_sock.h"
 #include "ctrl.h"
 #include "identity.h"
+#include "ids.h"
 #include "log.h"
 #include "resume.h"
 #include "rundir.h"
@@ -35,26 +36,28 @@ static void resume_file(const char *name, const char *behind, char *file)
 	snprintf(file, RESUME_FILE_MAX, "%s" RESUME_SUFFIX "%s", name, behind);
 }
 
-/* What was kept: false: nothing that can be read. */
-static bool resume_read(const char *name, u32 *id, u64 *identity)
+/* What is kept for @name: 1; 0: nothing; or -errno, with the cause in @why. */
+static int resume_read(const char *name, u32 *id, u64 *identity, char *why)
 {
-	char dir[RUNDIR_MAX], file[RESUME_FILE_MAX], why[CONTROL_WHY_MAX], text[64] = "";
-	int at, fd;
+	char dir[RUNDIR_MAX], file[RESUME_FILE_MAX], text[64] = "";
+	int at, fd, ret = control_own_dir(dir, why);
 
-	if (rundir_own(dir))
-		return false;
-	at = rundir_open(dir, why, sizeof(why));
+	if (ret)
+		return ret;
+	at = rundir_open(dir, why, CONTROL_WHY_MAX);
 	if (at < 0)
-		return false;
+		return at == -ENOENT ? 0 : at;
 	resume_file(name, "", file);
 	fd = openat(at, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		ret = -errno;
 	close(at);
-	if (fd < 0)
-		return false;
-	if (read(fd, text, sizeof(text) - 1) < 0)
-		text[0] = '\0';
-	close(fd);
-	return sscanf(text, "%" SCNu32 " %" SCNx64, id, identity) == 2;
+	if (fd >= 0)
+		close(fd);
+	if (!ret)
+		return sscanf(text, "%" SCNu32 " %" SCNx64, id, identity) == 2;
+	snprintf(why, CONTROL_WHY_MAX, "%s/%s: %s", dir, file, strerror(-ret));
+	return ret == -ENOENT ? 0 : ret;
 }
 
 struct resume_job {
@@ -62,7 +65,7 @@ struct resume_job {
 	u64 identity;
 };
 
-/* 1: it is that one, and waits for a server, or will. */
+/* 1: it is that one.  It may have a server, which is for others to say. */
 static int resume_ask(void *arg)
 {
 	const struct resume_job *job = arg;
@@ -74,21 +77,33 @@ static int resume_ask(void *arg)
 		return ret;
 	ret = ctrl_get_info(&c, job->id, &info);
 	ctrl_deinit(&c);
-	return !ret && info.ublksrv_flags == job->identity && info.flags & UBLK_F_USER_RECOVERY &&
-	       info.state != UBLK_S_DEV_DEAD;
+	if (ret && ret != -ENODEV)
+		log_err("device %u: %s", job->id, strerror(-ret));
+	if (ret)
+		return ret == -ENODEV ? 0 : ret;
+	return info.ublksrv_flags == job->identity && info.state != UBLK_S_DEV_DEAD;
 }
 
 int resume_find(const char *cmd, struct device *d)
 {
+	char why[CONTROL_WHY_MAX];
 	struct resume_job job;
-	int ret;
+	int ret = resume_read(d->name, &job.id, &job.identity, why);
 
-	if (!resume_read(d->name, &job.id, &job.identity) || !identity_is_ours(job.identity))
-		return 0;
+	if (ret < 0)
+		log_err("%s: --name %s: which device that is cannot be known: %s", cmd, d->name, why);
+	if (ret != 1 || !identity_is_ours(job.identity))
+		return ret < 0 ? ret : 0;
 	ret = apart(cmd, resume_ask, &job);
-	if (ret == 1)
-		d->id = job.id;
-	return ret;
+	if (ret != 1)
+		return ret;
+	if (d->id != ID_ANY && d->id != job.id) {
+		log_err("%s: --name %s is device %u, not %u; right is to leave out --id, or to remove that device", cmd,
+			d->name, job.id, d->id);
+		return -EBUSY;
+	}
+	d->id = job.id;
+	return 1;
 }
 
 /* Whole or not at all. */
@@ -123,7 +138,9 @@ int resume_keep(const struct device *d)
 		log_err("device %u: its name %s cannot be kept: %s", d->id, d->name, why);
 		return dir;
 	}
-	ret = resume_write(dir, d);
+	ret = rundir_lock(dir, path, why, sizeof(why));
+	if (!ret)
+		ret = resume_write(dir, d);
 	if (ret)
 		log_err("device %u: its name %s cannot be kept in %s: %s", d->id, d->name, path, strerror(-ret));
 	close(dir);
@@ -137,8 +154,9 @@ void resume_forget(const struct device *d)
 	u32 id;
 	int dir;
 
-	/* it may have been another one's from the beginning */
-	if (!d->name || !resume_read(d->name, &id, &identity) || id != d->id || identity != d->identity || rundir_own(path))
+	/* another device may have the name now */
+	if (!d->name || resume_read(d->name, &id, &identity, why) != 1 || id != d->id || identity != d->identity ||
+	    rundir_own(path))
 		return;
 	dir = rundir_open(path, why, sizeof(why));
 	if (dir < 0)

@@ -18,13 +18,13 @@
 bool resume_name_is_good(const char *name);
 
 /*
- * Is there a device that was served as d->name, and that can have another server?  1, and d->id is
- * its number; 0: there is none, *d is as it was; or -errno after a message.  @cmd: for messages.  Waits
- * for a process that asks the driver.
+ * Is there a device that was served as d->name?  1, and d->id is its number, where d->id did not ask for another
+ * one; it may have a server.  0: there is none, *d is as it was.  Or -errno after a message: also where it cannot
+ * be known.  @cmd: for messages.  Waits for a process that asks the driver.
  */
 int resume_find(const char *cmd, struct device *d);
 
-/* From now on *d, which is usable, is the device of d->name.  0, or -errno after a message. */
+/* From now on *d, which the driver knows, is the device of d->name.  0, or -errno after a message. */
 int resume_keep(const struct device *d);
 
 /* It is gone, or goes. */

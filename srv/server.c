@@ -510,7 +510,9 @@ static void server_finish(struct server *srv)
 		t->ops->tick(t, UINT64_MAX);
 	log_forward(!srv->foreground && srv->live);
 	server_unlisten(srv);
-	resume_forget(srv->device);
+	/* one that could not be recovered stays, and waits for the next server */
+	if (srv->live || !srv->recover)
+		resume_forget(srv->device);
 	/* Not joined: what the queues wait for may never come. */
 	if (!srv->live)
 		_exit(1);

@@ -117,11 +117,14 @@ static int serving_use_name(const char *cmd, struct launch *l)
 			cmd, l->device.name, RESUME_NAME_MAX);
 		return EXIT_USAGE;
 	}
+	if (l->recover) {
+		log_err("%s: --recover and --name both say which device; right is one of them", cmd);
+		return EXIT_USAGE;
+	}
 	ret = resume_find(cmd, &l->device);
 	if (ret < 0)
 		return 1;
-	if (ret)
-		l->recover = true;
+	l->recover = ret;
 	return 0;
 }
 

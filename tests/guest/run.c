@@ -209,6 +209,42 @@ Test(run, serves_again_as_often_as_servers_die)
 	cli_nothing_left("stopped after three recoveries");
 }
 
+/* Not by this server, as its manager cannot be told; by the next one. */
+Test(run, leaves_the_device_to_the_next_when_it_fails)
+{
+	static struct cli c;
+	struct cli_job job;
+	int id;
+
+	file_of_a_mirror("home", legs[1]);
+	id = run(&job, "home");
+	killed(&job);
+	cli_run_in(&c, CLI("run", file_of("home")), nobody_hears);
+	must(c.status == 1, "status %d: %s", c.status, c.err);
+	must(run(&job, "home") == id, "it is another device");
+	stop(&job, "home");
+	cli_nothing_left("served at last");
+}
+
+Test(run, is_refused_where_the_name_is_another_number)
+{
+	static struct cli c;
+	struct cli_job job;
+	char text[256];
+	int id;
+
+	file_of_a_mirror("home", legs[1]);
+	id = run(&job, "home");
+	killed(&job);
+	snprintf(text, sizeof(text), "add\ntype mirror\nleg %s\nleg %s\nid %d\n", legs[0], legs[1], id + 1);
+	file_is("home", text);
+	cli_run(&c, CLI("run", file_of("home")));
+	must(c.status == 1 && strstr(c.err, "right is to leave out --id"), "status %d: %s", c.status, c.err);
+	file_of_a_mirror("home", legs[1]);
+	must(run(&job, "home") == id, "it is another device");
+	stop(&job, "home");
+}
+
 Test(run, is_refused_while_the_device_is_served)
 {
 	static struct cli c;
