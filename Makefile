@@ -23,8 +23,9 @@ WARN := \
 	-Wundef \
 	-Wvla \
 	# EOL
-# The kernel's own headers: Debian's are of 6.1 and know less of ublk.
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -iquote srv -iquote tests/lib -iquote tests/fuzz -Iuapi -isystem $(B)/headers/include $(WARN) $(CFLAGS)
+# The kernel's own headers: Debian's are of 6.1 and know less of ublk.  A package of the server brings them along.
+HEADERS := $(B)/headers
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -iquote srv -iquote tests/lib -iquote tests/fuzz -Iuapi -isystem $(HEADERS)/include $(WARN) $(CFLAGS)
 LIBS := -luring -lpthread
 TEST_LIBS := -lcriterion -lm $(LIBS)
 
@@ -138,8 +139,14 @@ commits: deps ## does every commit build: since origin/main or the last tag, or 
 fresh: ## make demo and make test on a bare Debian 12 and a bare Debian 13, as root (ARGS=--help, T=, K=)
 	$(Q)T='$(T)' K='$(K)' $(if $(LIMIT),LIMIT='$(LIMIT)') scripts/fresh $(ARGS)
 
-deb: ## Debian packages of the patched kernel, build/deb (CONFIG=debian, local, guest or a file)
+deb: deb-server ## Debian packages of the server and the patched kernel, build/deb (CONFIG=debian, local, guest or a file)
 	$(Q)scripts/deb $(or $(CONFIG),debian)
+
+deb-server: ## the server's alone: minutes
+	$(Q)scripts/deb-server
+
+system: ## the server's package in a real Debian 13 with systemd and udev, booted in QEMU (ARGS=--help)
+	$(Q)tests/system/run $(ARGS)
 
 PREFIX ?= /usr/local
 install: srv ## regbuf, its manual page and completion for bash to $(PREFIX) (PREFIX=, DESTDIR=)
@@ -166,7 +173,7 @@ clean: ## remove programs and test results; kernels stay
 $(B)/headers/key: FORCE
 	$(Q)kernel/tree.sh headers
 
-$(B)/obj/%.o: %.c Makefile | $(B)/headers/key
+$(B)/obj/%.o: %.c Makefile | $(HEADERS)/key
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -MD -MP -c -o $@ $<
 
@@ -178,7 +185,7 @@ $(B)/%.a:
 	$(call say,AR,$@)ar rcs $@ $^
 
 $(B)/regbuf: $(B)/obj/srv/main.o $(B)/libregbuf.a
-	$(call say,LD,$@)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/tests/fuzz/fuzz: $(B)/obj/tests/fuzz/main.o $(B)/libfuzz.a $(B)/libtest.a $(B)/libregbuf.a
 	@mkdir -p $(@D)
@@ -205,6 +212,7 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libfuzz.a $(B)/libtest.a $(B)/libregbuf.a
 	commits \
 	cost \
 	deb \
+	deb-server \
 	demo \
 	deps \
 	fresh \
@@ -225,6 +233,7 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libfuzz.a $(B)/libtest.a $(B)/libregbuf.a
 	selftests \
 	shell \
 	srv \
+	system \
 	tables \
 	test \
 	torture \
