@@ -27,6 +27,7 @@ static const struct {
 	{ "mirror",	cmd_mirror,	"sets of legs that keep a record" },
 	{ "run",	cmd_run,	"serve the device of a file, in the foreground" },
 	{ "check-config", cmd_check_config, "look at such files" },
+	{ "udev",	cmd_udev,	"say what a device is called, for udev" },
 	{ "features",	cmd_features,	"show what this kernel has" },
 };
 

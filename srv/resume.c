@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -8,13 +9,13 @@
 #include <unistd.h>
 
 #include "apart.h"
-#include "control_sock.h"
 #include "ctrl.h"
 #include "identity.h"
 #include "ids.h"
 #include "log.h"
 #include "resume.h"
 #include "rundir.h"
+#include "target.h"
 
 #define RESUME_SUFFIX	".device"
 #define RESUME_FILE_MAX	(RESUME_NAME_MAX + sizeof(RESUME_SUFFIX) + 4)	/* bytes; room for ".new" */
@@ -109,7 +110,9 @@ int resume_find(const char *cmd, struct device *d)
 /* Whole or not at all. */
 static int resume_write(int dir, const struct device *d)
 {
-	char new[RESUME_FILE_MAX], file[RESUME_FILE_MAX];
+	const struct target *t = d->target;
+	const u8 *uuid = t->ops->uuid ? t->ops->uuid(t) : NULL;
+	char new[RESUME_FILE_MAX], file[RESUME_FILE_MAX], text[UUID_TEXT];
 	int fd, ret;
 
 	resume_file(d->name, ".new", new);
@@ -117,7 +120,9 @@ static int resume_write(int dir, const struct device *d)
 	fd = openat(dir, new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	ret = dprintf(fd, "%u %" PRIx64 "\n", d->id, d->identity) < 0 ? -errno : 0;
+	if (uuid)
+		uuid_text(uuid, text);
+	ret = dprintf(fd, "%u %" PRIx64 "%s%s\n", d->id, d->identity, uuid ? " " : "", uuid ? text : "") < 0 ? -errno : 0;
 	close(fd);
 	if (!ret && renameat(dir, new, dir, file))
 		ret = -errno;
@@ -164,4 +169,56 @@ void resume_forget(const struct device *d)
 	resume_file(d->name, "", file);
 	unlinkat(dir, file, 0);
 	close(dir);
+}
+
+/* Is @name that of a file, and whose? */
+static bool resume_is_file(const char *file, char *name)
+{
+	size_t len = strlen(file), suffix = strlen(RESUME_SUFFIX);
+
+	if (len <= suffix || len - suffix > RESUME_NAME_MAX || strcmp(file + len - suffix, RESUME_SUFFIX))
+		return false;
+	memcpy(name, file, len - suffix);
+	name[len - suffix] = '\0';
+	return resume_name_is_good(name);
+}
+
+/* 1: the file of open directory @at is of that device; *n is filled. */
+static int resume_is_of(int at, const char *file, u32 id, u64 identity, struct resume_name *n)
+{
+	char text[128] = "";
+	u64 its_identity;
+	u32 its_id;
+	int fd = openat(at, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	n->uuid[0] = '\0';
+	return len > 0 && sscanf(text, "%" SCNu32 " %" SCNx64 " %36[0-9a-f-]", &its_id, &its_identity, n->uuid) >= 2 &&
+	       its_id == id && its_identity == identity;
+}
+
+int resume_name_of(u32 id, u64 identity, struct resume_name *n, char *why)
+{
+	char path[RUNDIR_MAX];
+	int at, found = control_own_dir(path, why);
+	struct dirent *entry;
+	DIR *dir;
+
+	if (found)
+		return found;
+	at = rundir_open(path, why, CONTROL_WHY_MAX);
+	if (at < 0)
+		return at == -ENOENT ? 0 : at;
+	dir = fdopendir(at);
+	if (!dir) {
+		snprintf(why, CONTROL_WHY_MAX, "%s: %s", path, strerror(errno));
+		close(at);
+		return -ENOMEM;
+	}
+	while (!found && (entry = readdir(dir)))
+		found = resume_is_file(entry->d_name, n->name) && resume_is_of(at, entry->d_name, id, identity, n);
+	closedir(dir);
+	return found;
 }

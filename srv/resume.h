@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Which device was served under a name: a file NAME.device in rundir.h's directory, with its number
- * and its identity.
+ * Which device was served under a name: a file NAME.device in rundir.h's directory, with its number,
+ * its identity, and the UUID of what it serves, if that has one.
  *
  * The file may outlive the device, and the number be another device's then.  That costs nothing: a
  * device is the same one only if the driver keeps the same identity for it, and each launch has
@@ -10,7 +10,9 @@
 #ifndef SRV_RESUME_H
 #define SRV_RESUME_H
 
+#include "control_sock.h"
 #include "device.h"
+#include "uuid.h"
 
 #define RESUME_NAME_MAX	63	/* bytes */
 
@@ -26,6 +28,21 @@ int resume_find(const char *cmd, struct device *d);
 
 /* From now on *d, which the driver knows, is the device of d->name.  0, or -errno after a message. */
 int resume_keep(const struct device *d);
+
+/*
+ * struct resume_name - what a device is called
+ * @uuid: of the set that it serves; "": of none
+ */
+struct resume_name {
+	char name[RESUME_NAME_MAX + 1];
+	char uuid[UUID_TEXT];
+};
+
+/*
+ * What device @id, which has identity @identity for the driver, is called, in *n.  1; 0: it has no name; -errno
+ * with the cause in @why, of CONTROL_WHY_MAX bytes.
+ */
+int resume_name_of(u32 id, u64 identity, struct resume_name *n, char *why);
 
 /* It is gone, or goes. */
 void resume_forget(const struct device *d);

@@ -144,6 +144,17 @@ static void file_of_a_mirror(const char *name, const char *second)
 	file_is(name, text);
 }
 
+/* What udev is told of device @id. */
+static void is_called(int id, const char *want)
+{
+	static struct cli c;
+	char device[32];
+
+	snprintf(device, sizeof(device), "ublkb%d", id);
+	cli_run(&c, CLI("udev", device));
+	must(!c.status && !strcmp(c.out, want), "udev %s: status %d: '%s' %s", device, c.status, c.out, c.err);
+}
+
 Test(run, tells_when_the_device_is_usable)
 {
 	struct cli_job job;
@@ -156,6 +167,7 @@ Test(run, tells_when_the_device_is_usable)
 	memset(buf, 7, 4096);
 	file_write(fd, buf, 4096, 0);
 	close(fd);
+	is_called(id, "REGBUF_NAME=home\n");
 	stop(&job, "home");
 	cli_nothing_left("stopped");
 }
@@ -272,8 +284,11 @@ Test(run, does_not_take_a_device_for_another_one)
 	id = run(&job, "one");
 	must(!sh("sed 's/.$/%s/' /run/regbuf/one.device > /run/regbuf/two.device",
 		 sh("grep -q 0$ /run/regbuf/one.device") ? "0" : "1"), "two.device");
+	is_called(id, "REGBUF_NAME=one\n");
 	killed(&job);
 	second = run(&other, "two");
+	is_called(id, "REGBUF_NAME=one\n");
+	is_called(second, "REGBUF_NAME=two\n");
 	must(second != id, "device %d is of file one", id);
 	stop(&other, "two");
 	/* as long as nobody is the wiser, it is still the first one's */
@@ -301,13 +316,16 @@ Test(run, wants_a_right_file)
 Test(run, serves_a_set_by_its_name)
 {
 	struct cli_job job;
-	char text[256];
+	char text[256], want[128];
 	int id;
 
 	must(!sh("$REGBUF mirror create home --leg %s --leg %s --assume-clean --no-start > /dev/null", legs[0], legs[1]), "create");
 	snprintf(text, sizeof(text), "mirror assemble home\nleg %s\nleg %s\nrecovery\nreissue\n", legs[0], legs[1]);
 	file_is("set", text);
 	id = run(&job, "set");
+	snprintf(want, sizeof(want), "REGBUF_NAME=set\nREGBUF_UUID=%s",
+		 sh_out("$REGBUF mirror status home | awk '{ print $3; exit }'"));
+	is_called(id, want);
 	killed(&job);
 	must(run(&job, "set") == id, "it is another device");
 	stop(&job, "set");
