@@ -27,7 +27,6 @@ struct launch_msg {
 	u32 depth;
 	u32 max_io;
 	u32 stable;	/* enum stable_policy */
-	u32 reserved;
 	u64 identity;
 };
 
