@@ -20,6 +20,13 @@
 #define RESUME_SUFFIX	".device"
 #define RESUME_FILE_MAX	(RESUME_NAME_MAX + sizeof(RESUME_SUFFIX) + 4)	/* bytes; room for ".new" */
 
+/* struct kept - what a file says */
+struct kept {
+	u32 id;
+	u64 identity;
+	char uuid[UUID_TEXT];	/* "": it has none */
+};
+
 bool resume_name_is_good(const char *name)
 {
 	size_t len = strlen(name);
@@ -32,78 +39,100 @@ bool resume_name_is_good(const char *name)
 	return true;
 }
 
+bool resume_check_name(const char *cmd, const char *name)
+{
+	bool good = resume_name_is_good(name);
+
+	if (!good)
+		log_err("%s: name %s: wrong value; right are 1 to %u letters, digits, '.', '_' and '-', the first a letter or a digit",
+			cmd, name, RESUME_NAME_MAX);
+	return good;
+}
+
 static void resume_file(const char *name, const char *behind, char *file)
 {
 	snprintf(file, RESUME_FILE_MAX, "%s" RESUME_SUFFIX "%s", name, behind);
 }
 
-/* What is kept for @name: 1; 0: nothing; or -errno, with the cause in @why. */
-static int resume_read(const char *name, u32 *id, u64 *identity, char *why)
+/* The directory of the files, open, for the caller to close; or -errno, with the cause in @why. */
+static int resume_dir(char *why)
 {
-	char dir[RUNDIR_MAX], file[RESUME_FILE_MAX], text[64] = "";
-	int at, fd, ret = control_own_dir(dir, why);
+	char path[RUNDIR_MAX];
+	int ret = control_own_dir(path, why);
 
-	if (ret)
-		return ret;
-	at = rundir_open(dir, why, CONTROL_WHY_MAX);
-	if (at < 0)
-		return at == -ENOENT ? 0 : at;
-	resume_file(name, "", file);
-	fd = openat(at, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
-		ret = -errno;
-	close(at);
-	if (fd >= 0)
-		close(fd);
-	if (!ret)
-		return sscanf(text, "%" SCNu32 " %" SCNx64, id, identity) == 2;
-	snprintf(why, CONTROL_WHY_MAX, "%s/%s: %s", dir, file, strerror(-ret));
-	return ret == -ENOENT ? 0 : ret;
+	return ret ? ret : rundir_open(path, why, CONTROL_WHY_MAX);
 }
 
-struct resume_job {
-	u32 id;
-	u64 identity;
-};
+/* What @file in open directory @dir says: 1; 0: nothing that is right, or it is not there; or -errno. */
+static int resume_read(int dir, const char *file, struct kept *k)
+{
+	char text[128] = "";
+	ssize_t len;
+	int fd = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), ret;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	len = read(fd, text, sizeof(text) - 1);
+	ret = len < 0 ? -errno : 0;
+	close(fd);
+	k->uuid[0] = '\0';
+	return ret ? ret : sscanf(text, "%" SCNu32 " %" SCNx64 " %36[0-9a-f-]", &k->id, &k->identity, k->uuid) >= 2;
+}
+
+/* What is kept for @name: 1; 0: nothing; or -errno, with the cause in @why. */
+static int resume_read_name(const char *name, struct kept *k, char *why)
+{
+	char file[RESUME_FILE_MAX];
+	int dir = resume_dir(why), ret;
+
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	resume_file(name, "", file);
+	ret = resume_read(dir, file, k);
+	close(dir);
+	if (ret < 0)
+		snprintf(why, CONTROL_WHY_MAX, "%s: %s", file, strerror(-ret));
+	return ret;
+}
 
 /* 1: it is that one.  It may have a server, which is for others to say. */
 static int resume_ask(void *arg)
 {
-	const struct resume_job *job = arg;
+	const struct kept *k = arg;
 	struct ublksrv_ctrl_dev_info info;
 	struct ctrl c;
 	int ret = ctrl_init(&c);
 
 	if (ret)
 		return ret;
-	ret = ctrl_get_info(&c, job->id, &info);
+	ret = ctrl_get_info(&c, k->id, &info);
 	ctrl_deinit(&c);
-	if (ret && ret != -ENODEV)
-		log_err("device %u: %s", job->id, strerror(-ret));
-	if (ret)
-		return ret == -ENODEV ? 0 : ret;
-	return info.ublksrv_flags == job->identity && info.state != UBLK_S_DEV_DEAD;
+	if (!ret)
+		return info.ublksrv_flags == k->identity && info.state != UBLK_S_DEV_DEAD;
+	if (ret == -ENODEV)
+		return 0;
+	log_err("device %u: %s", k->id, strerror(-ret));
+	return ret;
 }
 
 int resume_find(const char *cmd, struct device *d)
 {
 	char why[CONTROL_WHY_MAX];
-	struct resume_job job;
-	int ret = resume_read(d->name, &job.id, &job.identity, why);
+	struct kept k;
+	int ret = resume_read_name(d->name, &k, why);
 
 	if (ret < 0)
 		log_err("%s: --name %s: which device that is cannot be known: %s", cmd, d->name, why);
-	if (ret != 1 || !identity_is_ours(job.identity))
-		return ret < 0 ? ret : 0;
-	ret = apart(cmd, resume_ask, &job);
+	if (ret == 1)
+		ret = identity_is_ours(k.identity) ? apart(cmd, resume_ask, &k) : 0;
 	if (ret != 1)
 		return ret;
-	if (d->id != ID_ANY && d->id != job.id) {
+	if (d->id != ID_ANY && d->id != k.id) {
 		log_err("%s: --name %s is device %u, not %u; right is to leave out --id, or to remove that device", cmd,
-			d->name, job.id, d->id);
+			d->name, k.id, d->id);
 		return -EBUSY;
 	}
-	d->id = job.id;
+	d->id = k.id;
 	return 1;
 }
 
@@ -112,7 +141,7 @@ static int resume_write(int dir, const struct device *d)
 {
 	const struct target *t = d->target;
 	const u8 *uuid = t->ops->uuid ? t->ops->uuid(t) : NULL;
-	char new[RESUME_FILE_MAX], file[RESUME_FILE_MAX], text[UUID_TEXT];
+	char new[RESUME_FILE_MAX], file[RESUME_FILE_MAX], text[UUID_TEXT] = "";
 	int fd, ret;
 
 	resume_file(d->name, ".new", new);
@@ -122,7 +151,7 @@ static int resume_write(int dir, const struct device *d)
 		return -errno;
 	if (uuid)
 		uuid_text(uuid, text);
-	ret = dprintf(fd, "%u %" PRIx64 "%s%s\n", d->id, d->identity, uuid ? " " : "", uuid ? text : "") < 0 ? -errno : 0;
+	ret = dprintf(fd, "%u %" PRIx64 "%s%s\n", d->id, d->identity, uuid ? " " : "", text) < 0 ? -errno : 0;
 	close(fd);
 	if (!ret && renameat(dir, new, dir, file))
 		ret = -errno;
@@ -132,46 +161,48 @@ static int resume_write(int dir, const struct device *d)
 int resume_keep(const struct device *d)
 {
 	char path[RUNDIR_MAX], why[CONTROL_WHY_MAX];
-	int dir, ret = rundir_own(path);
+	int dir, ret = control_own_dir(path, why);
 
-	if (ret) {
-		log_err("device %u: its name %s cannot be kept: %s", d->id, d->name, strerror(-ret));
-		return ret;
-	}
-	dir = rundir_make(path, why, sizeof(why));
+	dir = ret ? ret : rundir_make(path, why, sizeof(why));
 	if (dir < 0) {
 		log_err("device %u: its name %s cannot be kept: %s", d->id, d->name, why);
 		return dir;
 	}
 	ret = rundir_lock(dir, path, why, sizeof(why));
-	if (!ret)
+	if (!ret) {
 		ret = resume_write(dir, d);
+		if (ret)
+			snprintf(why, sizeof(why), "%s: %s", path, strerror(-ret));
+	}
 	if (ret)
-		log_err("device %u: its name %s cannot be kept in %s: %s", d->id, d->name, path, strerror(-ret));
+		log_err("device %u: its name %s cannot be kept: %s", d->id, d->name, why);
+	/* and the lock with it */
 	close(dir);
 	return ret;
 }
 
+/* Is it device @id, of identity @identity, that *k is of? */
+static bool resume_is_of(const struct kept *k, u32 id, u64 identity)
+{
+	return k->id == id && k->identity == identity;
+}
+
 void resume_forget(const struct device *d)
 {
-	char path[RUNDIR_MAX], file[RESUME_FILE_MAX], why[CONTROL_WHY_MAX];
-	u64 identity;
-	u32 id;
-	int dir;
+	char file[RESUME_FILE_MAX], why[CONTROL_WHY_MAX];
+	struct kept k;
+	int dir = d->name ? resume_dir(why) : -ENOENT;
 
-	/* another device may have the name now */
-	if (!d->name || resume_read(d->name, &id, &identity, why) != 1 || id != d->id || identity != d->identity ||
-	    rundir_own(path))
-		return;
-	dir = rundir_open(path, why, sizeof(why));
 	if (dir < 0)
 		return;
 	resume_file(d->name, "", file);
-	unlinkat(dir, file, 0);
+	/* another device may have the name now */
+	if (resume_read(dir, file, &k) == 1 && resume_is_of(&k, d->id, d->identity))
+		unlinkat(dir, file, 0);
 	close(dir);
 }
 
-/* Is @name that of a file, and whose? */
+/* Is @file that of a name?  Then it is in @name. */
 static bool resume_is_file(const char *file, char *name)
 {
 	size_t len = strlen(file), suffix = strlen(RESUME_SUFFIX);
@@ -183,42 +214,28 @@ static bool resume_is_file(const char *file, char *name)
 	return resume_name_is_good(name);
 }
 
-/* 1: the file of open directory @at is of that device; *n is filled. */
-static int resume_is_of(int at, const char *file, u32 id, u64 identity, struct resume_name *n)
-{
-	char text[128] = "";
-	u64 its_identity;
-	u32 its_id;
-	int fd = openat(at, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-	if (fd >= 0)
-		close(fd);
-	n->uuid[0] = '\0';
-	return len > 0 && sscanf(text, "%" SCNu32 " %" SCNx64 " %36[0-9a-f-]", &its_id, &its_identity, n->uuid) >= 2 &&
-	       its_id == id && its_identity == identity;
-}
-
 int resume_name_of(u32 id, u64 identity, struct resume_name *n, char *why)
 {
-	char path[RUNDIR_MAX];
-	int at, found = control_own_dir(path, why);
+	int at = resume_dir(why), found = 0;
 	struct dirent *entry;
+	struct kept k;
 	DIR *dir;
 
-	if (found)
-		return found;
-	at = rundir_open(path, why, CONTROL_WHY_MAX);
 	if (at < 0)
 		return at == -ENOENT ? 0 : at;
+	/* from here on @at is its */
 	dir = fdopendir(at);
 	if (!dir) {
-		snprintf(why, CONTROL_WHY_MAX, "%s: %s", path, strerror(errno));
+		found = -errno;
+		snprintf(why, CONTROL_WHY_MAX, "the names of devices: %s", strerror(-found));
 		close(at);
-		return -ENOMEM;
+		return found;
 	}
 	while (!found && (entry = readdir(dir)))
-		found = resume_is_file(entry->d_name, n->name) && resume_is_of(at, entry->d_name, id, identity, n);
+		found = resume_is_file(entry->d_name, n->name) && resume_read(at, entry->d_name, &k) == 1 &&
+			resume_is_of(&k, id, identity);
 	closedir(dir);
+	if (found)
+		strcpy(n->uuid, k.uuid);
 	return found;
 }

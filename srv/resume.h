@@ -19,6 +19,9 @@
 /* 1 to RESUME_NAME_MAX letters, digits, and of the others ".", "_" and "-", but not at the beginning. */
 bool resume_name_is_good(const char *name);
 
+/* The same, false after a message, which begins with @cmd. */
+bool resume_check_name(const char *cmd, const char *name);
+
 /*
  * Is there a device that was served as d->name?  1, and d->id is its number, where d->id did not ask for another
  * one; it may have a server.  0: there is none, *d is as it was.  Or -errno after a message: also where it cannot

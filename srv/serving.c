@@ -112,11 +112,8 @@ static int serving_use_name(const char *cmd, struct launch *l)
 {
 	int ret;
 
-	if (!resume_name_is_good(l->device.name)) {
-		log_err("%s: --name %s: wrong value; right are 1 to %u letters, digits, '.', '_' and '-', the first a letter or a digit",
-			cmd, l->device.name, RESUME_NAME_MAX);
+	if (!resume_check_name(cmd, l->device.name))
 		return EXIT_USAGE;
-	}
 	if (l->recover) {
 		log_err("%s: --recover and --name both say which device; right is one of them", cmd);
 		return EXIT_USAGE;
