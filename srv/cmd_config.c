@@ -36,12 +36,7 @@ static bool config_use(const char *cmd, const char *word, struct config_use *use
 		log_err("%s: %s: %s", cmd, word, strerror(ENAMETOOLONG));
 		return false;
 	}
-	if (!resume_name_is_good(use->name)) {
-		log_err("%s: %s: wrong name; right are 1 to %u letters, digits, '.', '_' and '-', the first a letter or a digit",
-			cmd, use->name, RESUME_NAME_MAX);
-		return false;
-	}
-	return !config_read(use->path, &use->config);
+	return resume_check_name(cmd, use->name) && !config_read(use->path, &use->config);
 }
 
 static int config_check(const char *cmd, const char *word)
@@ -73,15 +68,28 @@ static int config_run(const char *cmd, const char *word)
 	return ret;
 }
 
+/* The exit status: of one that is wrong, if there is one. */
+static int config_check_each(const char *cmd, char **words, unsigned int nr)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; i < nr; i++)
+		if (config_check(cmd, words[i]))
+			ret = EXIT_USAGE;
+	return ret;
+}
+
 /* All there are. */
 static int config_check_all(const char *cmd)
 {
-	int ret = 0;
 	glob_t found;
+	int ret;
 
 	switch (glob(CONFIG_DIR "/*" CONFIG_SUFFIX, GLOB_ERR, NULL, &found)) {
 	case 0:
-		break;
+		ret = config_check_each(cmd, found.gl_pathv, found.gl_pathc);
+		globfree(&found);
+		return ret;
 	case GLOB_NOMATCH:
 		log_warn("%s: " CONFIG_DIR " has no file *" CONFIG_SUFFIX, cmd);
 		return 0;
@@ -89,28 +97,6 @@ static int config_check_all(const char *cmd)
 		log_err("%s: " CONFIG_DIR ": %s", cmd, strerror(errno));
 		return 1;
 	}
-	for (size_t i = 0; i < found.gl_pathc; i++)
-		if (config_check(cmd, found.gl_pathv[i]))
-			ret = EXIT_USAGE;
-	globfree(&found);
-	return ret;
-}
-
-static const struct opt no_opts[] = { { 0 } };
-
-/* As opts_parse_words(); the exit status where the command ends here, or -1. */
-static int config_words(int argc, char **argv, const char *help, unsigned int *nr)
-{
-	const struct opt_group group = { no_opts, NULL };
-
-	switch (opts_parse_words(argc, argv, &group, 1, nr)) {
-	case OPTS_HELP:
-		fputs(help, stdout);
-		return 0;
-	case 0:
-		return -1;
-	}
-	return EXIT_USAGE;
 }
 
 int cmd_run(int argc, char **argv)
@@ -121,7 +107,7 @@ int cmd_run(int argc, char **argv)
 		"foreground.  If its server has died and it was made with --recovery, serves that one again.\n"
 		"Tells a service manager when the device is usable.\n";
 	unsigned int nr;
-	int ret = config_words(argc, argv, help, &nr);
+	int ret = opts_words(argc, argv, help, &nr);
 
 	if (ret >= 0)
 		return ret;
@@ -138,14 +124,9 @@ int cmd_check_config(int argc, char **argv)
 		"Says what is wrong with " CONFIG_DIR "/NAME" CONFIG_SUFFIX ", or with files whose paths are given, or with\n"
 		"all files there.  Legs are not looked at.\n";
 	unsigned int nr;
-	int ret = config_words(argc, argv, help, &nr);
+	int ret = opts_words(argc, argv, help, &nr);
 
 	if (ret >= 0)
 		return ret;
-	if (!nr)
-		return config_check_all(argv[0]);
-	for (unsigned int i = 1; i <= nr; i++)
-		if (config_check(argv[0], argv[i]))
-			ret = EXIT_USAGE;
-	return ret == EXIT_USAGE ? ret : 0;
+	return nr ? config_check_each(argv[0], argv + 1, nr) : config_check_all(argv[0]);
 }

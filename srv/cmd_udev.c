@@ -15,8 +15,6 @@
 #include "opts.h"
 #include "resume.h"
 
-static const struct opt udev_opts[] = { { 0 } };
-
 static int udev_tell(const char *cmd, u32 id)
 {
 	struct ublksrv_ctrl_dev_info info;
@@ -50,21 +48,16 @@ static int udev_tell(const char *cmd, u32 id)
 
 int cmd_udev(int argc, char **argv)
 {
-	const struct opt_group group = { udev_opts, NULL };
+	static const char help[] =
+		"usage: regbuf udev ublkbN\n\n"
+		"Prints what a device is called, as udev's rules take it: REGBUF_NAME=..., and\n"
+		"REGBUF_UUID=..., which is the UUID of its set.  Nothing, if it has no name.\n";
 	unsigned int nr, id;
 	char rest;
+	int ret = opts_words(argc, argv, help, &nr);
 
-	switch (opts_parse_words(argc, argv, &group, 1, &nr)) {
-	case OPTS_HELP:
-		printf("usage: regbuf udev ublkbN\n\n"
-		       "Prints what a device is called, as udev's rules take it: REGBUF_NAME=..., and\n"
-		       "REGBUF_UUID=..., which is the UUID of its set.  Nothing, if it has no name.\n");
-		return 0;
-	case 0:
-		break;
-	default:
-		return EXIT_USAGE;
-	}
+	if (ret >= 0)
+		return ret;
 	if (nr == 1 && sscanf(argv[1], "ublkb%u%c", &id, &rest) == 1 && id <= ID_MAX)
 		return udev_tell(argv[0], id);
 	log_err("%s: right is one device as the kernel calls it: ublkb0", argv[0]);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd.h"
 #include "log.h"
 #include "opts.h"
 
@@ -233,6 +234,21 @@ int opts_parse_words(int argc, char **argv, const struct opt_group *groups, unsi
 {
 	*nr_words = 0;
 	return opts_parse_all(argc, argv, groups, nr, nr_words);
+}
+
+int opts_words(int argc, char **argv, const char *help, unsigned int *nr_words)
+{
+	static const struct opt none[] = { { 0 } };
+	const struct opt_group group = { none, NULL };
+
+	switch (opts_parse_words(argc, argv, &group, 1, nr_words)) {
+	case OPTS_HELP:
+		fputs(help, stdout);
+		return 0;
+	case 0:
+		return -1;
+	}
+	return EXIT_USAGE;
 }
 
 const char *opts_peek(int argc, char **argv, const struct opt *opt)

@@ -68,6 +68,12 @@ int opts_parse_words(int argc, char **argv, const struct opt_group *groups, unsi
 		     unsigned int *nr_words);
 
 /*
+ * The same for a command that has no options.  The exit status where the command ends here, as @help, which was
+ * asked for, is printed, or after a message; or -1.
+ */
+int opts_words(int argc, char **argv, const char *help, unsigned int *nr_words);
+
+/*
  * The value of one option, looked up before the tables are known (the type of a
  * target chooses its table).  NULL when absent.  Reports nothing.
  */
