@@ -59,19 +59,6 @@ static void words_are(const char *const *words)
 
 #define WORDS_ARE(...) words_are((const char *const[]){ __VA_ARGS__, NULL })
 
-static void is_wrong(const char *text, int err, const char *why)
-{
-	char said[1024] = "";
-	FILE *f;
-
-	cr_assert_eq(read_text(text), err, "%s", text);
-	cr_assert_eq(c.argc, 0);
-	fflush(stderr);
-	f = cr_get_redirected_stderr();
-	said[fread(said, 1, sizeof(said) - 1, f)] = '\0';
-	cr_assert(strstr(said, why), "stderr is '%s', without '%s'", said, why);
-}
-
 Test(config, is_a_command_and_its_options)
 {
 	cr_assert_eq(read_text("# two\n\nadd\n  type mirror\nleg\t/dev/a b \r\n#leg /dev/c\nleg #d\nrecovery"), 0);
@@ -97,39 +84,33 @@ Test(config, takes_more_words)
 	WORDS_ARE("add", "--name=a", "--foreground");
 }
 
-Test(config, without_a_command_is_wrong)
-{
-	is_wrong("# nothing\n\n", -EINVAL, ": it says nothing; right are 'add'");
-}
+/* Each is refused, with the line and what would be right. */
+static const struct wrong {
+	const char *text, *why;
+} wrongs[] = {
+	{ "# nothing\n\n", ": it says nothing; right are 'add'" },
+	{ "\nadder\n", ":2: adder: no such command" },
+	{ "add -t null\n", ":1: -t null: options of 'add' have lines of their own" },
+	{ "mirror assemble a b\n", ":1: a b: options of 'mirror assemble' have lines of their own" },
+	{ "add\n--type null\n", ":2: --type: right is an option's long name" },
+	{ "add\ntype=null\n", ":2: type=null: right is an option's long name" },
+	{ "add\ntype null\nforeground\n", ":3: foreground: no option of a file" },
+	{ "mirror assemble a\ndegraded\n", ":2: degraded: no option of a file" },
+};
 
-Test(config, with_another_command_is_wrong)
+Test(config, that_is_wrong_is_refused_with_the_line)
 {
-	is_wrong("\nadder\n", -EINVAL, ":2: adder: no such command");
-}
+	for (const struct wrong *w = wrongs; w < wrongs + ARRAY_SIZE(wrongs); w++) {
+		char said[1024] = "";
+		FILE *f;
 
-Test(config, with_options_behind_the_command_is_wrong)
-{
-	is_wrong("add -t null\n", -EINVAL, ":1: -t null: options of 'add' have lines of their own");
-}
-
-Test(config, with_two_names_is_wrong)
-{
-	is_wrong("mirror assemble a b\n", -EINVAL, ":1: a b: options of 'mirror assemble' have lines of their own");
-}
-
-Test(config, with_dashes_is_wrong)
-{
-	is_wrong("add\n--type null\n", -EINVAL, ":2: --type: right is an option's long name");
-}
-
-Test(config, with_an_equals_sign_is_wrong)
-{
-	is_wrong("add\ntype=null\n", -EINVAL, ":2: type=null: right is an option's long name");
-}
-
-Test(config, says_nothing_about_its_start)
-{
-	is_wrong("add\ntype null\nforeground\n", -EINVAL, ":3: foreground: no option of a file");
+		cr_assert_eq(read_text(w->text), -EINVAL, "%s", w->text);
+		cr_assert_eq(c.argc, 0);
+		fflush(stderr);
+		f = cr_get_redirected_stderr();
+		said[fread(said, 1, sizeof(said) - 1, f)] = '\0';
+		cr_assert(strstr(said, w->why), "stderr is '%s', without '%s'", said, w->why);
+	}
 }
 
 Test(config, has_no_zeroes)
