@@ -460,12 +460,13 @@ static void server_serve(struct server *srv)
 			continue;
 		if (pfd[0].revents && read(srv->events[0], &event, 1) == 1)
 			ended++;
-		if (pfd[1].revents && !server_signal(srv))
-			return;
 		control_run(&srv->control);
 		if (pfd[4].revents)
 			log_forward(!srv->foreground && srv->live);
 		if (pfd[3].revents && !server_launcher(srv))
+			return;
+		/* after the launcher's word that the device is usable: who was told so may have sent it */
+		if (pfd[1].revents && !server_signal(srv))
 			return;
 	}
 }

@@ -10,9 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -80,7 +82,9 @@ static const char *told(void)
 	ssize_t n;
 
 	must(!setsockopt(manager, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)), "SO_RCVTIMEO: %s", strerror(errno));
-	n = recv(manager, text, sizeof(text) - 1, 0);
+	do {
+		n = recv(manager, text, sizeof(text) - 1, 0);
+	} while (n < 0 && errno == EINTR);
 	text[n < 0 ? 0 : n] = '\0';
 	return text;
 }
@@ -269,6 +273,33 @@ Test(run, is_refused_while_the_device_is_served)
 	stop(&job, "home");
 }
 
+static bool starts(void *arg)
+{
+	return raw_dev_state(*(int *)arg) == UBLK_S_DEV_LIVE;
+}
+
+/* The thread that hears the launcher and signals is held, until both are there. */
+Test(run, is_stopped_as_soon_as_it_is_told)
+{
+	static struct cli c;
+	struct cli_job job;
+	char text[256];
+	int id = 6;
+
+	snprintf(text, sizeof(text), "add\ntype loop\nleg %s\nmode %s\nid %d\nrecovery\n", legs[0], cli_best(), id);
+	file_is("home", text);
+	cli_start_in(&job, CLI("run", file_of("home")), a_manager_waits);
+	must(wait_until(starts, &id, SOON_MS), "device %d does not start", id);
+	must(!ptrace(PTRACE_SEIZE, job.pid, 0, 0) && !ptrace(PTRACE_INTERRUPT, job.pid, 0, 0), "ptrace: %s",
+	     strerror(errno));
+	must(waitpid(job.pid, NULL, __WALL) == job.pid, "waitpid: %s", strerror(errno));
+	must(strstr(told(), "READY=1\n"), "the manager is not told");
+	kill(job.pid, SIGTERM);
+	must(!ptrace(PTRACE_DETACH, job.pid, 0, 0), "detach: %s", strerror(errno));
+	must(cli_ended(&job, &c, SOON_MS) && !c.status, "status %d: %s", c.status, c.err);
+	cli_nothing_left("stopped");
+}
+
 /* The file of a device that is gone names a number that is another one's now. */
 Test(run, does_not_take_a_device_for_another_one)
 {
@@ -291,7 +322,6 @@ Test(run, does_not_take_a_device_for_another_one)
 	is_called(second, "REGBUF_NAME=two\n");
 	must(second != id, "device %d is of file one", id);
 	stop(&other, "two");
-	/* as long as nobody is the wiser, it is still the first one's */
 	must(run(&job, "one") == id, "it is another device");
 	stop(&job, "one");
 	cli_run(&c, CLI("list"));
