@@ -11,6 +11,7 @@
 #include "queue.h"
 #include "result.h"
 #include "standin.h"
+#include "stats.h"
 
 /* Who has memory to spare is told that a queue is idle when it has been for so long. */
 #define QUEUE_IDLE_MS	500
@@ -27,9 +28,17 @@ static void queue_submitted(struct queue *q)
 	q->sqe_end = IO_URING_READ_ONCE(*q->ring.sq.khead) + q->ring.sq.ring_entries;
 }
 
+/* Does somebody want to know what the queue does? */
+static bool queue_counts(const struct queue *q)
+{
+	return unlikely(__atomic_load_n(&q->stats, __ATOMIC_ACQUIRE));
+}
+
 /* Rare: who needs an SQE does not get larger by this. */
 __attribute__((noinline)) void queue_make_room(struct queue *q, unsigned int nr)
 {
+	if (queue_counts(q))
+		stats_sent(q);
 	do {
 		io_uring_submit(&q->ring);
 		queue_submitted(q);
@@ -393,8 +402,12 @@ static unsigned int queue_batch(struct queue *q)
 	struct target *t = q->target;
 	/* The CQEs can be read when the tail has been. */
 	unsigned int head = *cq->khead, tail = io_uring_smp_load_acquire(cq->ktail), nr = tail - head;
+	bool counts = queue_counts(q);
 
-	q->alone = q->links && nr == 1;
+	/* Nothing is heard of the end of one that is linked. */
+	q->alone = q->links && nr == 1 && !counts;
+	if (counts)
+		stats_came(q, head, tail);
 	if (unlikely(t->batches))
 		t->ops->enter(t, q->tq, nr == 1);
 	for (; head != tail; head++)
@@ -403,6 +416,8 @@ static unsigned int queue_batch(struct queue *q)
 		queue_inbox_items(q);
 	if (unlikely(t->batches))
 		t->ops->leave(t, q->tq);
+	if (queue_counts(q))
+		stats_sent(q);
 	return nr;
 }
 

@@ -75,6 +75,9 @@ struct queue {
 	bool alone;			/* what is in work now came by itself, and that may be done */
 	bool idle;			/* nothing came for a while, whoever wants to know has been told */
 
+	struct stats *stats;		/* while somebody wants to know, or NULL: stats.h */
+	struct stats *kept_stats;	/* the main thread's: the same also when nobody does */
+
 	pthread_t thread;
 	bool running;			/* main thread: thread is valid */
 };

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@
 #include "self.h"
 #include "server.h"
 #include "signals.h"
+#include "stats.h"
 
 #define NODE_WAIT_MS	5000
 
@@ -109,8 +111,38 @@ static int server_cmd_list(void *arg, int argc, char **argv, FILE *out)
 	return 0;
 }
 
+static void server_tell_stats(const struct server *srv, FILE *out)
+{
+	struct stats_part legs[MAX_LEGS] = { 0 };
+	unsigned int nr_legs = srv->device->target->nr_legs;
+
+	fprintf(out, "stats 1 %" PRIu64 " %u %u\n", clock_ns(), srv->device->nr_queues, nr_legs);
+	for (unsigned int i = 0; i < srv->device->nr_queues; i++) {
+		const struct stats *st = srv->queues[i].kept_stats;
+
+		stats_part_write(out, "queue", i, &st->own);
+		for (unsigned int leg = 0; leg < nr_legs; leg++)
+			stats_part_add(&legs[leg], &st->legs[leg]);
+	}
+	for (unsigned int leg = 0; leg < nr_legs; leg++)
+		stats_part_write(out, "leg", leg, &legs[leg]);
+}
+
+static int server_cmd_stat(void *arg, int argc, char **argv, FILE *out)
+{
+	struct server *srv = arg;
+	int ret = 0;
+
+	for (unsigned int i = 0; i < srv->device->nr_queues && !ret; i++)
+		ret = stats_want(&srv->queues[i], clock_ms());
+	if (!ret)
+		server_tell_stats(srv, out);
+	return ret;
+}
+
 static const struct control_cmd server_cmds[] = {
 	{ .name = "list", .args = "json|text", .min_args = 1, .max_args = 1, .run = server_cmd_list },
+	{ .name = "stat", .args = "", .run = server_cmd_stat },
 	{ 0 }
 };
 
@@ -523,8 +555,10 @@ static void server_finish(struct server *srv)
 	if (t->ops->stop)
 		t->ops->stop(t);
 	log_forward(!srv->foreground);
-	for (unsigned int i = 0; i < srv->device->nr_queues; i++)
+	for (unsigned int i = 0; i < srv->device->nr_queues; i++) {
 		inbox_deinit(&srv->queues[i].inbox);
+		stats_free(&srv->queues[i]);
+	}
 	for (unsigned int i = 0; srv->watches && i < srv->device->nr_queues; i++)
 		watch_deinit(&srv->watches[i]);
 	free(srv->watches);
