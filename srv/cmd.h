@@ -15,6 +15,7 @@ int cmd_del(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_mirror(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_stat(int argc, char **argv);
 int cmd_udev(int argc, char **argv);
 int cmd_check_config(int argc, char **argv);
 int cmd_features(int argc, char **argv);

@@ -24,6 +24,7 @@ static const struct {
 	{ "recover",	cmd_recover,	"give a device whose server died a new one" },
 	{ "del",	cmd_del,	"remove a device, or all" },
 	{ "list",	cmd_list,	"show the devices, their legs and their health" },
+	{ "stat",	cmd_stat,	"show what devices do, each second" },
 	{ "mirror",	cmd_mirror,	"sets of legs that keep a record" },
 	{ "run",	cmd_run,	"serve the device of a file, in the foreground" },
 	{ "check-config", cmd_check_config, "look at such files" },

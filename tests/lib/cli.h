@@ -17,7 +17,7 @@ const char *cli_program(void);
 /* What a run of it left.  @status: exit status, or 128 + the signal. */
 struct cli {
 	int status;
-	char out[16384];
+	char out[32768];
 	char err[4096];
 };
 
