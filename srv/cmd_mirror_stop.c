@@ -3,19 +3,12 @@
  * mirror stop: the device of a set goes, and its record says that it was stopped cleanly.  Other
  * than `del`, it refuses a device that is mounted: what is not written yet would be lost.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
 
 #include "cmd.h"
 #include "cmd_mirror.h"
-#include "log.h"
+#include "json.h"
 #include "mirror_find.h"
-#include "mountinfo.h"
 #include "remove.h"
 
 /* struct stop_conf - the options' values, on the stack of cmd_mirror_stop() */
@@ -29,58 +22,12 @@ static const struct opt stop_opts[] = {
 	{ 0 }
 };
 
-/* Where the device is mounted, as far as this process sees. */
-static bool stop_mount_point(const char *device, char *point, size_t len)
-{
-	struct mountinfo m;
-	struct stat st;
-	bool found = false;
-
-	if (stat(device, &st))
-		return false;
-	mountinfo_open(&m, "");
-	while (!found && mountinfo_next(&m)) {
-		found = m.major == major(st.st_rdev) && m.minor == minor(st.st_rdev);
-		if (found)
-			snprintf(point, len, "%s", m.point);
-	}
-	mountinfo_close(&m);
-	return found;
-}
-
-/*
- * Take the device for ourselves: nobody can mount it until it is stopped.  A file system, swap, and
- * device-mapper take it in the same way.  A descriptor, or -errno after a message.
- */
-static int stop_take(const char *cmd, const struct mirror_status *s)
-{
-	int fd = open(s->device, O_RDONLY | O_EXCL | O_CLOEXEC), err = errno;
-	char point[256];
-
-	if (fd >= 0)
-		return fd;
-	if (err != EBUSY)
-		log_err("%s: set %s: %s: %s", cmd, s->name, s->device, strerror(err));
-	else if (stop_mount_point(s->device, point, sizeof(point)))
-		log_err("%s: set %s: %s is mounted at %s: unmount it first", cmd, s->name, s->device, point);
-	else
-		log_err("%s: set %s: %s is in use: a partition or another device of it, swap, or a mount that is not seen from here; end that first ('lsblk %s' may show it)",
-			cmd, s->name, s->device, s->device);
-	return -err;
-}
-
 static int stop_device(struct ctrl *c, const char *cmd, const struct mirror_found *f, bool *removed)
 {
-	int fd = stop_take(cmd, &f->status), ret;
+	char what[128];
 
-	if (fd < 0)
-		return fd;
-	ret = remove_stop(c, cmd, f->id);
-	close(fd);
-	if (!ret)
-		return remove_device(c, cmd, f->id, removed);
-	log_err("%s: set %s: device %u: %s", cmd, f->status.name, f->id, strerror(-ret));
-	return ret;
+	snprintf(what, sizeof(what), "set %s", f->status.name);
+	return remove_unused(c, cmd, what, f->id, removed);
 }
 
 static void stop_json(const struct mirror_status *s, bool removed)

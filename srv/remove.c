@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "control_ask.h"
+#include "inuse.h"
 #include "log.h"
 #include "remove.h"
 
@@ -122,4 +123,18 @@ int remove_device(struct ctrl *c, const char *cmd, u32 id, bool *removed)
 		log_warn("%s: device %u is stopped; its number is free again when whoever has it open or mounted lets go",
 			 cmd, id);
 	return 0;
+}
+
+int remove_unused(struct ctrl *c, const char *cmd, const char *what, u32 id, bool *removed)
+{
+	int fd = inuse_claim(cmd, what, id), ret;
+
+	if (fd < 0)
+		return fd;
+	ret = remove_stop(c, cmd, id);
+	close(fd);
+	if (!ret)
+		return remove_device(c, cmd, id, removed);
+	log_err("%s: %s: device %u: %s", cmd, what, id, strerror(-ret));
+	return ret;
 }

@@ -16,6 +16,12 @@
 int remove_stop(struct ctrl *c, const char *cmd, u32 id);
 
 /*
+ * As remove_device(), but of one that is not in use (inuse.h): else -EBUSY after a message, and the device is as it
+ * was.  @what: what that is told of, "device 0" say.
+ */
+int remove_unused(struct ctrl *c, const char *cmd, const char *what, u32 id, bool *removed);
+
+/*
  * Stop and remove device @id; @cmd is for messages.  0, and in *removed whether its number is free
  * already; or -errno after a message.
  */
