@@ -16,6 +16,7 @@
 struct del_conf {
 	unsigned int id;
 	bool all;
+	bool unused;
 	bool json;
 };
 
@@ -24,6 +25,8 @@ static const struct opt del_opts[] = {
 	  .offset = offsetof(struct del_conf, id), .help = "the device /dev/ublkbID" },
 	{ .name = "all", .letter = 'a', .type = OPT_FLAG,
 	  .offset = offsetof(struct del_conf, all), .help = "every ublk device" },
+	{ .name = "if-unused", .type = OPT_FLAG,
+	  .offset = offsetof(struct del_conf, unused), .help = "leave one that is mounted, or used in another way, as it is" },
 	{ .name = "json", .letter = 'j', .type = OPT_FLAG,
 	  .offset = offsetof(struct del_conf, json), .help = "print what was removed as JSON" },
 	{ 0 }
@@ -41,18 +44,31 @@ static void del_json(struct json *j, u32 id, bool removed)
 	json_close(j, '}');
 }
 
+/* The same, unless it is in use. */
+static int del_unused(struct ctrl *c, u32 id, bool *removed)
+{
+	struct ublksrv_ctrl_dev_info info;
+	char what[32];
+
+	/* Who says that there is none, says it better. */
+	if (ctrl_get_info(c, id, &info))
+		return remove_device(c, "del", id, removed);
+	snprintf(what, sizeof(what), "device %u", id);
+	return remove_unused(c, "del", what, id, removed);
+}
+
 /* @j: NULL, or an open array to tell of it in. */
-static int del_one(struct ctrl *c, u32 id, struct json *j)
+static int del_one(struct ctrl *c, u32 id, bool unused, struct json *j)
 {
 	bool removed;
-	int ret = remove_device(c, "del", id, &removed);
+	int ret = unused ? del_unused(c, id, &removed) : remove_device(c, "del", id, &removed);
 
 	if (!ret && j)
 		del_json(j, id, removed);
 	return ret;
 }
 
-static int del_all(struct ctrl *c, struct json *j)
+static int del_all(struct ctrl *c, bool unused, struct json *j)
 {
 	u32 *ids;
 	int nr = ctrl_list(&ids), ret = 0;
@@ -62,7 +78,7 @@ static int del_all(struct ctrl *c, struct json *j)
 		ret = nr;
 	}
 	for (int i = 0; i < nr; i++)
-		if (del_one(c, ids[i], j))
+		if (del_one(c, ids[i], unused, j))
 			ret = 1;
 	free(ids);
 	return ret;
@@ -77,7 +93,7 @@ static int del_run(struct ctrl *c, const struct del_conf *conf)
 		json_init(out, stdout);
 		json_open(out, NULL, '[');
 	}
-	ret = conf->all ? del_all(c, out) : del_one(c, conf->id, out);
+	ret = conf->all ? del_all(c, conf->unused, out) : del_one(c, conf->id, conf->unused, out);
 	if (out) {
 		json_close(out, ']');
 		putchar('\n');
@@ -93,7 +109,7 @@ int cmd_del(int argc, char **argv)
 	int ret = opts_parse(argc, argv, &group, 1);
 
 	if (ret == OPTS_HELP) {
-		printf("usage: regbuf del -n ID | -a [--json]\n\n"
+		printf("usage: regbuf del -n ID | -a [--if-unused] [--json]\n\n"
 		       "Stops a device, mounted or not, and removes it; its server ends.\n\n");
 		opts_help(stdout, del_opts);
 		return 0;

@@ -130,13 +130,19 @@ Test(mirror_ctl, stop_refuses_what_is_in_use)
 	serve_home();
 	must(!sh("mkfs.ext4 -q -F /dev/ublkb7 && mount -t ext4 /dev/ublkb7 " MNT), "mount");
 	tells("$REGBUF mirror stop home", 1, "set home: /dev/ublkb7 is mounted at " MNT ": unmount it first");
+	tells("$REGBUF del -n 7 --if-unused", 1, "device 7: /dev/ublkb7 is mounted at " MNT ": unmount it first");
 	must(!sh("echo still there > " MNT "/file && sync " MNT "/file"), "the device does not work any more");
 	must(!sh("umount " MNT), "umount");
 	dev = dev_open(ID, "", O_RDWR | O_EXCL);
 	tells("$REGBUF mirror stop home", 1, "/dev/ublkb7 is in use");
+	tells("$REGBUF del -a --if-unused", 1, "/dev/ublkb7 is in use");
 	close(dev);
 	must(!sh("$REGBUF mirror stop home"), "stop");
 	raw_is_gone(ID, SOON_MS);
+	serve_home();
+	tells("$REGBUF del -n 7 --if-unused --json", 0, "\"removed\": true");
+	raw_is_gone(ID, SOON_MS);
+	tells("$REGBUF del -n 7 --if-unused", 1, "device 7: there is none");
 }
 
 static bool is_told(void *line)
