@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -104,10 +105,23 @@ static void tells_that_there_is_no_ublk(const char *const *args)
 	fails_for(args, "right is Linux 6.5 or newer, on Debian 12 linux-image-6.12-amd64");
 }
 
+/* The first line of features; the guest has nothing in /boot. */
+static const char *summary(char *line, size_t len)
+{
+	struct utsname u;
+
+	uname(&u);
+	if (has & COMMAND)
+		snprintf(line, len, "Linux %s lends buffers: the best mode is auto\n", u.release);
+	else
+		snprintf(line, len, "Linux %s lends no buffers: data is copied, the best mode is copy\n", u.release);
+	return line;
+}
+
 Test(kernels, features_tells_what_each_mode_lacks)
 {
 	static struct cli c;
-	char line[160];
+	char line[256];
 
 	if (!has) {
 		tells_that_there_is_no_ublk(CLI("features"));
@@ -116,6 +130,7 @@ Test(kernels, features_tells_what_each_mode_lacks)
 	}
 	cli_run(&c, CLI("features"));
 	must(!c.status, "status %d: %s", c.status, c.err);
+	must(!strncmp(c.out, summary(line, sizeof(line)), strlen(line)), "not '%s' first in: %s", line, c.out);
 	for (const struct mode_ops *const *m = mode_list; *m; m++) {
 		const char *why = lacks((*m)->name);
 
