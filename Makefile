@@ -58,6 +58,7 @@ help: ## this list
 		HERE=1 'test, demo: on this machine and its kernel, if that has the feature' \
 		'DISKS="A B"' 'demo with HERE=1: overwrite these disks [files of its own]' \
 		CONFIG=NAME 'deb: debian, local, guest or a file [debian]' \
+		LSMOD=FILE 'deb: with CONFIG=local, a list of modules [those that are loaded]' \
 		REGBUF_BUILD=DIR 'build there [build]' \
 		REGBUF_BASE=FILE 'the kernel is of that linux-source-6.12_VERSION_all.deb [the installed package]'
 
