@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <linux/io_uring_fused.h>
@@ -8,6 +9,9 @@
 #include "caps.h"
 #include "log.h"
 #include "mainline.h"
+
+/* The opcode is a byte. */
+#define CAPS_OPS	256
 
 const struct cap_name cap_names[] = {
 	{ UBLK_F_SUPPORT_ZERO_COPY,	"zero-copy" },
@@ -31,17 +35,29 @@ bool caps_has_commands(u64 ublk, bool by_operation)
 	return ublk & UBLK_F_AUTO_BUF_REG || !by_operation;
 }
 
-static void caps_probe_ring(struct caps *caps)
+/* A sandbox may allow part of it, and a server would miss the rest later. */
+static int caps_forbidden(const char *call)
 {
-	struct io_uring_probe *probe = io_uring_get_probe();
+	log_err("%s: %s: a sandbox (seccomp) forbids it; right is one that allows io_uring_setup, io_uring_enter and io_uring_register",
+		call, strerror(EPERM));
+	return -EPERM;
+}
 
-	if (!probe)
-		return;
+static int caps_probe_ring(struct ctrl *c, struct caps *caps)
+{
+	struct io_uring_probe *probe = calloc(1, sizeof(*probe) + CAPS_OPS * sizeof(probe->ops[0]));
+	int ret = probe ? io_uring_register_probe(&c->ring, probe, CAPS_OPS) : 0;
+
+	if (!probe || ret) {
+		free(probe);
+		return ret == -EPERM ? caps_forbidden("io_uring_register") : 0;
+	}
 	caps->lends[LENDS_BY_OPERATION] = io_uring_opcode_supported(probe, IORING_OP_LENT_BUF_REGISTER) &&
 					  io_uring_opcode_supported(probe, IORING_OP_LENT_BUF_UNREGISTER);
 	caps->lends[LENDS_BY_FUSED] = io_uring_opcode_supported(probe, IORING_OP_FUSED_CMD);
 	caps->lends[LENDS_BY_COMMAND] = caps_has_commands(caps->ublk, caps->lends[LENDS_BY_OPERATION]);
-	io_uring_free_probe(probe);
+	free(probe);
+	return 0;
 }
 
 int caps_probe(struct ctrl *c, struct caps *caps)
@@ -50,11 +66,12 @@ int caps_probe(struct ctrl *c, struct caps *caps)
 
 	memset(caps, 0, sizeof(*caps));
 	ret = ctrl_get_features(c, &caps->ublk);
+	if (ret == -EPERM)
+		return caps_forbidden("io_uring_enter");
 	if (ret) {
 		log_err("ublk GET_FEATURES: %s: the kernel's ublk driver is too old, 6.5 is needed",
 			strerror(-ret));
 		return ret;
 	}
-	caps_probe_ring(caps);
-	return 0;
+	return caps_probe_ring(c, caps);
 }

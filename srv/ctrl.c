@@ -38,13 +38,20 @@ static int ctrl_open_failed(int err)
 	case ENODEV:
 	case ENXIO:
 		if (!access(CTRL_MISC, F_OK))
-			log_err(CTRL_PATH ": %s: the ublk driver is there, its node is not; right is a devtmpfs at /dev: mount -t devtmpfs dev /dev",
+			log_err(CTRL_PATH ": %s: the ublk driver is there, its node is not; right is a devtmpfs at /dev: mount -t devtmpfs dev /dev, or in a unit PrivateDevices=no",
 				strerror(err));
 		else
 			ctrl_no_driver(err);
 		break;
-	case EACCES:
 	case EPERM:
+		/* The node's mode would be EACCES. */
+		if (!geteuid()) {
+			log_err(CTRL_PATH ": %s: a sandbox forbids it (a cgroup's list of devices); right is one with /dev/ublk-control, char-ublk-char and the legs: DeviceAllow=, or a container's --device",
+				strerror(err));
+			break;
+		}
+		/* fall through */
+	case EACCES:
 		log_err(CTRL_PATH ": %s: this needs root (CAP_SYS_ADMIN)", strerror(err));
 		break;
 	default:

@@ -275,6 +275,44 @@ static void refuse_register(unsigned int op)
 		_exit(121);
 }
 
+/* This system call is refused, as container runtimes do it. */
+static void forbid(unsigned int call)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
+
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+		_exit(121);
+}
+
+static void no_setup(void)
+{
+	forbid(SYS_io_uring_setup);
+}
+
+static void no_enter(void)
+{
+	forbid(SYS_io_uring_enter);
+}
+
+static void no_register(void)
+{
+	forbid(SYS_io_uring_register);
+}
+
+Test(wants, io_uring_that_no_sandbox_forbids)
+{
+	fails(ADD_LEG("copy"), no_setup, "or a sandbox (seccomp) forbids it", "no io_uring_setup");
+	fails(ADD_LEG("copy"), no_enter, "io_uring_enter: Operation not permitted: a sandbox", "no io_uring_enter");
+	fails(ADD_LEG("copy"), no_register, "io_uring_register: Operation not permitted: a sandbox",
+	      "no io_uring_register");
+}
+
 static void no_opcodes(void)
 {
 	refuse_register(PROBE);
