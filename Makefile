@@ -146,7 +146,7 @@ deb: deb-server ## Debian packages of the server and the patched kernel, build/d
 deb-server: ## the server's alone: minutes
 	$(Q)scripts/deb-server
 
-system: ## the server's package in a real Debian 13 with systemd and udev, booted in QEMU (ARGS=--help)
+system: ## the server's package in a real Debian 12 and 13 with systemd and udev, booted in QEMU (ARGS=--help)
 	$(Q)tests/system/run $(ARGS)
 
 PREFIX ?= /usr/local
