@@ -6,9 +6,11 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "control_ask.h"
@@ -91,6 +93,21 @@ static char *list_ask(const struct ublksrv_ctrl_dev_info *info, const char *form
 	return NULL;
 }
 
+/* Has somebody replaced the program that serves, as an upgrade does?  What is not seen from here has not. */
+static bool list_program_is_old(const struct ublksrv_ctrl_dev_info *info)
+{
+	static const char deleted[] = " (deleted)";
+	const size_t tail = sizeof(deleted) - 1;
+	char path[32], exe[PATH_MAX];
+	ssize_t len;
+
+	if (info->state != UBLK_S_DEV_LIVE || !identity_is_ours(info->ublksrv_flags))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/exe", info->ublksrv_pid);
+	len = readlink(path, exe, sizeof(exe));
+	return len > (ssize_t)tail && !memcmp(exe + len - tail, deleted, tail);
+}
+
 static void list_json(struct json *j, const struct ublksrv_ctrl_dev_info *info,
 		      const struct ublk_params *p)
 {
@@ -108,6 +125,7 @@ static void list_json(struct json *j, const struct ublksrv_ctrl_dev_info *info,
 	json_u64(j, "max_io", info->max_io_buf_bytes);
 	json_u64(j, "size", p->basic.dev_sectors << SECTOR_SHIFT);
 	json_u64(j, "block", 1U << p->basic.logical_bs_shift);
+	json_bool(j, "replaced", list_program_is_old(info));
 	json_raw(j, "server", text);
 	if (!text)
 		json_str(j, "unseen", why);
@@ -134,6 +152,8 @@ static void list_text(const struct ublksrv_ctrl_dev_info *info, const struct ubl
 	       (u64)p->basic.dev_sectors << SECTOR_SHIFT, 1U << p->basic.logical_bs_shift);
 	if (rest)
 		fputs(rest, stdout);
+	if (list_program_is_old(info))
+		printf("  its server runs a program that was replaced since; a restart takes the new one\n");
 	free(text);
 }
 

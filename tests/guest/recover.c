@@ -260,3 +260,21 @@ Test(recover, a_file_system_does_not_notice)
 	must(!sh("cmp %s %s", legs[0], legs[1]), "the legs differ");
 	cli_nothing_left("a file system");
 }
+
+/* An upgrade leaves servers as they are: `list` says which are of the program before. */
+Test(recover, a_program_that_was_replaced_is_told)
+{
+	static struct cli c;
+
+	must(!sh("cp $REGBUF /tmp/regbuf-old && /tmp/regbuf-old add -t null -n 6 > /dev/null"), "add");
+	cli_list(&c, 6);
+	cr_expect(strstr(c.out, "\"replaced\":false"), "%s", c.out);
+	must(!sh("cp $REGBUF /tmp/regbuf-new && mv /tmp/regbuf-new /tmp/regbuf-old"), "a new one");
+	cli_list(&c, 6);
+	cr_expect(strstr(c.out, "\"replaced\":true"), "%s", c.out);
+	cli_run(&c, CLI("list"));
+	cr_expect(strstr(c.out, "replaced since"), "%s", c.out);
+	cli_del(6);
+	must(!sh("rm /tmp/regbuf-old"), "rm");
+	cli_nothing_left("a program that was replaced");
+}
