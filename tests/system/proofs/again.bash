@@ -7,6 +7,24 @@ point=/srv/home
 it_is_mounted_after_a_boot() { until_true mountpoint -q $point && systemctl is-active regbuf@home && all_is_read_again; }
 it_has_its_link() { udevadm settle && [ "$(realpath /dev/disk/by-id/regbuf-home)" = "$(device home)" ]; }
 legs_are_whole() { regbuf mirror status home; }
+
+says_why() { systemctl show -P StatusText regbuf@home | grep "is mounted at $point"; }
+
+# By whom it is told not to wait, the journal says.
+a_stop_waits_for_the_mount()
+{
+	local node job
+	node=$(device home)
+	systemctl stop regbuf@home &
+	job=$!
+	until_true says_why || return
+	write_file $point/late 1 && remember $point/late && all_is_read_again || return
+	systemctl stop srv-home.mount || return
+	wait $job || return
+	until_true is_gone "$node" || return
+	systemctl start regbuf@home srv-home.mount && all_is_read_again
+}
+
 the_unit_stops_it() { systemctl stop srv-home.mount && stop_set home && sed -i "\\|$point|d" /etc/fstab; }
 
 a_stopped_set_is_whole()
@@ -28,6 +46,7 @@ check it_is_mounted_after_a_boot
 check it_has_its_link
 check legs_are_whole
 check the_shutdown_was_clean
+check a_stop_waits_for_the_mount
 check the_unit_stops_it
 check a_stopped_set_is_whole
 check the_package_leaves_nothing

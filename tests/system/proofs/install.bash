@@ -85,12 +85,21 @@ the_monitor_tells_of_a_set()
 	until_true monitor_said home || { journalctl -u regbuf-monitor; return 1; }
 }
 
-a_package_that_is_installed_again_touches_nothing()
+# The new program serves, and nobody has noticed.
+upgrade() { dpkg -i /var/lib/proof/regbuf.deb; }
+an_upgrade_is_a_pause() { is_a_pause upgrade $point/fifth && ! regbuf list | grep 'replaced since'; }
+
+# Its device could not be served again.
+an_upgrade_leaves_a_server_without_recovery()
 {
 	local before
-	before=$(main_pid)
-	dpkg -i /var/lib/proof/regbuf.deb || return
-	[ "$(main_pid)" = "$before" ] && all_is_read_again
+	printf '%s\n' add 'type null' > /etc/regbuf/other.conf
+	systemctl start regbuf@other || return
+	before=$(systemctl show -P MainPID regbuf@other)
+	upgrade | tee /dev/stderr | grep 'regbuf@other.service goes on as the program before' || return
+	[ "$(systemctl show -P MainPID regbuf@other)" = "$before" ] || { echo 'it has another server'; return 1; }
+	regbuf list | tee /dev/stderr | grep 'replaced since' || return
+	systemctl stop regbuf@other && rm /etc/regbuf/other.conf
 }
 
 check the_kernel_has_the_mode
@@ -104,4 +113,5 @@ check a_crash_is_a_pause
 check a_crash_unmounts_nothing
 check a_restart_is_a_pause
 check the_monitor_tells_of_a_set
-check a_package_that_is_installed_again_touches_nothing
+check an_upgrade_is_a_pause
+check an_upgrade_leaves_a_server_without_recovery
