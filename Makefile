@@ -153,8 +153,7 @@ PREFIX ?= /usr/local
 install: srv ## regbuf, its manual page and completion for bash to $(PREFIX) (PREFIX=, DESTDIR=)
 	$(Q)install -D -m 755 $(B)/regbuf $(DESTDIR)$(PREFIX)/sbin/regbuf
 	$(Q)install -D -m 644 srv/regbuf.8 $(DESTDIR)$(PREFIX)/share/man/man8/regbuf.8
-	$(Q)install -D -m 755 srv/systemd/leave $(DESTDIR)$(PREFIX)/lib/regbuf/leave
-	$(Q)install -D -m 755 srv/systemd/hand-over $(DESTDIR)$(PREFIX)/lib/regbuf/hand-over
+	$(Q)install -D -m 755 -t $(DESTDIR)$(PREFIX)/lib/regbuf srv/systemd/leave srv/systemd/hand-over srv/systemd/textfile
 	$(Q)install -D -m 644 srv/completion/regbuf.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/regbuf
 
 fuzz: deps programs ## random operations in the guest, alone and in a crowd (OPS=10000000, SEED=, K=kasan)

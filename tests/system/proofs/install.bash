@@ -85,6 +85,17 @@ the_monitor_tells_of_a_set()
 	until_true monitor_said home || { journalctl -u regbuf-monitor; return 1; }
 }
 
+# As node_exporter finds it.
+counters_are_written_for_prometheus()
+{
+	local dir=/var/lib/prometheus/node-exporter
+	mkdir -p $dir && systemctl start regbuf-stat.service || return
+	write_file $point/counted 1 && remember $point/counted && systemctl start regbuf-stat.service || return
+	ls -la $dir
+	awk '/^regbuf_bytes_total{device="ublkb[0-9]+",name="home",op="write"}/ { found = $2 } END { print found; exit found < 1048576 }' $dir/regbuf.prom || return
+	rm -r /var/lib/prometheus
+}
+
 # The new program serves, and nobody has noticed.
 upgrade() { dpkg -i /var/lib/proof/regbuf.deb; }
 an_upgrade_is_a_pause() { is_a_pause upgrade $point/fifth && ! regbuf list | grep 'replaced since'; }
@@ -113,5 +124,6 @@ check a_crash_is_a_pause
 check a_crash_unmounts_nothing
 check a_restart_is_a_pause
 check the_monitor_tells_of_a_set
+check counters_are_written_for_prometheus
 check an_upgrade_is_a_pause
 check an_upgrade_leaves_a_server_without_recovery
