@@ -11,10 +11,12 @@
 #include "log.h"
 #include "opts.h"
 #include "remove.h"
+#include "resume.h"
 
 /* struct del_conf - the options' values, on the stack of cmd_del() */
 struct del_conf {
 	unsigned int id;
+	const char *name;
 	bool all;
 	bool unused;
 	bool json;
@@ -23,6 +25,8 @@ struct del_conf {
 static const struct opt del_opts[] = {
 	{ .name = "id", .letter = 'n', .type = OPT_UINT, .arg = "ID", .max = ID_MAX,
 	  .offset = offsetof(struct del_conf, id), .help = "the device /dev/ublkbID" },
+	{ .name = "name", .type = OPT_STR, .arg = "NAME",
+	  .offset = offsetof(struct del_conf, name), .help = "the device that was given this name, whichever number it has" },
 	{ .name = "all", .letter = 'a', .type = OPT_FLAG,
 	  .offset = offsetof(struct del_conf, all), .help = "every ublk device" },
 	{ .name = "if-unused", .type = OPT_FLAG,
@@ -84,6 +88,20 @@ static int del_all(struct ctrl *c, bool unused, struct json *j)
 	return ret;
 }
 
+/* The number of the device that has the name now.  0, or -errno after a message. */
+static int del_find(struct del_conf *conf)
+{
+	struct device d = { .name = conf->name, .id = ID_ANY };
+	int ret = resume_find("del", &d);
+
+	if (!ret)
+		log_err("del: no device is called %s; 'regbuf list' shows what there is", conf->name);
+	if (ret != 1)
+		return ret ? ret : -ENODEV;
+	conf->id = d.id;
+	return 0;
+}
+
 static int del_run(struct ctrl *c, const struct del_conf *conf)
 {
 	struct json j, *out = conf->json ? &j : NULL;
@@ -109,17 +127,19 @@ int cmd_del(int argc, char **argv)
 	int ret = opts_parse(argc, argv, &group, 1);
 
 	if (ret == OPTS_HELP) {
-		printf("usage: regbuf del -n ID | -a [--if-unused] [--json]\n\n"
+		printf("usage: regbuf del -n ID | --name NAME | -a [--if-unused] [--json]\n\n"
 		       "Stops a device, mounted or not, and removes it; its server ends.\n\n");
 		opts_help(stdout, del_opts);
 		return 0;
 	}
-	if (!ret && conf.all == (conf.id != ID_ANY)) {
-		log_err("del: right is either -n ID or -a");
+	if (!ret && conf.all + (conf.id != ID_ANY) + !!conf.name != 1) {
+		log_err("del: right is one of -n ID, --name NAME and -a");
 		ret = -EINVAL;
 	}
-	if (ret)
+	if (ret || (conf.name && !resume_check_name("del", conf.name)))
 		return EXIT_USAGE;
+	if (conf.name && del_find(&conf))
+		return 1;
 	if (ctrl_init(&c))
 		return 1;
 	ret = del_run(&c, &conf);

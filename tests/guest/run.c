@@ -261,6 +261,25 @@ Test(run, is_refused_where_the_name_is_another_number)
 	stop(&job, "home");
 }
 
+Test(run, is_ended_by_name)
+{
+	static struct cli c;
+	struct cli_job job;
+	char text[256];
+
+	cli_run(&c, CLI("del", "--name", "home"));
+	cr_expect(c.status == 1 && strstr(c.err, "no device is called home"), "status %d: %s", c.status, c.err);
+	snprintf(text, sizeof(text), "add\ntype loop\nleg %s\nmode %s\n", legs[0], cli_best());
+	file_is("home", text);
+	run(&job, "home");
+	cli_run(&c, CLI("del", "--name", "home", "--if-unused"));
+	cr_expect(!c.status, "status %d: %s", c.status, c.err);
+	must(cli_ended(&job, &c, SOON_MS) && !c.status, "status %d: %s", c.status, c.err);
+	cli_run(&c, CLI("del", "--name", "home", "-n", "0"));
+	cr_expect(c.status == 2 && strstr(c.err, "one of"), "status %d: %s", c.status, c.err);
+	cli_nothing_left("by name");
+}
+
 Test(run, is_refused_while_the_device_is_served)
 {
 	static struct cli c;
