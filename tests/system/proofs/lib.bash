@@ -17,16 +17,14 @@ check()
 	fi
 }
 
-# until_true COMMAND...: within a minute
+# until_true COMMAND...: within two minutes, of a machine that is emulated
 until_true()
 {
-	local i
-	for ((i = 0; i < 120; i++)); do
-		! "$@" || return 0
+	local until=$((SECONDS + 120))
+	while ! "$@"; do
+		[ $SECONDS -lt $until ] || { echo "not within two minutes: $*"; return 1; }
 		sleep 0.5
 	done
-	echo "not within a minute: $*"
-	return 1
 }
 
 # disk NAME: one of ./run's
