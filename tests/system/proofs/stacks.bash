@@ -86,7 +86,9 @@ volumes_come_with_the_set()
 # The volumes answer with errors.  For LVM they have come already, so it activates none by itself.
 a_set_that_went_below_comes_again()
 {
-	systemctl stop srv-shop.mount && systemctl stop regbuf@top || return
+	local node
+	node=$(device top)
+	systemctl stop srv-shop.mount && regbuf del --name top && until_true test ! -e "$node" || return
 	! dd if=/dev/shop/data of=/dev/null bs=4k count=1 iflag=direct || return
 	dmsetup remove shop-data && start_set top && vgchange -a y shop && systemctl start srv-shop.mount && all_is_read_again
 }
