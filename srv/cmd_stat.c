@@ -19,6 +19,8 @@
 /* A headline again after so many rounds. */
 #define STAT_HEAD_EVERY	20
 #define STAT_MAX_S	86400
+/* Well below STATS_KEEP_MS. */
+#define STAT_ASK_S	60
 
 /* struct stat_conf - what was asked for, on the stack of cmd_stat() */
 struct stat_conf {
@@ -92,7 +94,8 @@ static bool stat_is_gone(int err)
 	return err == -ECONNREFUSED || err == -ENOENT;
 }
 
-static int stat_round_ask(struct stat_round *r, const struct stat_conf *conf, struct ctrl *c)
+/* @first: a device that is asked for has to be there; later its server may be about to be replaced. */
+static int stat_round_ask(struct stat_round *r, const struct stat_conf *conf, struct ctrl *c, bool first)
 {
 	char why[CONTROL_WHY_MAX];
 	u32 *ids;
@@ -120,7 +123,7 @@ static int stat_round_ask(struct stat_round *r, const struct stat_conf *conf, st
 		r->nr++;
 	}
 	free(ids);
-	if (!ret && !r->nr && conf->id != ID_ANY) {
+	if (!ret && first && !r->nr && conf->id != ID_ANY) {
 		log_err("%s: device %u has no server of this user that answers; 'regbuf list' shows what there is", conf->cmd,
 			conf->id);
 		ret = -ENODEV;
@@ -130,21 +133,13 @@ static int stat_round_ask(struct stat_round *r, const struct stat_conf *conf, st
 	return ret;
 }
 
-static u64 stat_all(const struct stats_sample *s)
-{
-	struct stats_part sum;
-
-	stats_sample_sum(s, &sum);
-	return sum.kinds[STATS_READ].nr + sum.kinds[STATS_WRITE].nr + sum.kinds[STATS_OTHER].nr;
-}
-
 /* @d becomes what was done until @now.  False: that is another one, or its server is. */
 static bool stat_since(struct stats_device *d, const struct stats_device *now)
 {
 	struct stats_sample *s = &d->now;
 	const struct stats_sample *n = &now->now;
 
-	if (n->nr_queues != s->nr_queues || n->ns <= s->ns || stat_all(n) < stat_all(s))
+	if (n->pid != s->pid || n->nr_queues != s->nr_queues || n->ns <= s->ns)
 		return false;
 	d->ns = n->ns - s->ns;
 	for (unsigned int i = 0; i < s->nr_queues; i++)
@@ -188,15 +183,34 @@ static void stat_show(const struct stat_conf *conf, struct stat_round *last, con
 	}
 }
 
+/* Servers are asked meanwhile, so that they go on counting. */
+static int stat_sleep(const struct stat_conf *conf, struct ctrl *c)
+{
+	unsigned int left = conf->interval;
+	int ret = 0;
+
+	for (; left > STAT_ASK_S && !ret; left -= STAT_ASK_S) {
+		struct stat_round r;
+
+		sleep(STAT_ASK_S);
+		ret = stat_round_ask(&r, conf, c, false);
+		if (!ret)
+			stat_round_free(&r);
+	}
+	sleep(left);
+	return ret;
+}
+
 /* From the second answer on there is something to show: what was done since the one before. */
 static int stat_rounds(const struct stat_conf *conf, struct ctrl *c)
 {
 	struct stat_round last, now;
-	int ret = stat_round_ask(&last, conf, c);
+	int ret = stat_round_ask(&last, conf, c, true);
 
 	for (unsigned int i = 0; !ret && (!conf->count || i < conf->count); i++) {
-		sleep(conf->interval);
-		ret = stat_round_ask(&now, conf, c);
+		ret = stat_sleep(conf, c);
+		if (!ret)
+			ret = stat_round_ask(&now, conf, c, false);
 		if (ret)
 			break;
 		if (!conf->json && i % STAT_HEAD_EVERY == 0)
@@ -215,13 +229,16 @@ static int stat_rounds(const struct stat_conf *conf, struct ctrl *c)
 static int stat_once(const struct stat_conf *conf, struct ctrl *c)
 {
 	struct stat_round now;
-	int ret = stat_round_ask(&now, conf, c);
+	int ret = stat_round_ask(&now, conf, c, true);
 
 	if (ret)
 		return ret;
 	stats_show_prometheus(stdout, now.v, now.nr);
 	stat_round_free(&now);
-	return 0;
+	if (!fflush(stdout))
+		return 0;
+	log_err("%s: writing: %s", conf->cmd, strerror(errno));
+	return -EIO;
 }
 
 /* A word that is a number of seconds, or of rounds. */

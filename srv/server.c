@@ -116,7 +116,7 @@ static void server_tell_stats(const struct server *srv, FILE *out)
 	struct stats_part legs[MAX_LEGS] = { 0 };
 	unsigned int nr_legs = srv->device->target->nr_legs;
 
-	fprintf(out, "stats 1 %" PRIu64 " %u %u\n", clock_ns(), srv->device->nr_queues, nr_legs);
+	fprintf(out, "stats 1 %" PRIu64 " %u %u %d\n", clock_ns(), srv->device->nr_queues, nr_legs, getpid());
 	for (unsigned int i = 0; i < srv->device->nr_queues; i++) {
 		const struct stats *st = srv->queues[i].kept_stats;
 

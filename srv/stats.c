@@ -105,13 +105,21 @@ static struct stats_step *stats_step_of(struct stats *st, u64 user_data)
 	return &st->steps[udata_io(user_data) * st->max_steps + index];
 }
 
-static void stats_step_ended(struct stats *st, const struct io_uring_cqe *cqe, u64 now)
+static const struct step *stats_io_step(struct queue *q, u64 user_data)
+{
+	return &queue_io(q, udata_io(user_data))->steps[udata_index(user_data)];
+}
+
+static void stats_step_ended(struct queue *q, struct stats *st, const struct io_uring_cqe *cqe, u64 now)
 {
 	struct stats_step *s = stats_step_of(st, cqe->user_data);
 
 	if (!s || !s->since)
 		return;
-	stats_line_add(&st->legs[s->leg].kinds[s->kind], now - s->since, s->kind == STATS_OTHER ? 0 : cqe->res, cqe->res);
+	/* What the disk did that was there before says nothing of this one. */
+	if (!stats_io_step(q, cqe->user_data)->old)
+		stats_line_add(&st->legs[s->leg].kinds[s->kind], now - s->since, s->kind == STATS_OTHER ? 0 : cqe->res,
+			       cqe->res);
 	st->legs[s->leg].in_flight--;
 	s->since = 0;
 }
@@ -124,7 +132,9 @@ static void stats_step_begins(struct queue *q, struct stats *st, const struct io
 	/* A delay has no file; what goes to the driver is of the request's data only. */
 	if (!s || !(sqe->flags & IOSQE_FIXED_FILE) || sqe->fd < FILE_LEG(0))
 		return;
-	step = &queue_io(q, udata_io(sqe->user_data))->steps[udata_index(sqe->user_data)];
+	step = stats_io_step(q, sqe->user_data);
+	if (step->op == STEP_NOTE)
+		return;
 	s->leg = sqe->fd - FILE_LEG(0);
 	s->kind = step->op == STEP_READ ? STATS_READ : step->op == STEP_WRITE ? STATS_WRITE : STATS_OTHER;
 	st->legs[s->leg].in_flight += !s->since;
@@ -150,7 +160,7 @@ void stats_came(struct queue *q, unsigned int head, unsigned int tail)
 		if ((kind == UD_FETCH || kind == UD_LINKED) && cqe->res >= 0)
 			stats_request_came(st, queue_io(q, udata_io(cqe->user_data)), now);
 		else
-			stats_step_ended(st, cqe, now);
+			stats_step_ended(q, st, cqe, now);
 	}
 }
 

@@ -175,7 +175,7 @@ int stats_sample_read(struct stats_sample *s, char *text)
 	int ret = -EPROTO;
 
 	*s = (struct stats_sample){ 0 };
-	if (sscanf(line, "stats 1 %" SCNu64 " %u %u", &s->ns, &s->nr_queues, &s->nr_legs) != 3 ||
+	if (sscanf(line, "stats 1 %" SCNu64 " %u %u %d", &s->ns, &s->nr_queues, &s->nr_legs, &s->pid) != 4 ||
 	    s->nr_queues > STATS_QUEUES_MAX || s->nr_legs > MAX_LEGS)
 		return ret;
 	s->queues = calloc(s->nr_queues, sizeof(*s->queues));

@@ -58,6 +58,7 @@ u64 stats_line_below(const struct stats_line *l, unsigned int shift);
 struct stats_sample {
 	u64 ns;			/* CLOCK_MONOTONIC of that time */
 	unsigned int nr_queues, nr_legs;
+	int pid;		/* the server's: another one has begun at 0 */
 	struct stats_part *queues;
 	struct stats_part *legs;	/* MAX_LEGS */
 };

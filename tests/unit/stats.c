@@ -180,12 +180,26 @@ Test(stats, errors_are_counted_and_have_no_bytes)
 	cr_expect_eq(leg(1)->kinds[STATS_READ].bytes, 0);
 }
 
+Test(stats, what_a_disk_did_that_was_there_before_is_not_the_legs)
+{
+	request_comes(1, UBLK_IO_OP_READ, 4 * KIB);
+	step_is_sent(1, 1, STEP_READ, FILE_LEG(1));
+	stats_sent(&q);
+	steps[1][1].old = true;
+	comes(udata(UD_STEP, 1, 1), 4 * KIB);
+	cr_expect_eq(leg(1)->kinds[STATS_READ].nr, 0);
+	cr_expect_eq(leg(1)->in_flight, 0);
+}
+
 Test(stats, what_is_no_operation_on_a_leg_is_not_one)
 {
 	request_comes(1, UBLK_IO_OP_WRITE, 4 * KIB);
 	step_is_sent(1, 0, STEP_DELAY, -1);
 	step_is_sent(1, 1, STEP_WRITE, FILE_UBLKC);
 	stats_sent(&q);
+	step_is_sent(1, 1, STEP_NOTE, FILE_LEG(1));
+	stats_sent(&q);
+	comes(udata(UD_STEP, 1, 1), 512);
 	comes(udata(UD_BOUNCE, 1, 0x80), 4 * KIB);
 	comes(udata(UD_MODE, 1, 0), 0);
 	comes(udata(UD_INBOX, 0, 0), 8);
@@ -258,7 +272,7 @@ static char *answer(void)
 	stats_line_add(&p.kinds[STATS_READ], 77777, 4 * KIB, 4 * KIB);
 	stats_line_add(&p.kinds[STATS_OTHER], 1, 0, -EIO);
 	p.in_flight = 5;
-	fprintf(out, "stats 1 123456789 2 1\n");
+	fprintf(out, "stats 1 123456789 2 1 77\n");
 	stats_part_write(out, "queue", 1, &p);
 	stats_part_write(out, "leg", 0, &p);
 	fclose(out);
@@ -275,6 +289,7 @@ Test(stats, an_answer_is_read_as_it_was_written)
 	cr_expect_eq(s.ns, 123456789);
 	cr_expect_eq(s.nr_queues, 2);
 	cr_expect_eq(s.nr_legs, 1);
+	cr_expect_eq(s.pid, 77);
 	cr_expect_eq(s.legs[0].in_flight, 5);
 	cr_expect_eq(s.legs[0].kinds[STATS_OTHER].errors, 1);
 	stats_sample_sum(&s, &sum);
@@ -289,8 +304,9 @@ Test(stats, an_answer_is_read_as_it_was_written)
 Test(stats, an_answer_that_is_wrong_is_refused)
 {
 	static const char *const wrong[] = {
-		"", "stats", "stats 2 1 1 1\n", "stats 1 1 9999999 1\n", "stats 1 1 1 99\n", "stats 1 1 1 1\nqueue 1 0\n",
-		"stats 1 1 1 1\nqueue 0 0\nread 1 1 1 1 9999:1\n", "stats 1 1 1 1\nleg 0 0\nwrite 1 1 1 1\n",
+		"", "stats", "stats 2 1 1 1 1\n", "stats 1 1 1 1\n", "stats 1 1 9999999 1 1\n", "stats 1 1 1 99 1\n",
+		"stats 1 1 1 1 1\nqueue 1 0\n", "stats 1 1 1 1 1\nqueue 0 0\nread 1 1 1 1 9999:1\n",
+		"stats 1 1 1 1 1\nleg 0 0\nwrite 1 1 1 1\n",
 	};
 	struct stats_sample s;
 	char *text = answer();
