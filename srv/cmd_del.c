@@ -54,8 +54,8 @@ static int del_unused(struct ctrl *c, u32 id, bool *removed)
 	struct ublksrv_ctrl_dev_info info;
 	char what[32];
 
-	/* Who says that there is none, says it better. */
-	if (ctrl_get_info(c, id, &info))
+	/* Nobody can use what was not started, or was stopped.  Who says that there is none, says it better. */
+	if (ctrl_get_info(c, id, &info) || info.state == UBLK_S_DEV_DEAD)
 		return remove_device(c, "del", id, removed);
 	snprintf(what, sizeof(what), "device %u", id);
 	return remove_unused(c, "del", what, id, removed);

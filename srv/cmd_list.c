@@ -125,6 +125,8 @@ static void list_json(struct json *j, const struct ublksrv_ctrl_dev_info *info,
 	json_u64(j, "max_io", info->max_io_buf_bytes);
 	json_u64(j, "size", p->basic.dev_sectors << SECTOR_SHIFT);
 	json_u64(j, "block", 1U << p->basic.logical_bs_shift);
+	json_bool(j, "recovery", info->flags & UBLK_F_USER_RECOVERY);
+	json_bool(j, "reissue", info->flags & UBLK_F_USER_RECOVERY_REISSUE);
 	json_bool(j, "replaced", list_program_is_old(info));
 	json_raw(j, "server", text);
 	if (!text)
