@@ -143,6 +143,9 @@ static const char *ctl_path(const char *path, char *absolute)
 {
 	char cwd[PATH_MAX];
 
+	/* Where a link there leads may be another disk tomorrow: its name is what is kept. */
+	if (!strncmp(path, "/dev/", strlen("/dev/")))
+		return path;
 	if (realpath(path, absolute))
 		return absolute;
 	if (*path == '/' || !strchr(path, '/') || !getcwd(cwd, sizeof(cwd)) ||

@@ -125,6 +125,21 @@ Test(replace, a_leg_is_copied_to_another_one_while_it_serves)
 	stop_and_compare("LEG0", "LEG2", "replaced");
 }
 
+/* Where a link leads may be another disk at the next boot. */
+Test(replace, a_leg_keeps_the_name_that_it_was_given)
+{
+	serve(cli_best());
+	must(!sh("ln -sf $LEG2 /dev/third"), "ln");
+	must(!sh("$REGBUF mirror replace home --leg $LEG1 --with /dev/third --wait > /dev/null"), "replace");
+	must(!sh("$REGBUF mirror status home | grep '/dev/third *in-sync' > /dev/null"), "%s",
+	     sh_out("$REGBUF mirror status home"));
+	must(!sh("$REGBUF mirror mark home --leg $LEG2 --write-mostly"), "mark: where it leads");
+	must(!sh("$REGBUF mirror mark home --leg /dev/third --read"), "mark: the link");
+	must(wait_until(is_gone, NULL, SOON_MS), "%s", sh_out("$REGBUF mirror status home"));
+	stop_and_compare("LEG0", "LEG2", "a link");
+	must(!sh("rm /dev/third"), "rm");
+}
+
 static void refuses(const char *command, const char *text)
 {
 	const char *out = sh_out("$REGBUF mirror %s", command);
