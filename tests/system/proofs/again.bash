@@ -39,8 +39,8 @@ the_package_leaves_nothing()
 	dpkg -P regbuf || return
 	! dpkg-query -W -f '${Status}' regbuf 2> /dev/null | grep -v not-installed || return
 	find / /run -xdev -path /var/lib/proof -prune -o -path /var/log -prune -o -path /proc -prune -o -name '*regbuf*' -print |
-		# the kernel's own package may be called so, too
-		grep -vF -- "$(uname -r)" | tee /tmp/left
+		# kernels of ours are called so, too
+		grep -vF -f <(ls /lib/modules) | tee /tmp/left
 	[ ! -s /tmp/left ]
 }
 
