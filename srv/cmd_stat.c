@@ -78,20 +78,15 @@ static int stat_ask(u32 id, struct stats_sample *s, char *why)
 
 	if (ret)
 		return ret;
-	ret = a.err;
+	ret = a.err ? a.err : stats_sample_read(s, a.text);
 	if (ret == -EOPNOTSUPP)
 		snprintf(why, CONTROL_WHY_MAX, "its server is of a version that does not count");
-	else if (ret)
+	else if (a.err)
 		snprintf(why, CONTROL_WHY_MAX, "%s", a.text);
-	else if ((ret = stats_sample_read(s, a.text)))
+	else if (ret)
 		snprintf(why, CONTROL_WHY_MAX, "the server's answer is not understood: is it of this version?");
 	free(a.text);
 	return ret;
-}
-
-static bool stat_is_gone(int err)
-{
-	return err == -ECONNREFUSED || err == -ENOENT;
 }
 
 /* @first: a device that is asked for has to be there; later its server may be about to be replaced. */
@@ -114,7 +109,7 @@ static int stat_round_ask(struct stat_round *r, const struct stat_conf *conf, st
 		if (conf->id != ID_ANY && conf->id != ids[i])
 			continue;
 		err = stat_ask(ids[i], &d->now, why);
-		if (err && !stat_is_gone(err))
+		if (err && !control_is_nobody(err))
 			log_warn("%s: device %u: %s", conf->cmd, ids[i], why);
 		if (err)
 			continue;

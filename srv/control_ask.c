@@ -259,6 +259,11 @@ int control_ask(u32 id, pid_t pid, const char *const *words, struct control_answ
 	return ret;
 }
 
+bool control_is_nobody(int err)
+{
+	return err == -ECONNREFUSED || err == -ENOENT;
+}
+
 int control_servers(u32 **ids, char *why)
 {
 	char path[RUNDIR_MAX];

@@ -27,6 +27,9 @@ struct control_answer {
  */
 int control_ask(u32 id, pid_t pid, const char *const *words, struct control_answer *a, char *why);
 
+/* Does this error of it mean that nobody listens?  Its server has gone, and no more is to be told. */
+bool control_is_nobody(int err);
+
 /*
  * The numbers of all devices that this user's servers have sockets for, ascending, in *ids, which
  * the caller frees, also after an error.  Some may be of servers that are dead.  Returns how many;

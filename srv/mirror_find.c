@@ -42,7 +42,7 @@ void mirror_found_free(struct mirror_found *f)
 /* Nobody listens, or it is no set: either is of no interest.  Anything else has a reason to be told. */
 static bool find_is_nobody(int err)
 {
-	return err == -ECONNREFUSED || err == -ENOENT || err == -EOPNOTSUPP;
+	return control_is_nobody(err) || err == -EOPNOTSUPP;
 }
 
 int mirror_sets_ask(struct mirror_sets *s, const char *cmd)
