@@ -4,8 +4,8 @@
  *
  * A request that comes is a CQE, and its end an SQE; of a step on a leg it is the other way round.  So who looks at
  * the ring, where a batch begins and where it ends, has seen all, and the code of requests does not know of it.
- * The price: nothing that was under way when counting began is counted, and what a queue does for itself
- * (a copy's, the mirror's own) is not seen.
+ * The price: nothing that was under way when counting began is counted, and what moves a copy's data
+ * between the driver and the server, and a mirror's record, are not among it.
  */
 #ifndef SRV_STATS_H
 #define SRV_STATS_H

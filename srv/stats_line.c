@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/ublk_cmd.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "stats_line.h"
-
-#define STATS_QUEUES_MAX	4096
 
 const char *const stats_kinds[STATS_KINDS] = { "read", "write", "other" };
 
@@ -21,7 +20,8 @@ static unsigned int stats_bucket(u64 ns)
 	return min_u64(bucket, STATS_BUCKETS - 1);
 }
 
-u64 stats_bucket_end(unsigned int i)
+/* Where bucket @i ends, ns. */
+static u64 stats_bucket_end(unsigned int i)
 {
 	unsigned int power = STATS_SHIFT + ((i - 1) >> STATS_SUB), sub = (i - 1) & ((1U << STATS_SUB) - 1);
 
@@ -73,8 +73,7 @@ void stats_part_since(struct stats_part *p, const struct stats_part *now)
 		stats_line_since(&p->kinds[k], &now->kinds[k]);
 }
 
-/* The histogram's own: what is read while it is written need not fit nr. */
-static u64 stats_line_timed(const struct stats_line *l)
+u64 stats_line_timed(const struct stats_line *l)
 {
 	u64 nr = 0;
 
@@ -176,7 +175,7 @@ int stats_sample_read(struct stats_sample *s, char *text)
 
 	*s = (struct stats_sample){ 0 };
 	if (sscanf(line, "stats 1 %" SCNu64 " %u %u %d", &s->ns, &s->nr_queues, &s->nr_legs, &s->pid) != 4 ||
-	    s->nr_queues > STATS_QUEUES_MAX || s->nr_legs > MAX_LEGS)
+	    s->nr_queues > UBLK_MAX_NR_QUEUES || s->nr_legs > MAX_LEGS)
 		return ret;
 	s->queues = calloc(s->nr_queues, sizeof(*s->queues));
 	s->legs = calloc(MAX_LEGS, sizeof(*s->legs));

@@ -44,10 +44,10 @@ void stats_part_add(struct stats_part *to, const struct stats_part *from);
 /* @p, an earlier one, becomes what was added until @now; in_flight is that of @now. */
 void stats_part_since(struct stats_part *p, const struct stats_part *now);
 
-/* Where bucket @i ends, ns. */
-u64 stats_bucket_end(unsigned int i);
 /* The time, ns, within which @permille of a thousand have ended; 0: there were none. */
 u64 stats_line_within(const struct stats_line *l, unsigned int permille);
+/* How many the histogram has: what is read while it is written need not fit nr. */
+u64 stats_line_timed(const struct stats_line *l);
 /* How many took less than 2^@shift ns, STATS_SHIFT <= @shift. */
 u64 stats_line_below(const struct stats_line *l, unsigned int shift);
 

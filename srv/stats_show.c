@@ -124,27 +124,27 @@ void stats_show_json(struct json *j, const struct stats_device *d)
 
 /* Prometheus: of each metric all values stand together, behind what it is. */
 
-typedef void (*show_value)(FILE *out, const char *metric, const char *labels, const struct stats_line *l);
+/* struct metric - one of a device, or of a leg: what is in flight, else of each kind a counter or the histogram */
+struct metric {
+	const char *name, *type, *help;
+	enum { METRIC_COUNTER, METRIC_SECONDS, METRIC_IN_FLIGHT } what;
+	size_t counter;		/* where that is in struct stats_line */
+};
 
-static void show_nr(FILE *out, const char *metric, const char *labels, const struct stats_line *l)
-{
-	fprintf(out, "%s{%s} %" PRIu64 "\n", metric, labels, l->nr);
-}
+#define COUNTER(field)	.what = METRIC_COUNTER, .counter = offsetof(struct stats_line, field)
 
-static void show_errors(FILE *out, const char *metric, const char *labels, const struct stats_line *l)
-{
-	fprintf(out, "%s{%s} %" PRIu64 "\n", metric, labels, l->errors);
-}
+static const struct metric metrics[] = {
+	{ .name = "requests_total", .type = "counter", .help = "that have ended", COUNTER(nr) },
+	{ .name = "errors_total", .type = "counter", .help = "that have ended in an error", COUNTER(errors) },
+	{ .name = "bytes_total", .type = "counter", .help = "that were read or written", COUNTER(bytes) },
+	{ .name = "seconds", .type = "histogram", .help = "that they took", .what = METRIC_SECONDS },
+	{ .name = "in_flight", .type = "gauge", .help = "that have not ended", .what = METRIC_IN_FLIGHT },
+};
 
-static void show_bytes(FILE *out, const char *metric, const char *labels, const struct stats_line *l)
-{
-	fprintf(out, "%s{%s} %" PRIu64 "\n", metric, labels, l->bytes);
-}
-
-/* All three from the histogram, so that they fit. */
+/* The count is the histogram's, so that they fit. */
 static void show_seconds(FILE *out, const char *metric, const char *labels, const struct stats_line *l)
 {
-	u64 all = stats_line_below(l, 63);
+	u64 all = stats_line_timed(l);
 
 	for (unsigned int shift = LE_FIRST; shift <= LE_LAST; shift += LE_STEP)
 		fprintf(out, "%s_bucket{%s,le=\"%.9g\"} %" PRIu64 "\n", metric, labels, (double)(1ULL << shift) / 1e9,
@@ -154,72 +154,52 @@ static void show_seconds(FILE *out, const char *metric, const char *labels, cons
 	fprintf(out, "%s_count{%s} %" PRIu64 "\n", metric, labels, all);
 }
 
-static const struct {
-	const char *name, *type, *help;
-	show_value show;
-} metrics[] = {
-	{ "requests_total", "counter", "that have ended", show_nr },
-	{ "errors_total", "counter", "that have ended in an error", show_errors },
-	{ "bytes_total", "counter", "that were read or written", show_bytes },
-	{ "seconds", "histogram", "that they took", show_seconds },
-};
-
-/* What of a device is told of: itself (-1), or a leg. */
-static void show_labels(char *labels, size_t len, const struct stats_device *d, int leg, unsigned int kind)
+/* @of: labels that say which part it is. */
+static void show_part(FILE *out, const struct metric *m, const char *metric, const char *of, const struct stats_part *p)
 {
-	char of_leg[24] = "";
+	char labels[160];
 
-	if (leg >= 0)
-		snprintf(of_leg, sizeof(of_leg), "leg=\"%d\",", leg);
-	snprintf(labels, len, "device=\"ublkb%u\",name=\"%s\",%sop=\"%s\"", d->id, d->name, of_leg, stats_kinds[kind]);
+	if (m->what == METRIC_IN_FLIGHT) {
+		fprintf(out, "%s{%s} %" PRIu64 "\n", metric, of, p->in_flight);
+		return;
+	}
+	for (unsigned int k = 0; k < STATS_KINDS; k++) {
+		const struct stats_line *l = &p->kinds[k];
+
+		snprintf(labels, sizeof(labels), "%s,op=\"%s\"", of, stats_kinds[k]);
+		if (m->what == METRIC_SECONDS)
+			show_seconds(out, metric, labels, l);
+		else
+			fprintf(out, "%s{%s} %" PRIu64 "\n", metric, labels, *(const u64 *)((const char *)l + m->counter));
+	}
 }
 
-static void show_metric(FILE *out, unsigned int m, bool legs, const struct stats_device *v, unsigned int nr)
+static void show_metric(FILE *out, const struct metric *m, bool legs, const struct stats_device *v, unsigned int nr)
 {
-	char metric[64], labels[160];
+	char metric[64], of[128];
 
-	snprintf(metric, sizeof(metric), "regbuf_%s%s", legs ? "leg_" : "", metrics[m].name);
-	fprintf(out, "# HELP %s of %s: %s\n# TYPE %s %s\n", metric, legs ? "a leg" : "a device", metrics[m].help, metric,
-		metrics[m].type);
+	snprintf(metric, sizeof(metric), "regbuf_%s%s", legs ? "leg_" : "", m->name);
+	fprintf(out, "# HELP %s of %s: %s\n# TYPE %s %s\n", metric, legs ? "a leg" : "a device", m->help, metric, m->type);
 	for (unsigned int i = 0; i < nr; i++) {
 		const struct stats_device *d = &v[i];
 		struct stats_part sum;
+		int len = snprintf(of, sizeof(of), "device=\"ublkb%u\",name=\"%s\"", d->id, d->name);
 
-		stats_sample_sum(&d->now, &sum);
-		for (unsigned int part = 0; part < (legs ? d->now.nr_legs : 1); part++) {
-			const struct stats_part *p = legs ? &d->now.legs[part] : &sum;
-
-			for (unsigned int k = 0; k < STATS_KINDS; k++) {
-				show_labels(labels, sizeof(labels), d, legs ? (int)part : -1, k);
-				metrics[m].show(out, metric, labels, &p->kinds[k]);
-			}
+		if (!legs) {
+			stats_sample_sum(&d->now, &sum);
+			show_part(out, m, metric, of, &sum);
+		}
+		for (unsigned int leg = 0; legs && leg < d->now.nr_legs; leg++) {
+			snprintf(of + len, sizeof(of) - len, ",leg=\"%u\"", leg);
+			show_part(out, m, metric, of, &d->now.legs[leg]);
 		}
 	}
 }
 
-static void show_in_flight(FILE *out, const struct stats_device *v, unsigned int nr)
-{
-	fputs("# HELP regbuf_in_flight requests of a device that have not ended\n# TYPE regbuf_in_flight gauge\n", out);
-	for (unsigned int i = 0; i < nr; i++) {
-		struct stats_part sum;
-
-		stats_sample_sum(&v[i].now, &sum);
-		fprintf(out, "regbuf_in_flight{device=\"ublkb%u\",name=\"%s\"} %" PRIu64 "\n", v[i].id, v[i].name,
-			sum.in_flight);
-	}
-	fputs("# HELP regbuf_leg_in_flight operations on a leg that have not ended\n# TYPE regbuf_leg_in_flight gauge\n",
-	      out);
-	for (unsigned int i = 0; i < nr; i++)
-		for (unsigned int leg = 0; leg < v[i].now.nr_legs; leg++)
-			fprintf(out, "regbuf_leg_in_flight{device=\"ublkb%u\",name=\"%s\",leg=\"%u\"} %" PRIu64 "\n", v[i].id,
-				v[i].name, leg, v[i].now.legs[leg].in_flight);
-}
-
 void stats_show_prometheus(FILE *out, const struct stats_device *v, unsigned int nr)
 {
-	for (unsigned int m = 0; m < ARRAY_SIZE(metrics); m++)
-		show_metric(out, m, false, v, nr);
-	for (unsigned int m = 0; m < ARRAY_SIZE(metrics); m++)
-		show_metric(out, m, true, v, nr);
-	show_in_flight(out, v, nr);
+	for (unsigned int m = 0; m < ARRAY_SIZE(metrics); m++) {
+		show_metric(out, &metrics[m], false, v, nr);
+		show_metric(out, &metrics[m], true, v, nr);
+	}
 }
