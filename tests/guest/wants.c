@@ -258,6 +258,14 @@ Test(wants, io_uring_that_is_not_switched_off)
 	fails(CLI("list"), NULL, "kernel.io_uring_disabled is 2; right is", "no io_uring, list");
 }
 
+static void filter(struct sock_filter *code, unsigned short nr)
+{
+	struct sock_fprog prog = { nr, code };
+
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+		_exit(121);
+}
+
 /* io_uring_register(@op) with this operation is refused: as in a kernel that has it not. */
 static void refuse_register(unsigned int op)
 {
@@ -269,10 +277,8 @@ static void refuse_register(unsigned int op)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
 
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
-		_exit(121);
+	filter(code, sizeof(code) / sizeof(code[0]));
 }
 
 /* This system call is refused, as container runtimes do it. */
@@ -284,10 +290,8 @@ static void forbid(unsigned int call)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
 
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
-		_exit(121);
+	filter(code, sizeof(code) / sizeof(code[0]));
 }
 
 static void no_setup(void)
