@@ -23,8 +23,7 @@ mode_of()
 		return
 	fi
 	case $suite-$(kernel_of "$1") in
-	*-given) echo auto ;;
-	trixie-own) echo auto ;;
+	*-given | trixie-own) echo auto ;;
 	*) echo copy ;;
 	esac
 }
