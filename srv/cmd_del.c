@@ -88,20 +88,6 @@ static int del_all(struct ctrl *c, bool unused, struct json *j)
 	return ret;
 }
 
-/* The number of the device that has the name now.  0, or -errno after a message. */
-static int del_find(struct del_conf *conf)
-{
-	struct device d = { .name = conf->name, .id = ID_ANY };
-	int ret = resume_find("del", &d);
-
-	if (!ret)
-		log_err("del: no device is called %s; 'regbuf list' shows what there is", conf->name);
-	if (ret != 1)
-		return ret ? ret : -ENODEV;
-	conf->id = d.id;
-	return 0;
-}
-
 static int del_run(struct ctrl *c, const struct del_conf *conf)
 {
 	struct json j, *out = conf->json ? &j : NULL;
@@ -138,7 +124,7 @@ int cmd_del(int argc, char **argv)
 	}
 	if (ret || (conf.name && !resume_check_name("del", conf.name)))
 		return EXIT_USAGE;
-	if (conf.name && del_find(&conf))
+	if (conf.name && resume_id("del", conf.name, &conf.id))
 		return 1;
 	if (ctrl_init(&c))
 		return 1;

@@ -136,6 +136,19 @@ int resume_find(const char *cmd, struct device *d)
 	return 1;
 }
 
+int resume_id(const char *cmd, const char *name, unsigned int *id)
+{
+	struct device d = { .name = name, .id = ID_ANY };
+	int ret = resume_find(cmd, &d);
+
+	if (!ret)
+		log_err("%s: no device is called %s; 'regbuf list' shows what there is", cmd, name);
+	if (ret != 1)
+		return ret ? ret : -ENODEV;
+	*id = d.id;
+	return 0;
+}
+
 /* Whole or not at all. */
 static int resume_write(int dir, const struct device *d)
 {

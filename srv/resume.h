@@ -29,6 +29,9 @@ bool resume_check_name(const char *cmd, const char *name);
  */
 int resume_find(const char *cmd, struct device *d);
 
+/* The number of the device that is called @name, in *id.  0, or -errno after a message: also if there is none. */
+int resume_id(const char *cmd, const char *name, unsigned int *id);
+
 /* From now on *d, which the driver knows, is the device of d->name.  0, or -errno after a message. */
 int resume_keep(const struct device *d);
 
