@@ -17,13 +17,19 @@
 
 struct io;
 
+enum inbox_kind {
+	INBOX_IO,
+	INBOX_LEG,	/* it is a struct inbox_leg */
+};
+
 /*
  * struct inbox_item - something in an inbox
  * The poster's, and the inbox's from inbox_post() until inbox_take() has returned it.
  */
 struct inbox_item {
 	struct inbox_item *next;
-	struct io *io;		/* the request that goes on; NULL: it is a struct inbox_leg */
+	enum inbox_kind kind;
+	struct io *io;		/* of INBOX_IO: the request that goes on */
 };
 
 /*

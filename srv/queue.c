@@ -318,10 +318,14 @@ static void queue_leg(struct queue *q, const struct inbox_leg *l)
 
 static void queue_inbox_item(struct queue *q, struct inbox_item *item)
 {
-	if (item->io)
+	switch (item->kind) {
+	case INBOX_IO:
 		queue_act(q, item->io, q->target->ops->resume(q->target, q->tq, item->io));
-	else
+		break;
+	case INBOX_LEG:
 		queue_leg(q, (struct inbox_leg *)item);
+		break;
+	}
 }
 
 static void queue_inbox_items(struct queue *q)

@@ -212,6 +212,7 @@ static void mirror_send_leg(struct target *t, unsigned int slot)
 		return;
 	ml->to_take = m->nr_queues;
 	for (unsigned int i = 0; i < m->nr_queues; i++) {
+		ml->arriving[i].item.kind = INBOX_LEG;
 		ml->arriving[i].leg = slot;
 		ml->arriving[i].fd = t->legs[slot].fd;
 		ml->arriving[i].left = &ml->to_take;

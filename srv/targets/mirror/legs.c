@@ -289,7 +289,7 @@ static void mirror_hurry(struct mirror *m, unsigned int leg)
 		return;
 	ml->to_hurry = m->nr_queues;
 	for (unsigned int i = 0; i < m->nr_queues; i++) {
-		ml->hurry[i] = (struct inbox_leg){ .leg = leg, .fd = -1, .hangs = true, .left = &ml->to_hurry };
+		ml->hurry[i] = (struct inbox_leg){ .item.kind = INBOX_LEG, .leg = leg, .fd = -1, .hangs = true, .left = &ml->to_hurry };
 		inbox_post(m->queues[i].inbox, &ml->hurry[i].item);
 	}
 }
@@ -335,6 +335,7 @@ static bool mirror_take_back(struct mirror *m, unsigned int leg)
 		return false;
 	ml->left = m->nr_queues;
 	for (unsigned int i = 0; i < m->nr_queues; i++) {
+		ml->leaving[i].item.kind = INBOX_LEG;
 		ml->leaving[i].leg = leg;
 		ml->leaving[i].fd = -1;
 		ml->leaving[i].left = &ml->left;
