@@ -12,6 +12,7 @@ int cmd_add(int argc, char **argv);
 int cmd_add_check(int argc, char **argv);	/* looks at the options only */
 int cmd_recover(int argc, char **argv);
 int cmd_del(int argc, char **argv);
+int cmd_quiesce(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_mirror(int argc, char **argv);
 int cmd_run(int argc, char **argv);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What other threads have for a queue's: requests that waited, and may go on; legs whose file
- * is another one, or which hang.
+ * is another one, or which hang; that it is to end.
  *
  * A list, and an eventfd that the queue's ring reads.  The queue's own thread needs no eventfd: it looks
  * at the end of each batch for what it has posted itself.  Why no message from ring to ring: any
@@ -20,6 +20,7 @@ struct io;
 enum inbox_kind {
 	INBOX_IO,
 	INBOX_LEG,	/* it is a struct inbox_leg */
+	INBOX_QUIESCE,	/* what comes is the next server's, and the queue ends with what it has in work */
 };
 
 /*

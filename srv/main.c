@@ -23,6 +23,7 @@ static const struct {
 	{ "add",	cmd_add,	"make a block device and serve it" },
 	{ "recover",	cmd_recover,	"give a device whose server died a new one" },
 	{ "del",	cmd_del,	"remove a device, or all" },
+	{ "quiesce",	cmd_quiesce,	"end the server of a device that another one is to serve" },
 	{ "list",	cmd_list,	"show the devices, their legs and their health" },
 	{ "stat",	cmd_stat,	"show what devices do, each second" },
 	{ "mirror",	cmd_mirror,	"sets of legs that keep a record" },

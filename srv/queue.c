@@ -16,6 +16,9 @@
 /* Who has memory to spare is told that a queue is idle when it has been for so long. */
 #define QUEUE_IDLE_MS	500
 
+/* How long a step gets that nothing is heard of, when the queue ends without its device. */
+#define QUEUE_LINKED_MS	100
+
 /* Bytes: of processors that this is made for. */
 #define CACHE_LINE	64
 
@@ -149,6 +152,8 @@ static void queue_request(struct queue *q, struct io *io)
 {
 	const struct ublksrv_io_desc *d = &q->descs[io->tag];
 
+	if (unlikely(q->quiesces))
+		return;
 	io->off = d->start_sector << SECTOR_SHIFT;
 	io->len = d->nr_sectors << SECTOR_SHIFT;
 	io->op = ublksrv_get_op(d);
@@ -325,6 +330,9 @@ static void queue_inbox_item(struct queue *q, struct inbox_item *item)
 	case INBOX_LEG:
 		queue_leg(q, (struct inbox_leg *)item);
 		break;
+	case INBOX_QUIESCE:
+		q->quiesces = true;
+		break;
 	}
 }
 
@@ -425,9 +433,37 @@ static unsigned int queue_batch(struct queue *q)
 	return nr;
 }
 
+/* Is nothing in work any more, as far as is heard of it? */
+static bool queue_is_quiet(struct queue *q)
+{
+	if (q->pace.inflight != q->pace.done)
+		return false;
+	for (unsigned int i = 0; i < queue_nr_ios(q); i++)
+		if (queue_io(q, i)->pending && !queue_io(q, i)->linked)
+			return false;
+	return true;
+}
+
+/*
+ * The last thing.  Of a step whose COMMIT is linked behind it nothing is heard before the tag's next request, and
+ * mostly it ended long ago.  One that has not after this wait either is repeated by the next server, which has the
+ * leg when it is over.
+ */
+static void queue_be_quiet(struct queue *q)
+{
+	bool linked = false;
+
+	for (unsigned int i = 0; i < queue_nr_ios(q); i++)
+		linked |= queue_io(q, i)->linked;
+	/* what was committed, and the steps */
+	io_uring_submit(&q->ring);
+	if (linked)
+		usleep(QUEUE_LINKED_MS * 1000);
+}
+
 static void queue_loop(struct queue *q)
 {
-	while (q->fetched) {
+	while (q->fetched && !(unlikely(q->quiesces) && queue_is_quiet(q))) {
 		unsigned int nr;
 		int ret = queue_wait(q);
 
@@ -716,8 +752,7 @@ static int queue_fetch_all(struct queue *q)
 		queue_fetch(q, queue_io(q, tag), UBLK_U_IO_FETCH_REQ, 0);
 		q->fetched++;
 	}
-	if (q->target->ops->resume)
-		queue_inbox_arm(q);
+	queue_inbox_arm(q);
 	ret = io_uring_submit(&q->ring);
 	return ret < 0 ? ret : 0;
 }
@@ -737,8 +772,7 @@ static void *queue_main(void *arg)
 	int ret;
 
 	pace_start(&q->pace, q->device->pace);
-	if (q->target->ops->resume)
-		inbox_own(&q->inbox);
+	inbox_own(&q->inbox);
 
 	/* The ring belongs to the thread that made it (SINGLE_ISSUER). */
 	ret = queue_init(q);
@@ -746,7 +780,9 @@ static void *queue_main(void *arg)
 		ret = queue_fetch_all(q);
 		queue_tell(q, ret ? QUEUE_FAILED : QUEUE_READY);
 		queue_loop(q);
-		if (q->target->ops->resume && !q->fetched)
+		if (q->quiesces)
+			queue_be_quiet(q);
+		if (!q->fetched || q->quiesces)
 			queue_inbox_end(q);
 		io_uring_queue_exit(&q->ring);
 		queue_tell(q, QUEUE_ENDED);
@@ -763,6 +799,12 @@ int queue_start(struct queue *q)
 
 	q->running = !ret;
 	return -ret;
+}
+
+void queue_quiesce(struct queue *q)
+{
+	q->quiesce.kind = INBOX_QUIESCE;
+	inbox_post(&q->inbox, &q->quiesce);
 }
 
 void queue_join(struct queue *q)

@@ -30,7 +30,7 @@
 enum queue_event {
 	QUEUE_READY,	/* every tag has been fetched */
 	QUEUE_FAILED,	/* it never will; the cause was logged */
-	QUEUE_ENDED,	/* the device took back every tag */
+	QUEUE_ENDED,	/* the device took back every tag, or what was in work when it was quiesced is done */
 };
 
 /*
@@ -71,6 +71,8 @@ struct queue {
 	u8 fetch_flags;			/* IOSQE_FIXED_FILE, or 0 */
 	unsigned int fetched;		/* tags with the driver or in work */
 
+	struct inbox_item quiesce;	/* in the inbox once, queue_quiesce() */
+	bool quiesces;			/* what comes is the next server's */
 	bool links;			/* COMMIT may be linked behind a step: queue_link() */
 	bool alone;			/* what is in work now came by itself, and that may be done */
 	bool idle;			/* nothing came for a while, whoever wants to know has been told */
@@ -85,6 +87,12 @@ struct queue {
 /* Start the thread, which tells how it goes through @events.  0 or -errno. */
 int queue_start(struct queue *q);
 void queue_join(struct queue *q);
+
+/*
+ * The main thread, once: begin no more requests, and end when those in work are done.  A device made with
+ * recovery keeps what comes for its next server.
+ */
+void queue_quiesce(struct queue *q);
 
 /* How many struct io there are: one for each tag, and where legs may leave, as many to stand in. */
 static inline unsigned int queue_nr_ios(const struct queue *q)

@@ -170,11 +170,8 @@ int recover_start(struct ctrl *c, struct device *d, bool force)
 	return recover_command(c, d->id);
 }
 
-/*
- * Is it gone, or going within @ms?  By its descriptor, which also tells of one
- * that is dead and that its parent has not waited for.
- */
-static bool recover_pid_ends(int pid, unsigned int ms)
+/* By its descriptor, which also tells of one that is dead and that its parent has not waited for. */
+bool recover_pid_ends(int pid, unsigned int ms)
 {
 	struct pollfd pfd = { .fd = pidfd_open(pid, 0), .events = POLLIN };
 	bool ended;

@@ -43,6 +43,9 @@ struct recover_shape {
 
 struct recover_shape recover_shape(const struct device *d, const struct ublk_params *p);
 
+/* Is process @pid gone, or going within @ms? */
+bool recover_pid_ends(int pid, unsigned int ms);
+
 /*
  * Before the legs are opened: wait until a server that was just killed has gone.  Its hold
  * on them may go later, which is what struct patience is for.  0, and *flags are the device's

@@ -42,7 +42,8 @@
  *
  * States: the queues start; ready, LAUNCH_READY was sent; @live, LAUNCH_LIVE came, and clients
  * can use the device; kept, LAUNCH_TOLD came, and @launch is -1.  Up to then the launcher's
- * end is the server's, too.
+ * end is the server's, too.  From there the device's end is the server's; or, when it @quiesces,
+ * that of what it has in work.
  */
 struct server {
 	struct device *device;
@@ -61,6 +62,7 @@ struct server {
 	int signals;		/* signalfd */
 	int log;		/* lines for log_forward() */
 	bool live;
+	bool quiesces;		/* the device stays, for the next server */
 	pid_t deleting;		/* our `del`, or 0 */
 	time_t since;		/* when it became live */
 };
@@ -140,9 +142,28 @@ static int server_cmd_stat(void *arg, int argc, char **argv, FILE *out)
 	return ret;
 }
 
+/* Answered at once: who asks waits for our end. */
+static int server_cmd_quiesce(void *arg, int argc, char **argv, FILE *out)
+{
+	struct server *srv = arg;
+
+	if (srv->launch >= 0) {
+		fputs("it is just being started", out);
+		return -EBUSY;
+	}
+	if (srv->quiesces)
+		return 0;
+	srv->quiesces = true;
+	log_info("device %u: its server ends when what it has in work is done", srv->device->id);
+	for (unsigned int i = 0; i < srv->device->nr_queues; i++)
+		queue_quiesce(&srv->queues[i]);
+	return 0;
+}
+
 static const struct control_cmd server_cmds[] = {
 	{ .name = "list", .args = "json|text", .min_args = 1, .max_args = 1, .run = server_cmd_list },
 	{ .name = "stat", .args = "", .run = server_cmd_stat },
+	{ .name = "quiesce", .args = "", .run = server_cmd_quiesce },
 	{ 0 }
 };
 
@@ -431,6 +452,11 @@ static bool server_signal(struct server *srv)
 
 	if (!name)
 		return true;
+	/* a service manager's, to whom the end takes too long: it is the device's end that would be lost */
+	if (srv->quiesces) {
+		log_info("device %u: %s from process %d: it ends already", srv->device->id, name, sender);
+		return true;
+	}
 	log_info("device %u: %s from process %d: removing it", srv->device->id, name, sender);
 	if (srv->live)
 		server_delete(srv);
@@ -543,8 +569,8 @@ static void server_finish(struct server *srv)
 		t->ops->tick(t, UINT64_MAX);
 	log_forward(!srv->foreground && srv->live);
 	server_unlisten(srv);
-	/* one that could not be recovered stays, and waits for the next server */
-	if (srv->live || !srv->recover)
+	/* one that could not be recovered stays, and waits for the next server, as a quiesced one does */
+	if ((srv->live || !srv->recover) && !srv->quiesces)
 		resume_forget(srv->device);
 	/* Not joined: what the queues wait for may never come. */
 	if (!srv->live)

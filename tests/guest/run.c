@@ -225,6 +225,22 @@ Test(run, serves_again_as_often_as_servers_die)
 	cli_nothing_left("stopped after three recoveries");
 }
 
+Test(run, serves_again_what_was_quiesced_by_name)
+{
+	static struct cli c;
+	struct cli_job job;
+	int id;
+
+	file_of_a_mirror("home", legs[1]);
+	id = run(&job, "home");
+	cli_run(&c, CLI("quiesce", "--name", "home"));
+	must(!c.status, "status %d: %s", c.status, c.err);
+	must(cli_ended(&job, &c, SOON_MS) && !c.status, "status %d: %s", c.status, c.err);
+	must(run(&job, "home") == id, "it is another device");
+	stop(&job, "home");
+	cli_nothing_left("quiesced by name");
+}
+
 /* Not by this server, as its manager cannot be told; by the next one. */
 Test(run, leaves_the_device_to_the_next_when_it_fails)
 {
