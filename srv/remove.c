@@ -101,22 +101,30 @@ static bool remove_wait(struct ctrl *c, u32 id, u64 flags)
 	return false;
 }
 
-int remove_device(struct ctrl *c, const char *cmd, u32 id, bool *removed)
+/* Why it could not be removed: what the driver answered. */
+static int remove_failed(const char *cmd, u32 id, int ret)
+{
+	if (ret == -ENODEV)
+		log_err("%s: device %u: there is none; 'regbuf list' shows what there is", cmd, id);
+	else
+		log_err("%s: device %u: %s", cmd, id, strerror(-ret));
+	return ret;
+}
+
+/* The device of @flags, which was stopped.  If the number is another one's by now, that stays. */
+static int remove_stopped(struct ctrl *c, const char *cmd, u32 id, u64 flags, bool *removed)
 {
 	struct ublksrv_ctrl_dev_info info;
 	int ret = ctrl_get_info(c, id, &info);
 
-	if (!ret)
-		ret = remove_stop(c, cmd, id);
+	*removed = ret == -ENODEV || (!ret && info.ublksrv_flags != flags);
+	if (*removed)
+		return 0;
 	if (!ret)
 		ret = ctrl_del_dev_async(c, id);
-	if (ret == -ENODEV)
-		log_err("%s: device %u: there is none; 'regbuf list' shows what there is", cmd, id);
-	else if (ret)
-		log_err("%s: device %u: %s", cmd, id, strerror(-ret));
 	if (ret)
-		return ret;
-	*removed = remove_wait(c, id, info.ublksrv_flags);
+		return remove_failed(cmd, id, ret);
+	*removed = remove_wait(c, id, flags);
 	if (*removed)
 		control_forget(id);
 	else
@@ -125,16 +133,30 @@ int remove_device(struct ctrl *c, const char *cmd, u32 id, bool *removed)
 	return 0;
 }
 
+int remove_device(struct ctrl *c, const char *cmd, u32 id, bool *removed)
+{
+	struct ublksrv_ctrl_dev_info info;
+	int ret = ctrl_get_info(c, id, &info);
+
+	if (!ret)
+		ret = remove_stop(c, cmd, id);
+	return ret ? remove_failed(cmd, id, ret) : remove_stopped(c, cmd, id, info.ublksrv_flags, removed);
+}
+
 int remove_unused(struct ctrl *c, const char *cmd, const char *what, u32 id, bool *removed)
 {
+	struct ublksrv_ctrl_dev_info info;
 	int fd = inuse_claim(cmd, what, id), ret;
 
 	if (fd < 0)
 		return fd;
-	ret = remove_stop(c, cmd, id);
+	/* of the device that is held open here */
+	ret = ctrl_get_info(c, id, &info);
+	if (!ret)
+		ret = remove_stop(c, cmd, id);
 	close(fd);
 	if (!ret)
-		return remove_device(c, cmd, id, removed);
+		return remove_stopped(c, cmd, id, info.ublksrv_flags, removed);
 	log_err("%s: %s: device %u: %s", cmd, what, id, strerror(-ret));
 	return ret;
 }
