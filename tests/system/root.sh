@@ -24,6 +24,7 @@ mode_of()
 	fi
 	case $suite-$(kernel_of "$1") in
 	*-given | trixie-own) echo auto ;;
+	bookworm-own) if [ "$1" = kernel ]; then echo auto; else echo copy; fi ;;
 	*) echo copy ;;
 	esac
 }
@@ -98,7 +99,24 @@ install_kernel()
 	echo "$after" > "$root.kernel-$1"
 }
 
-# furnish_root KERNELS: with these, and with the package, by apt as anybody installs it, and the proofs
+# make_repository NAME SUFFIX: in the root, of the packages given, their versions with SUFFIX
+make_repository()
+{
+	local deb at=$root/var/lib/proof/$1 unpacked=$scratch/unpacked is
+	mkdir -p "$at"
+	for deb in "${debs[@]}"; do
+		rm -rf "$unpacked"
+		dpkg-deb --raw-extract "$deb" "$unpacked"
+		is=$(dpkg-deb --field "$deb" Version)
+		sed -i "s/^Version: .*/&$2/; s/(= ${is//./\\.})/(= $is$2)/" "$unpacked/DEBIAN/control"
+		dpkg-deb -Znone --root-owner-group --build "$unpacked" "$at" > /dev/null
+	done
+	rm -rf "$unpacked"
+	(cd "$at" && dpkg-scanpackages --multiversion . > Packages 2> /dev/null)
+}
+
+# furnish_root KERNELS [REPOSITORIES]: with these, and with the package, by apt as anybody installs it, and the
+# proofs; the packages given are in repositories then, for the system to install
 furnish_root()
 {
 	local deb kernel proof=$root/var/lib/proof
@@ -112,6 +130,10 @@ furnish_root()
 	"$top/scripts/deb-server" "$system/deb"
 	deb=$(find "$system/deb" -name 'regbuf_*.deb')
 	cp "$deb" "$proof/regbuf.deb"
+	if [ -n "$2" ]; then
+		make_repository kernels ''
+		make_repository later +1
+	fi
 	cp -r "$top"/tests/system/proof{,s} "$proof/"
 	cp "$top/tests/system/proof.service" "$root/etc/systemd/system/"
 	echo 'LABEL=system / ext4 defaults 0 1' > "$root/etc/fstab"

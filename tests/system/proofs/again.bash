@@ -4,7 +4,7 @@
 
 point=/srv/home
 
-it_is_mounted_after_a_boot() { until_true mountpoint -q $point && systemctl is-active regbuf@home && all_is_read_again; }
+it_is_mounted_after_a_boot() { is_there_after_a_boot home $point; }
 it_has_its_link() { udevadm settle && [ "$(realpath /dev/disk/by-id/regbuf-home)" = "$(device home)" ]; }
 legs_are_whole() { regbuf mirror status home; }
 

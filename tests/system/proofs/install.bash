@@ -9,15 +9,7 @@ main_pid() { systemctl show -P MainPID regbuf@home; }
 a_set_is_made() { make_set home "$(disk one)" "$(disk two)"; }
 the_unit_starts_it() { start_set home; }
 
-a_file_system_is_mounted_by_uuid()
-{
-	local uuid
-	mkfs.ext4 -q "$(device home)" || return
-	uuid=$(blkid -s UUID -o value "$(device home)")
-	in_fstab "$uuid" $point ext4 home
-	until_true test -b "/dev/disk/by-uuid/$uuid" || return
-	systemctl start srv-home.mount && mountpoint $point
-}
+a_file_system_is_mounted_by_uuid() { put_file_system home $point; }
 
 it_has_links_by_name()
 {

@@ -114,3 +114,38 @@ the_shutdown_was_clean()
 	said=$(dmesg | grep -E 'recovery complete|orphan')
 	[ -z "$said" ] || { echo "$said"; return 1; }
 }
+
+# put_file_system SET POINT: ext4, in /etc/fstab by its UUID, and mounted
+put_file_system()
+{
+	local uuid unit
+	mkfs.ext4 -q "$(device "$1")" || return
+	uuid=$(blkid -s UUID -o value "$(device "$1")")
+	in_fstab "$uuid" "$2" ext4 "$1"
+	until_true test -b "/dev/disk/by-uuid/$uuid" || return
+	unit=$(systemd-escape --path --suffix=mount "$2")
+	systemctl start "$unit" && mountpoint "$2"
+}
+
+# is_there_after_a_boot SET POINT
+is_there_after_a_boot() { until_true mountpoint -q "$2" && systemctl is-active "regbuf@$1" && all_is_read_again; }
+
+# What the boots of proof `kernel` share.
+a_home_is_made()
+{
+	make_set home "$(disk one)" "$(disk two)" && start_set home && put_file_system home /srv/home &&
+		write_file /srv/home/first 16 && remember /srv/home/first
+}
+
+home_is_there_after_a_boot() { is_there_after_a_boot home /srv/home; }
+our_kernel_runs() { uname -r | tee /dev/stderr | grep regbuf; }
+version_of_kernel() { dpkg-query -W -f '${Version}\n' "linux-image-$(uname -r)"; }
+
+# install_kernel_from REPOSITORY: of ./run's
+install_kernel_from()
+{
+	local only=(-o Dir::Etc::sourcelist=sources.list.d/proof.list -o Dir::Etc::sourceparts=-)
+	export DEBIAN_FRONTEND=noninteractive
+	echo "deb [trusted=yes] file:/var/lib/proof/$1 ./" > /etc/apt/sources.list.d/proof.list
+	apt-get -q -y "${only[@]}" update && apt-get -q -y "${only[@]}" install linux-image-regbuf
+}
