@@ -118,7 +118,8 @@ int cmd_quiesce(int argc, char **argv)
 	if (ret == OPTS_HELP) {
 		printf("usage: regbuf quiesce -n ID | --name NAME\n\n"
 		       "Ends the server of a device that was made with --recovery, when what it has in work is\n"
-		       "done.  The device stays, mounted or not, and its clients wait for the next server.\n\n");
+		       "done.  The device stays, mounted or not, and its clients wait for the next server, with\n"
+		       "--reissue all of them.\n\n");
 		opts_help(stdout, quiesce_opts);
 		return 0;
 	}

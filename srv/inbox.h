@@ -20,7 +20,8 @@ struct io;
 enum inbox_kind {
 	INBOX_IO,
 	INBOX_LEG,	/* it is a struct inbox_leg */
-	INBOX_QUIESCE,	/* what comes is the next server's, and the queue ends with what it has in work */
+	INBOX_QUIESCE,	/* what comes is the next server's */
+	INBOX_END,	/* and all queues have done what they had in work */
 };
 
 /*

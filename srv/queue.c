@@ -333,6 +333,9 @@ static void queue_inbox_item(struct queue *q, struct inbox_item *item)
 	case INBOX_QUIESCE:
 		q->quiesces = true;
 		break;
+	case INBOX_END:
+		q->ends = true;
+		break;
 	}
 }
 
@@ -433,6 +436,15 @@ static unsigned int queue_batch(struct queue *q)
 	return nr;
 }
 
+static void queue_tell(const struct queue *q, enum queue_event event)
+{
+	char byte = event;
+
+	/* A pipe takes so little without blocking. */
+	if (write(q->events, &byte, 1) != 1)
+		_exit(1);
+}
+
 /* Is nothing in work any more, as far as is heard of it? */
 static bool queue_is_quiet(struct queue *q)
 {
@@ -445,25 +457,34 @@ static bool queue_is_quiet(struct queue *q)
 }
 
 /*
- * The last thing.  Of a step whose COMMIT is linked behind it nothing is heard before the tag's next request, and
- * mostly it ended long ago.  One that has not after this wait either is repeated by the next server, which has the
- * leg when it is over.
+ * Of a step whose COMMIT is linked behind it nothing is heard before the tag's next request, and mostly it ended
+ * long ago.  One that has not after this wait either is repeated by the next server, which has the leg when it is
+ * over.
  */
-static void queue_be_quiet(struct queue *q)
+static void queue_wait_linked(struct queue *q)
 {
-	bool linked = false;
+	for (unsigned int i = 0; i < queue_nr_ios(q); i++) {
+		if (queue_io(q, i)->linked) {
+			usleep(QUEUE_LINKED_MS * 1000);
+			return;
+		}
+	}
+}
 
-	for (unsigned int i = 0; i < queue_nr_ios(q); i++)
-		linked |= queue_io(q, i)->linked;
-	/* what was committed, and the steps */
+/* Once, when it is so; what was committed is with the driver then. */
+static void queue_tell_quiet(struct queue *q)
+{
+	if (q->quiet || !queue_is_quiet(q))
+		return;
 	io_uring_submit(&q->ring);
-	if (linked)
-		usleep(QUEUE_LINKED_MS * 1000);
+	queue_wait_linked(q);
+	q->quiet = true;
+	queue_tell(q, QUEUE_QUIET);
 }
 
 static void queue_loop(struct queue *q)
 {
-	while (q->fetched && !(unlikely(q->quiesces) && queue_is_quiet(q))) {
+	while (q->fetched && !q->ends) {
 		unsigned int nr;
 		int ret = queue_wait(q);
 
@@ -481,6 +502,8 @@ static void queue_loop(struct queue *q)
 		if (nr)
 			q->idle = false;
 		io_uring_cq_advance(&q->ring, nr);
+		if (unlikely(q->quiesces))
+			queue_tell_quiet(q);
 	}
 }
 
@@ -757,15 +780,6 @@ static int queue_fetch_all(struct queue *q)
 	return ret < 0 ? ret : 0;
 }
 
-static void queue_tell(const struct queue *q, enum queue_event event)
-{
-	char byte = event;
-
-	/* A pipe takes so little without blocking. */
-	if (write(q->events, &byte, 1) != 1)
-		_exit(1);
-}
-
 static void *queue_main(void *arg)
 {
 	struct queue *q = arg;
@@ -780,9 +794,7 @@ static void *queue_main(void *arg)
 		ret = queue_fetch_all(q);
 		queue_tell(q, ret ? QUEUE_FAILED : QUEUE_READY);
 		queue_loop(q);
-		if (q->quiesces)
-			queue_be_quiet(q);
-		if (!q->fetched || q->quiesces)
+		if (!q->fetched || q->ends)
 			queue_inbox_end(q);
 		io_uring_queue_exit(&q->ring);
 		queue_tell(q, QUEUE_ENDED);
@@ -805,6 +817,12 @@ void queue_quiesce(struct queue *q)
 {
 	q->quiesce.kind = INBOX_QUIESCE;
 	inbox_post(&q->inbox, &q->quiesce);
+}
+
+void queue_end(struct queue *q)
+{
+	q->end.kind = INBOX_END;
+	inbox_post(&q->inbox, &q->end);
 }
 
 void queue_join(struct queue *q)

@@ -30,7 +30,8 @@
 enum queue_event {
 	QUEUE_READY,	/* every tag has been fetched */
 	QUEUE_FAILED,	/* it never will; the cause was logged */
-	QUEUE_ENDED,	/* the device took back every tag, or what was in work when it was quiesced is done */
+	QUEUE_QUIET,	/* it was quiesced, and has done what it had in work */
+	QUEUE_ENDED,	/* the device took back every tag, or queue_end() was called */
 };
 
 /*
@@ -71,8 +72,10 @@ struct queue {
 	u8 fetch_flags;			/* IOSQE_FIXED_FILE, or 0 */
 	unsigned int fetched;		/* tags with the driver or in work */
 
-	struct inbox_item quiesce;	/* in the inbox once, queue_quiesce() */
+	struct inbox_item quiesce, end;	/* each in the inbox once, queue_quiesce() and queue_end() */
 	bool quiesces;			/* what comes is the next server's */
+	bool quiet;			/* and the main thread was told that nothing is in work */
+	bool ends;
 	bool links;			/* COMMIT may be linked behind a step: queue_link() */
 	bool alone;			/* what is in work now came by itself, and that may be done */
 	bool idle;			/* nothing came for a while, whoever wants to know has been told */
@@ -89,10 +92,11 @@ int queue_start(struct queue *q);
 void queue_join(struct queue *q);
 
 /*
- * The main thread, once: begin no more requests, and end when those in work are done.  A device made with
- * recovery keeps what comes for its next server.
+ * The main thread, once each: begin no more requests, and tell when those in work are done; then end.  All queues
+ * are to be quiet before one ends: with its ring the driver takes back what others have in work, too.
  */
 void queue_quiesce(struct queue *q);
+void queue_end(struct queue *q);
 
 /* How many struct io there are: one for each tag, and where legs may leave, as many to stand in. */
 static inline unsigned int queue_nr_ios(const struct queue *q)

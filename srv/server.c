@@ -52,6 +52,8 @@ struct server {
 	bool foreground;	/* stderr stays, and has the log; otherwise syslog has it */
 
 	struct queue *queues;	/* the device's nr_queues */
+	unsigned int quiet;	/* so many have told that they are, */
+	unsigned int ended;	/* and so many that they have ended; one may be in both */
 	struct watch *watches;	/* one for each, if the target wants to know */
 	u64 watch_at;		/* when to look next, ms */
 	int ublkc;		/* the char device */
@@ -500,11 +502,22 @@ static int server_next(struct server *srv, u64 now)
 	return tick < 0 || (control >= 0 && control < tick) ? control : tick;
 }
 
+/* A queue is quiet, or has ended.  When all are, those that are left end, too. */
+static void server_queue(struct server *srv, enum queue_event event)
+{
+	if (event == QUEUE_QUIET)
+		srv->quiet++;
+	else
+		srv->ended++;
+	if (!srv->quiesces || srv->quiet + srv->ended != srv->device->nr_queues)
+		return;
+	for (unsigned int i = 0; i < srv->device->nr_queues; i++)
+		queue_end(&srv->queues[i]);
+}
+
 static void server_serve(struct server *srv)
 {
-	unsigned int ended = 0;
-
-	while (ended < srv->device->nr_queues) {
+	while (srv->ended < srv->device->nr_queues) {
 		struct pollfd pfd[] = {
 			{ .fd = srv->events[0], .events = POLLIN },
 			{ .fd = srv->signals, .events = POLLIN },
@@ -517,7 +530,7 @@ static void server_serve(struct server *srv)
 		if (poll(pfd, ARRAY_SIZE(pfd), server_next(srv, clock_ms())) < 0)
 			continue;
 		if (pfd[0].revents && read(srv->events[0], &event, 1) == 1)
-			ended++;
+			server_queue(srv, event);
 		control_run(&srv->control);
 		if (pfd[4].revents)
 			log_forward(!srv->foreground && srv->live);

@@ -71,7 +71,7 @@ static void must_work(const char *const *args)
 	must(!c.status, "%s: status %d: %s", args[0], c.status, c.err);
 }
 
-/* What is in work ends under the old server, which waits for it; what comes waits for the next. */
+/* What is in work ends under the old server, which waits for it, of all queues; what comes waits for the next. */
 Test(quiesce, ends_what_is_in_work_and_holds_what_comes)
 {
 	static struct cli out;
@@ -81,7 +81,8 @@ Test(quiesce, ends_what_is_in_work_and_holds_what_comes)
 	int id;
 
 	legs[1] = tleg_over(HELD, legs[1]);
-	id = cli_add(CLI("add", "-t", "mirror", "-m", cli_best(), "-l", legs[0], "-l", legs[1], "--recovery", "--reissue"));
+	id = cli_add(CLI("add", "-t", "mirror", "-m", cli_best(), "-l", legs[0], "-l", legs[1], "-q", "2", "--recovery",
+			 "--reissue"));
 	server = dev_server(id);
 	tleg_suspend(HELD);
 	first = write_at(id, 0);
