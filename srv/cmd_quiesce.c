@@ -3,11 +3,13 @@
  * quiesce: a server ends without its device, so that another one can serve it.
  */
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "cmd.h"
 #include "control_ask.h"
 #include "ctrl.h"
@@ -19,6 +21,8 @@
 
 /* Until it is told what is waited for. */
 #define QUIESCE_TELL_MS	3000
+/* How long the end of a server takes at most that has let go of its device. */
+#define QUIESCE_END_MS	10000
 #define QUIESCE_POLL_US	10000
 
 /* struct quiesce_conf - the options' values, on the stack of cmd_quiesce() */
@@ -72,24 +76,37 @@ static int quiesce_ask(const struct ublksrv_ctrl_dev_info *info)
 	return ret;
 }
 
-/* Until the server has ended; from another pid namespace, until the driver has noticed. */
-static int quiesce_wait(struct ctrl *c, const struct ublksrv_ctrl_dev_info *asked)
+/* Has the server of *asked let go of the device?  1, 0 or -errno after a message. */
+static int quiesce_is_over(struct ctrl *c, const struct ublksrv_ctrl_dev_info *asked)
 {
 	struct ublksrv_ctrl_dev_info info;
-	bool told = false;
-	int ret;
+	int ret = ctrl_get_info(c, asked->dev_id, &info);
 
-	while (!recover_pid_ends(asked->ublksrv_pid, QUIESCE_TELL_MS)) {
-		if (!told)
-			log_warn("quiesce: device %u: it waits for what its server has in work; what comes is held", asked->dev_id);
-		told = true;
-	}
-	while (!(ret = ctrl_get_info(c, asked->dev_id, &info)) && info.state == UBLK_S_DEV_LIVE &&
-	       info.ublksrv_pid == asked->ublksrv_pid)
-		usleep(QUIESCE_POLL_US);
+	if (!ret && (info.state == UBLK_S_DEV_DEAD || info.ublksrv_flags != asked->ublksrv_flags))
+		ret = -ENODEV;
 	if (ret)
 		log_err("quiesce: device %u: %s", asked->dev_id, ret == -ENODEV ? "it was removed meanwhile" : strerror(-ret));
-	return ret;
+	return ret ? ret : info.state != UBLK_S_DEV_LIVE || info.ublksrv_pid != asked->ublksrv_pid;
+}
+
+/* Until the driver has noticed, and then until the server has ended. */
+static int quiesce_wait(struct ctrl *c, const struct ublksrv_ctrl_dev_info *asked)
+{
+	u64 tell_at = clock_ms() + QUIESCE_TELL_MS, until;
+	int ret;
+
+	while (!(ret = quiesce_is_over(c, asked))) {
+		if (clock_ms() >= tell_at) {
+			log_warn("quiesce: device %u: it waits for what its server has in work; what comes is held", asked->dev_id);
+			tell_at = UINT64_MAX;
+		}
+		usleep(QUIESCE_POLL_US);
+	}
+	/* it has a set's record to write; in another pid namespace the number is somebody else's */
+	for (until = clock_ms() + QUIESCE_END_MS; ret > 0 && clock_ms() < until; usleep(QUIESCE_POLL_US))
+		if (recover_pid_ends(asked->ublksrv_pid, 0))
+			break;
+	return ret < 0 ? ret : 0;
 }
 
 static int quiesce_run(u32 id)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "bounce.h"
+#include "clock.h"
 #include "log.h"
 #include "nodata.h"
 #include "queue.h"
@@ -16,7 +17,7 @@
 /* Who has memory to spare is told that a queue is idle when it has been for so long. */
 #define QUEUE_IDLE_MS	500
 
-/* How long a step gets that nothing is heard of, when the queue ends without its device. */
+/* How long a silent step gets, when the queue ends without its device. */
 #define QUEUE_LINKED_MS	100
 
 /* Bytes: of processors that this is made for. */
@@ -445,39 +446,56 @@ static void queue_tell(const struct queue *q, enum queue_event event)
 		_exit(1);
 }
 
-/* Is nothing in work any more, as far as is heard of it? */
+/* The step of one that is linked is waited for apart; what was left behind is a dropped leg's, and no request's. */
+static bool queue_io_is_quiet(const struct io *io)
+{
+	return !io->pending || io->linked || io->left_behind;
+}
+
+/* Is nothing in work any more, and all that was committed with the driver? */
 static bool queue_is_quiet(struct queue *q)
 {
 	if (q->pace.inflight != q->pace.done)
 		return false;
 	for (unsigned int i = 0; i < queue_nr_ios(q); i++)
-		if (queue_io(q, i)->pending && !queue_io(q, i)->linked)
+		if (!queue_io_is_quiet(queue_io(q, i)))
 			return false;
-	return true;
+	io_uring_submit(&q->ring);
+	return !io_uring_sq_ready(&q->ring);
+}
+
+static bool queue_has_linked(struct queue *q)
+{
+	for (unsigned int i = 0; i < queue_nr_ios(q); i++)
+		if (queue_io(q, i)->linked)
+			return true;
+	return false;
 }
 
 /*
- * Of a step whose COMMIT is linked behind it nothing is heard before the tag's next request, and mostly it ended
- * long ago.  One that has not after this wait either is repeated by the next server, which has the leg when it is
- * over.
+ * A step whose COMMIT is linked behind it is silent until the tag's next request.  Mostly it ended long ago; now it
+ * gets this long.  One that takes longer is done again by the next server, which waits for the leg.
  */
 static void queue_wait_linked(struct queue *q)
 {
-	for (unsigned int i = 0; i < queue_nr_ios(q); i++) {
-		if (queue_io(q, i)->linked) {
-			usleep(QUEUE_LINKED_MS * 1000);
-			return;
-		}
+	u64 now = clock_ms(), until = now + QUEUE_LINKED_MS;
+
+	for (; now < until; now = clock_ms()) {
+		struct __kernel_timespec ts = { .tv_nsec = (until - now) * 1000000 };
+		struct io_uring_cqe *cqe;
+
+		/* in the ring: it is there that COMMIT goes on */
+		io_uring_submit_and_wait_timeout(&q->ring, &cqe, io_uring_cq_ready(&q->ring) + 1, &ts, NULL);
 	}
 }
 
-/* Once, when it is so; what was committed is with the driver then. */
+/* Once, when it is so. */
 static void queue_tell_quiet(struct queue *q)
 {
 	if (q->quiet || !queue_is_quiet(q))
 		return;
-	io_uring_submit(&q->ring);
-	queue_wait_linked(q);
+	if (queue_has_linked(q))
+		queue_wait_linked(q);
 	q->quiet = true;
 	queue_tell(q, QUEUE_QUIET);
 }
@@ -688,8 +706,6 @@ static void queue_deinit(struct queue *q)
 	queue_notes_deinit(q);
 	standin_deinit(q);
 	free(q->mq);
-	if (q->ios)
-		munmap(q->ios, queue_nr_ios(q) * q->io_stride);
 }
 
 /*
@@ -731,7 +747,7 @@ static bool queue_may_link(const struct queue *q)
  */
 static bool queue_fill_ring(struct queue *q)
 {
-	unsigned int nr = 2 * q->device->depth;
+	unsigned int nr = 2 * q->device->depth + 1;
 
 	for (unsigned int i = 0; i < nr; i++) {
 		struct io_uring_sqe *sqe = queue_sqe(q);
@@ -797,7 +813,7 @@ static void *queue_main(void *arg)
 		if (!q->fetched || q->ends)
 			queue_inbox_end(q);
 		io_uring_queue_exit(&q->ring);
-		queue_tell(q, QUEUE_ENDED);
+		queue_tell(q, q->quiet ? QUEUE_ENDED_QUIET : QUEUE_ENDED);
 	} else {
 		queue_tell(q, QUEUE_FAILED);
 	}
@@ -830,4 +846,8 @@ void queue_join(struct queue *q)
 	if (q->running)
 		pthread_join(q->thread, NULL);
 	q->running = false;
+	/* until then queue_watch() looks at them, also when the queue has ended */
+	if (q->ios)
+		munmap(q->ios, queue_nr_ios(q) * q->io_stride);
+	q->ios = NULL;
 }

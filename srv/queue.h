@@ -31,7 +31,8 @@ enum queue_event {
 	QUEUE_READY,	/* every tag has been fetched */
 	QUEUE_FAILED,	/* it never will; the cause was logged */
 	QUEUE_QUIET,	/* it was quiesced, and has done what it had in work */
-	QUEUE_ENDED,	/* the device took back every tag, or queue_end() was called */
+	QUEUE_ENDED,	/* the device took back every tag */
+	QUEUE_ENDED_QUIET, /* one that was quiet, mostly as queue_end() was called */
 };
 
 /*

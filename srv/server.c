@@ -52,8 +52,8 @@ struct server {
 	bool foreground;	/* stderr stays, and has the log; otherwise syslog has it */
 
 	struct queue *queues;	/* the device's nr_queues */
-	unsigned int quiet;	/* so many have told that they are, */
-	unsigned int ended;	/* and so many that they have ended; one may be in both */
+	unsigned int quiet;	/* so many are, or have ended, */
+	unsigned int ended;	/* and so many have ended */
 	struct watch *watches;	/* one for each, if the target wants to know */
 	u64 watch_at;		/* when to look next, ms */
 	int ublkc;		/* the char device */
@@ -149,8 +149,8 @@ static int server_cmd_quiesce(void *arg, int argc, char **argv, FILE *out)
 {
 	struct server *srv = arg;
 
-	if (srv->launch >= 0) {
-		fputs("it is just being started", out);
+	if (srv->launch >= 0 || srv->deleting) {
+		fputs(srv->launch >= 0 ? "it is just being started" : "it is just being removed", out);
 		return -EBUSY;
 	}
 	if (srv->quiesces)
@@ -454,7 +454,7 @@ static bool server_signal(struct server *srv)
 
 	if (!name)
 		return true;
-	/* a service manager's, to whom the end takes too long: it is the device's end that would be lost */
+	/* a service manager's, which has waited long enough for it */
 	if (srv->quiesces) {
 		log_info("device %u: %s from process %d: it ends already", srv->device->id, name, sender);
 		return true;
@@ -505,11 +505,11 @@ static int server_next(struct server *srv, u64 now)
 /* A queue is quiet, or has ended.  When all are, those that are left end, too. */
 static void server_queue(struct server *srv, enum queue_event event)
 {
-	if (event == QUEUE_QUIET)
-		srv->quiet++;
-	else
+	if (event != QUEUE_QUIET)
 		srv->ended++;
-	if (!srv->quiesces || srv->quiet + srv->ended != srv->device->nr_queues)
+	if (event == QUEUE_ENDED_QUIET)
+		return;
+	if (++srv->quiet != srv->device->nr_queues || !srv->quiesces)
 		return;
 	for (unsigned int i = 0; i < srv->device->nr_queues; i++)
 		queue_end(&srv->queues[i]);
@@ -531,12 +531,12 @@ static void server_serve(struct server *srv)
 			continue;
 		if (pfd[0].revents && read(srv->events[0], &event, 1) == 1)
 			server_queue(srv, event);
-		control_run(&srv->control);
 		if (pfd[4].revents)
 			log_forward(!srv->foreground && srv->live);
 		if (pfd[3].revents && !server_launcher(srv))
 			return;
-		/* after the launcher's word that the device is usable: who was told so may have sent it */
+		/* after the launcher's word that the device is usable: who was told so may have sent these */
+		control_run(&srv->control);
 		if (pfd[1].revents && !server_signal(srv))
 			return;
 	}

@@ -154,6 +154,29 @@ Test(quiesce, leaves_a_set_clean)
 	cli_nothing_left("a set");
 }
 
+/* What it had under way is no request's any more. */
+Test(quiesce, does_not_wait_for_a_leg_that_was_dropped)
+{
+	static struct cli out;
+	struct cli_job job;
+	struct client *c;
+	int id;
+
+	legs[1] = tleg_over(HELD, legs[1]);
+	must(!sh("$REGBUF mirror create home --leg %s --leg %s --assume-clean --no-start > /dev/null", legs[0], legs[1]), "create");
+	id = cli_add(CLI("mirror", "assemble", "home", "-m", "copy", "-l", legs[0], "-l", legs[1], "--leg-timeout", "2",
+			 "--recovery", "--reissue"));
+	tleg_suspend(HELD);
+	c = write_at(id, 0);
+	must(client_done(c, SOON_MS), "the write waits for the leg");
+	res_is(client_wait(c), LEN, "the write");
+	cli_start(&job, CLI("quiesce", "-n", cli_id(id)));
+	must(cli_ended(&job, &out, SOON_MS) && !out.status, "status %d: %s", out.status, out.err);
+	tleg_resume(HELD);
+	cli_del(id);
+	cli_nothing_left("without a leg");
+}
+
 static void is_refused(const char *const *args, int status, const char *why)
 {
 	static struct cli c;

@@ -377,6 +377,7 @@ static struct record_wait *mirror_wait(struct mirror_queue *mq, struct io *io)
 	struct mirror_io *mio = io->tio;
 
 	mio->wait.wake = mirror_wake;
+	mio->item.kind = INBOX_IO;
 	mio->item.io = io;
 	mio->inbox = mq->inbox;
 	return &mio->wait;
