@@ -99,6 +99,14 @@ install_kernel()
 	echo "$after" > "$root.kernel-$1"
 }
 
+# remove_ours: kernels that another proof had installed
+remove_ours()
+{
+	in_root sh -c "dpkg-query -W -f '\${Package}\n' 'linux-*regbuf*' 2> /dev/null | xargs -r dpkg -P" > "$logs/remove.log" 2>&1 ||
+		die "$suite: kernels cannot be removed; see ${logs#"$top"/}/remove.log"
+	rm -f "$root.kernel-given"
+}
+
 # make_repository NAME SUFFIX: in the root, of the packages given, their versions with SUFFIX
 make_repository()
 {
@@ -115,22 +123,22 @@ make_repository()
 	(cd "$at" && dpkg-scanpackages --multiversion . > Packages 2> /dev/null)
 }
 
-# furnish_root KERNELS [REPOSITORIES]: with these, and with the package, by apt as anybody installs it, and the
-# proofs; the packages given are in repositories then, for the system to install
+# furnish_root KERNEL [REPOSITORIES]: with that, and with the package, by apt as anybody installs it, and the proofs;
+# with a second word the packages given are in repositories, for the system to install
 furnish_root()
 {
-	local deb kernel proof=$root/var/lib/proof
+	local deb proof=$root/var/lib/proof
 	rm -rf "$proof" "$root"/etc/regbuf/*.conf
 	mkdir -p "$proof" "$root/var/log/journal"
 	in_root sh -c 'dpkg-query -W "$@"' sh "${tools[@]}" > /dev/null 2>&1 || {
 		in_root apt-get -q update > "$logs/update.log" 2>&1 || die "$suite: apt-get update failed; see ${logs#"$top"/}/update.log"
 		root_install tools.log 'what the proofs need' "${tools[@]}"
 	}
-	for kernel in $1; do install_kernel "$kernel"; done
+	install_kernel "$1"
 	"$top/scripts/deb-server" "$system/deb"
 	deb=$(find "$system/deb" -name 'regbuf_*.deb')
 	cp "$deb" "$proof/regbuf.deb"
-	if [ -n "$2" ]; then
+	if [ -n "${2:-}" ]; then
 		make_repository kernels ''
 		make_repository later +1
 	fi
