@@ -810,9 +810,14 @@ static void *queue_main(void *arg)
 		ret = queue_fetch_all(q);
 		queue_tell(q, ret ? QUEUE_FAILED : QUEUE_READY);
 		queue_loop(q);
-		if (!q->fetched || q->ends)
+		/*
+		 * A ring that has commands with the driver goes with this thread, as in a server that is killed: if it
+		 * went before, up to 6.12 a kernel with lockdep would take their completion for a fault.
+		 */
+		if (!q->fetched)
 			queue_inbox_end(q);
-		io_uring_queue_exit(&q->ring);
+		if (!q->ends)
+			io_uring_queue_exit(&q->ring);
 		queue_tell(q, q->quiet ? QUEUE_ENDED_QUIET : QUEUE_ENDED);
 	} else {
 		queue_tell(q, QUEUE_FAILED);
