@@ -38,7 +38,8 @@ enum queue_event {
 /*
  * struct queue - one queue
  * In struct server, zeroed.  The main thread sets what queue_start() wants, and calls it
- * and queue_join(); in between the queue is written by its own thread only.
+ * and queue_join(); in between the queue is written by its own thread only.  That frees what it has, but for
+ * @ios: queue_watch() reads them until queue_join(), which does.
  */
 struct queue {
 	struct io_uring ring;
@@ -94,7 +95,7 @@ void queue_join(struct queue *q);
 
 /*
  * The main thread, once each: begin no more requests, and tell when those in work are done; then end.  All queues
- * are to be quiet before one ends: with its ring the driver takes back what others have in work, too.
+ * are to be quiet before one ends, as drivers differ in what they take back from the others then.
  */
 void queue_quiesce(struct queue *q);
 void queue_end(struct queue *q);

@@ -22,9 +22,8 @@ mode_of()
 		echo "$mode"
 		return
 	fi
-	case $suite-$(kernel_of "$1") in
-	*-given | trixie-own) echo auto ;;
-	bookworm-own) if [ "$1" = kernel ]; then echo auto; else echo copy; fi ;;
+	case $1-$suite-$(kernel_of "$1") in
+	kernel-* | *-given | *-trixie-own) echo auto ;;
 	*) echo copy ;;
 	esac
 }
