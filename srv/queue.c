@@ -6,19 +6,16 @@
 #include <unistd.h>
 
 #include "bounce.h"
-#include "clock.h"
 #include "log.h"
 #include "nodata.h"
 #include "queue.h"
+#include "quiet.h"
 #include "result.h"
 #include "standin.h"
 #include "stats.h"
 
 /* Who has memory to spare is told that a queue is idle when it has been for so long. */
 #define QUEUE_IDLE_MS	500
-
-/* How long a silent step gets, when the queue ends without its device. */
-#define QUEUE_LINKED_MS	100
 
 /* Bytes: of processors that this is made for. */
 #define CACHE_LINE	64
@@ -446,56 +443,12 @@ static void queue_tell(const struct queue *q, enum queue_event event)
 		_exit(1);
 }
 
-/* The step of one that is linked is waited for apart; what was left behind is a dropped leg's, and no request's. */
-static bool queue_io_is_quiet(const struct io *io)
-{
-	return !io->pending || io->linked || io->left_behind;
-}
-
-/* Is nothing in work any more, and all that was committed with the driver? */
-static bool queue_is_quiet(struct queue *q)
-{
-	if (q->pace.inflight != q->pace.done)
-		return false;
-	for (unsigned int i = 0; i < queue_nr_ios(q); i++)
-		if (!queue_io_is_quiet(queue_io(q, i)))
-			return false;
-	io_uring_submit(&q->ring);
-	return !io_uring_sq_ready(&q->ring);
-}
-
-static bool queue_has_linked(struct queue *q)
-{
-	for (unsigned int i = 0; i < queue_nr_ios(q); i++)
-		if (queue_io(q, i)->linked)
-			return true;
-	return false;
-}
-
-/*
- * A step whose COMMIT is linked behind it is silent until the tag's next request.  Mostly it ended long ago; now it
- * gets this long.  One that takes longer is done again by the next server, which waits for the leg.
- */
-static void queue_wait_linked(struct queue *q)
-{
-	u64 now = clock_ms(), until = now + QUEUE_LINKED_MS;
-
-	for (; now < until; now = clock_ms()) {
-		struct __kernel_timespec ts = { .tv_nsec = (until - now) * 1000000 };
-		struct io_uring_cqe *cqe;
-
-		/* in the ring: it is there that COMMIT goes on */
-		io_uring_submit_and_wait_timeout(&q->ring, &cqe, io_uring_cq_ready(&q->ring) + 1, &ts, NULL);
-	}
-}
-
 /* Once, when it is so. */
 static void queue_tell_quiet(struct queue *q)
 {
-	if (q->quiet || !queue_is_quiet(q))
+	if (q->quiet || !quiet_is(q))
 		return;
-	if (queue_has_linked(q))
-		queue_wait_linked(q);
+	quiet_wait_silent(q);
 	q->quiet = true;
 	queue_tell(q, QUEUE_QUIET);
 }
