@@ -30,9 +30,7 @@ static void setup(void)
 {
 	raw_need();
 	tlegs_sweep();
-	/* slow enough to have something in work when the server is asked to end */
-	for (unsigned int i = 0; i < 2; i++)
-		legs[i] = tleg_null(i, &(struct null_disk){ .mb = MB, .delay_us = 3000 });
+	tlegs_slow(legs, 2, MB);
 }
 
 static void teardown(void)

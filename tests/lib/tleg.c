@@ -81,6 +81,12 @@ const char *tleg_null(unsigned int nr, const struct null_disk *opt)
 	return leg->path;
 }
 
+void tlegs_slow(const char **paths, unsigned int nr, unsigned int mb)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		paths[i] = tleg_null(i, &(struct null_disk){ .mb = mb, .delay_us = 3000 });
+}
+
 const char *tleg_file(unsigned int nr, u64 size)
 {
 	struct tleg *leg = tleg_begin(nr, TLEG_FILE);

@@ -38,6 +38,8 @@ enum tleg_fault {
 
 /* A null_blk disk; NULL: of 16 MiB, all else as the driver has it. */
 const char *tleg_null(unsigned int nr, const struct null_disk *opt);
+/* The first @nr, of @mb MiB: slow enough to have something in work whenever a server is killed, or asked to end. */
+void tlegs_slow(const char **paths, unsigned int nr, unsigned int mb);
 /* A file of @size bytes in /tmp, sparse. */
 const char *tleg_file(unsigned int nr, u64 size);
 /* A loop device of @file, which is opened with @flags. */
