@@ -111,8 +111,6 @@ static bool queue_link_is_cut(const struct queue *q)
 
 void queue_run(struct queue *q, struct io *io)
 {
-	unsigned int tail = q->ring.sq.sqe_tail;
-
 	io->redo = false;
 	io->round++;
 	if (unlikely(!step_op_has_data(io->steps[0].op))) {
@@ -121,9 +119,17 @@ void queue_run(struct queue *q, struct io *io)
 		bounce_run(q, io);
 	} else {
 		q->mode->issue(q, io);
-		if (unlikely(q->alone))
-			queue_link(q, io, tail);
 	}
+}
+
+/* The same, when the request is done with all of its steps. */
+static inline __attribute__((always_inline)) void queue_run_last(struct queue *q, struct io *io)
+{
+	unsigned int tail = q->ring.sq.sqe_tail;
+
+	queue_run(q, io);
+	if (unlikely(q->alone) && step_op_has_data(io->steps[0].op) && !io->copied)
+		queue_link(q, io, tail);
 }
 
 static void queue_finish(struct queue *q, struct io *io)
@@ -139,7 +145,9 @@ static void queue_finish(struct queue *q, struct io *io)
 static inline __attribute__((always_inline)) void queue_act(struct queue *q, struct io *io,
 							     enum verdict verdict)
 {
-	if (likely(verdict == VERDICT_STEPS))
+	if (likely(verdict == VERDICT_LAST_STEPS))
+		queue_run_last(q, io);
+	else if (verdict == VERDICT_STEPS)
 		queue_run(q, io);
 	else if (verdict == VERDICT_DONE)
 		queue_finish(q, io);
@@ -690,8 +698,7 @@ static void queue_rules_init(struct queue *q)
  */
 static bool queue_may_link(const struct queue *q)
 {
-	return q->mode->lends && !q->mode->finish && !q->mode->committed && q->target->ops->one_step_is_all &&
-		!q->target->legs_leave;
+	return q->mode->lends && !q->mode->finish && !q->mode->committed && !q->target->legs_leave;
 }
 
 /*

@@ -24,6 +24,12 @@ enum verdict {
 	VERDICT_DONE,	/* io->result is set: commit */
 	VERDICT_STEPS,	/* steps are planned: run them */
 	/*
+	 * The same, and if each does all of it the request is done, with io_success(): so it may be told
+	 * before settle() is asked, which then says VERDICT_DONE.  Where legs stay (legs_leave) it need not be
+	 * asked at all: then nothing else may hang on it.
+	 */
+	VERDICT_LAST_STEPS,
+	/*
 	 * resume() is to be asked, when the request is posted to the queue's inbox.  One that the target
 	 * posts here and now is asked behind the others of the batch.
 	 */
@@ -107,12 +113,6 @@ struct target_ops {
 	 * Required when plan() ever plans a step.
 	 */
 	enum verdict (*settle)(struct target *t, void *tq, struct io *io);
-
-	/*
-	 * A request whose only step has done all of it is done: with that settle() sets io->result
-	 * to io_success(), and does nothing else.  It is not asked then.
-	 */
-	bool one_step_is_all;
 
 	/*
 	 * What the request waited for has come, whether in plan() or in settle().  In the

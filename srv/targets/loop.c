@@ -63,7 +63,7 @@ static enum verdict loop_plan(struct target *t, void *tq, struct io *io)
 		return VERDICT_DONE;
 	}
 	io_add_step(io, op, 0);
-	return VERDICT_STEPS;
+	return VERDICT_LAST_STEPS;
 }
 
 static enum verdict loop_settle(struct target *t, void *tq, struct io *io)
@@ -82,7 +82,6 @@ const struct target_ops target_loop = {
 	.close		= loop_close,
 	.plan		= loop_plan,
 	.settle		= loop_settle,
-	.one_step_is_all = true,
 	.status_json	= target_legs_json,
 	.status_text	= target_legs_text,
 };

@@ -176,6 +176,15 @@ static void stripe_plan_ranges(const struct stripe *s, struct io *io, enum step_
 		io_add_part(io, op, parts[i].leg, parts[i].off, parts[i].len, parts[i].data);
 }
 
+/* Of data that more steps are needed for than there is room, the next ones. */
+static enum verdict stripe_plan_next(const struct stripe *s, struct io *io, enum step_op op)
+{
+	const struct stripe_io *sio = io->tio;
+
+	stripe_plan_data(s, io, op);
+	return likely(sio->planned == io->len) ? VERDICT_LAST_STEPS : VERDICT_STEPS;
+}
+
 static enum verdict stripe_plan(struct target *t, void *tq, struct io *io)
 {
 	const struct stripe *s = t->priv;
@@ -184,8 +193,7 @@ static enum verdict stripe_plan(struct target *t, void *tq, struct io *io)
 
 	if (likely(op >= 0 && step_op_has_data(op))) {
 		sio->planned = 0;
-		stripe_plan_data(s, io, op);
-		return VERDICT_STEPS;
+		return stripe_plan_next(s, io, op);
 	}
 	if (op < 0) {
 		io->result = op;
@@ -214,8 +222,7 @@ static enum verdict stripe_settle(struct target *t, void *tq, struct io *io)
 	}
 	if (unlikely(sio->planned < io->len)) {
 		io->nr_steps = 0;
-		stripe_plan_data(t->priv, io, op);
-		return VERDICT_STEPS;
+		return stripe_plan_next(t->priv, io, op);
 	}
 	io->result = io_success(io);
 	return VERDICT_DONE;
@@ -250,7 +257,6 @@ const struct target_ops target_stripe = {
 	.arrangement	= stripe_arrangement,
 	.plan		= stripe_plan,
 	.settle		= stripe_settle,
-	.one_step_is_all = true,
 	.status_json	= stripe_status_json,
 	.status_text	= stripe_status_text,
 };

@@ -74,13 +74,13 @@ void one_start(struct target *made)
 	one.tq = made->ops->queue ? made->ops->queue(made, 0, NULL) : NULL;
 }
 
-void one_request(u8 op, u64 off, u32 len)
+enum verdict one_request(u8 op, u64 off, u32 len)
 {
 	one.io.op = op;
 	one.io.off = off;
 	one.io.len = len;
 	one.io.nr_steps = 0;
-	one.t->ops->plan(one.t, one.tq, &one.io);
+	return one.t->ops->plan(one.t, one.tq, &one.io);
 }
 
 enum verdict one_settle(const int *res)

@@ -35,7 +35,7 @@ struct target *one_make_with(const char *name, unsigned int nr_legs, const char 
 void one_start(struct target *made);
 
 /* A request is planned; and settled, with @res of each leg for its steps. */
-void one_request(u8 op, u64 off, u32 len);
+enum verdict one_request(u8 op, u64 off, u32 len);
 enum verdict one_settle(const int *res);
 
 /* As JSON, valid until the next call. */

@@ -332,6 +332,38 @@ Test(fault, the_inner_mirror_sees_the_bad_leg)
 	cr_assert_eq(one.io.nr_steps, 1);
 }
 
+/* So they may be told before it is asked what became of them. */
+Test(loop, steps_are_all_that_there_is)
+{
+	one_start(one_make("loop", 1));
+	cr_expect_eq(one_request(UBLK_IO_OP_WRITE, 0, 4096), VERDICT_LAST_STEPS);
+	cr_expect_eq(one_request(UBLK_IO_OP_FLUSH, 0, 0), VERDICT_LAST_STEPS);
+}
+
+Test(mirror, steps_are_all_that_there_is_but_of_a_read_that_is_timed)
+{
+	unsigned int timed = 0;
+
+	one_start(one_make("mirror", 2));
+	cr_expect_eq(one_request(UBLK_IO_OP_WRITE, 0, 4096), VERDICT_LAST_STEPS);
+	one_settle(one_good);
+	for (unsigned int i = 0; i < 200; i++) {
+		enum verdict verdict = one_request(UBLK_IO_OP_READ, i % 7 * 65536, 4096);
+
+		cr_expect(verdict == VERDICT_LAST_STEPS || verdict == VERDICT_STEPS);
+		timed += verdict == VERDICT_STEPS;
+		one_settle(one_good);
+	}
+	cr_expect(timed && timed < 20, "%u of 200 reads are timed", timed);
+}
+
+/* A fault may come when they have been done. */
+Test(fault, steps_are_never_all_that_there_is)
+{
+	one_start(MAKE_FAULT("loop", 1, "--fault", "none"));
+	cr_expect_eq(one_request(UBLK_IO_OP_WRITE, 0, 4096), VERDICT_STEPS);
+}
+
 /* What each of the two keeps of a request is its own. */
 Test(fault, a_read_that_it_spoils_is_done_on_the_other_leg)
 {

@@ -443,6 +443,15 @@ static inline bool mirror_read_waits(const struct mirror *m, struct mirror_queue
 	       mirror_source_waits(m, mq, io, candidates);
 }
 
+/*
+ * A mirror without a record has nothing to tell of a request that went well, but what a queue counts; one
+ * whose leg is timed has.
+ */
+static enum verdict mirror_data_verdict(const struct mirror *m, bool timed)
+{
+	return m->record || unlikely(timed) ? VERDICT_STEPS : VERDICT_LAST_STEPS;
+}
+
 /* What changes data, to every leg that is live. */
 static enum verdict mirror_plan_all(const struct mirror *m, struct io *io, enum step_op op)
 {
@@ -452,7 +461,7 @@ static enum verdict mirror_plan_all(const struct mirror *m, struct io *io, enum 
 	mio->sent = true;
 	for (; live; live &= live - 1)
 		mirror_add_step(m, io, op, __builtin_ctz(live));
-	return VERDICT_STEPS;
+	return mirror_data_verdict(m, false);
 }
 
 /* A block of the bitmap, before the data. */
@@ -549,7 +558,7 @@ static enum verdict mirror_plan(struct target *t, void *tq, struct io *io)
 	if (unlikely(mirror_read_waits(t->priv, mq, io, &candidates)))
 		return VERDICT_WAIT;
 	mirror_plan_read(t->priv, &mq->reader, io, candidates);
-	return VERDICT_STEPS;
+	return mirror_data_verdict(t->priv, mio->began);
 }
 
 static enum verdict mirror_plan_again(struct target *t, struct mirror_queue *mq, struct io *io)
@@ -689,7 +698,7 @@ static __attribute__((noinline)) enum verdict mirror_read_other_leg(struct targe
 	/* From the start: what the failed leg gave may be wrong. */
 	io->nr_steps = 0;
 	mirror_plan_read(m, &mq->reader, io, rest);
-	return VERDICT_STEPS;
+	return mirror_data_verdict(m, mio->began || mio->faulty);
 }
 
 static enum verdict mirror_settle_read(struct target *t, struct mirror_queue *mq, struct io *io)
