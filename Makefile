@@ -52,7 +52,7 @@ help: ## this list
 		T=NAME 'test: one test program; T=NAME/PATTERN those of its tests' \
 		'K="release"' 'test: on these kernels [kasan lockdep release debian13 backports; nofused debian12 debian12-6.12]; shell, fuzz, torture, powercut: on this one' \
 		LEAK=1 'test: look for leaks too, on the KASAN kernel (slow)' \
-		TURN=N 'test: without T= and K=, which part of long programs is run where, 0 to 20 [0]' \
+		TURN=N 'test: without T= and K=, which part of long programs is run where, 0 to 29 [0]' \
 		JOBS=N 'test: so many guests at once [3]' \
 		LIMIT=SECONDS 'test: that one test program may take [900]' \
 		HERE=1 'test, demo: on this machine and its kernel, if that has the feature' \
