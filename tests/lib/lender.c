@@ -32,6 +32,7 @@ int lender_try_setup(int fd, unsigned int index, const struct lend_spec *spec)
 		.error		= spec->error,
 		.skip		= spec->skip,
 		.fault		= spec->fault,
+		.learn		= spec->learn,
 	};
 
 	return ioctl(fd, LEND_TEST_SETUP, &setup) ? -errno : 0;
@@ -55,6 +56,33 @@ struct lend_test_stats lender_stats(int fd, unsigned int index)
 
 	must(!ioctl(fd, LEND_TEST_STATS, &stats), "buffer %u: %s", index, strerror(errno));
 	return stats;
+}
+
+struct lend_test_sum lender_sum(int fd, unsigned int index)
+{
+	struct lend_test_sum sum = { .index = index };
+
+	must(!ioctl(fd, LEND_TEST_SUM, &sum), "buffer %u: %s", index, strerror(errno));
+	return sum;
+}
+
+void lender_check_sum(const char *file, int line, int fd, const struct lend_test_sum *want,
+		      const char *fmt, ...)
+{
+	struct lend_test_sum got = lender_sum(fd, want->index);
+	char what[256], more[256];
+	va_list ap;
+
+	if (!memcmp(&got, want, sizeof(got)))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(more, sizeof(more), fmt, ap);
+	va_end(ap);
+	snprintf(what, sizeof(what),
+		 "buffer %u: %u full, %u not, error %d, %u bytes filled, %u units, not %u, %u, %d, %u, %u",
+		 got.index, got.nr_full, got.nr_short, got.error, got.filled, got.units,
+		 want->nr_full, want->nr_short, want->error, want->filled, want->units);
+	check_fail(file, line, what, "%s", more);
 }
 
 struct wait_release {

@@ -20,6 +20,7 @@ struct lend_spec {
 	u32 error;
 	u32 skip;
 	u32 fault;	/* LEND_TEST_FAULT_* */
+	u32 learn;	/* bytes of a unit, or LEND_TEST_NO_MAP: its loans learn */
 };
 
 int lender_open(void);
@@ -32,6 +33,20 @@ void lender_setup(int fd, unsigned int index, const struct lend_spec *spec);
 void lender_simple(int fd, unsigned int index, u32 len);
 
 struct lend_test_stats lender_stats(int fd, unsigned int index);
+/*
+ * What the loans of buffer @index, which have come back, have learned: users that moved
+ * all they were asked to and others, the first error, bytes filled from the first one on,
+ * units filled before what is in front of them.
+ */
+#define lender_learned(fd, index, full, not_full, error, filled, units, ...) \
+	lender_check_sum(__FILE__, __LINE__, (fd), \
+			 &(struct lend_test_sum){ (index), 0, (full), (not_full), (error), \
+						  (filled), (units), 0 }, __VA_ARGS__)
+void lender_check_sum(const char *file, int line, int fd, const struct lend_test_sum *want,
+		      const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+struct lend_test_sum lender_sum(int fd, unsigned int index);
+
 /* Within @ms, buffer @index has come back @n times, neither less nor more. */
 void lender_released(int fd, unsigned int index, u64 n, unsigned int ms);
 /*

@@ -89,7 +89,7 @@ Test(abi, io_command_layout)
 Test(abi, lend_test_setup_layout)
 {
 	cr_assert_eq(sizeof(struct lend_test_seg), 8);
-	cr_assert_eq(sizeof(struct lend_test_setup), 32);
+	cr_assert_eq(sizeof(struct lend_test_setup), 40);
 	cr_assert_eq(offsetof(struct lend_test_setup, index), 0);
 	cr_assert_eq(offsetof(struct lend_test_setup, nr_segs), 4);
 	cr_assert_eq(offsetof(struct lend_test_setup, segs), 8);
@@ -97,6 +97,16 @@ Test(abi, lend_test_setup_layout)
 	cr_assert_eq(offsetof(struct lend_test_setup, error), 20);
 	cr_assert_eq(offsetof(struct lend_test_setup, skip), 24);
 	cr_assert_eq(offsetof(struct lend_test_setup, fault), 28);
+	cr_assert_eq(offsetof(struct lend_test_setup, learn), 32);
+}
+
+Test(abi, lend_test_sum_layout)
+{
+	cr_assert_eq(sizeof(struct lend_test_sum), 32);
+	cr_assert_eq(offsetof(struct lend_test_sum, nr_full), 8);
+	cr_assert_eq(offsetof(struct lend_test_sum, error), 16);
+	cr_assert_eq(offsetof(struct lend_test_sum, units), 24);
+	cr_assert_eq(LEND_TEST_SUM, 0xc0204ce2);
 }
 
 Test(abi, lend_test_stats_layout)
@@ -109,7 +119,7 @@ Test(abi, lend_test_stats_layout)
 Test(abi, lend_test_command_fits_an_sqe)
 {
 	cr_assert_eq(sizeof(struct lend_test_cmd), 16);
-	cr_assert_eq(LEND_TEST_SETUP, 0x40204ce0);
+	cr_assert_eq(LEND_TEST_SETUP, 0x40284ce0);
 	cr_assert_eq(LEND_TEST_STATS, 0xc0184ce1);
 }
 

@@ -50,6 +50,10 @@ struct lend_test_seg {
  *	the lent buffer then starts inside a segment, and pread(2)'s offset 0 is
  *	that byte
  * @fault: 0, or LEND_TEST_FAULT_*: what a broken driver would lend
+ * @learn: 0, or the loan learns what is done with it, for LEND_TEST_SUM: out of order
+ *	in units of so many bytes, a power of two up to LEND_TEST_SEG_MAX, which the
+ *	buffer has at most LEND_TEST_UNITS of; LEND_TEST_NO_MAP: in order only
+ * @resv: must be 0
  */
 struct lend_test_setup {
 	__u32 index;
@@ -59,7 +63,12 @@ struct lend_test_setup {
 	__u32 error;
 	__u32 skip;
 	__u32 fault;
+	__u32 learn;
+	__u32 resv;
 };
+
+#define LEND_TEST_UNITS		4096
+#define LEND_TEST_NO_MAP	0xffffffff
 
 /*
  * Faults.  Each loan is counted in lent, and in released when it comes back, but
@@ -90,13 +99,37 @@ struct lend_test_stats {
 	__u64 released;
 };
 
+/**
+ * struct lend_test_sum - argument of LEND_TEST_SUM
+ * @index: in: which buffer
+ * @resv: in: must be 0
+ * @nr_full: out: of all its loans that have come back since it was set up, and that
+ *	were to learn: users that moved all they were asked to
+ * @nr_short: out: users that did not, or of which nobody knows
+ * @error: out: of the first that failed, in the last loan where one did: negative errno
+ * @filled: out: of the last loan: bytes written to, from the first one on
+ * @units: out: of the last loan: units that were filled before what is in front of them
+ */
+struct lend_test_sum {
+	__u32 index;
+	__u32 resv;
+	__u32 nr_full;
+	__u32 nr_short;
+	__s32 error;
+	__u32 filled;
+	__u32 units;
+	__u32 resv2;
+};
+
 /*
  * LEND_TEST_SETUP (re)makes a buffer, zeroed.  -EINVAL: a field is out of range;
  * -EBUSY: the buffer is lent; -ENOMEM.
- * LEND_TEST_STATS: -EINVAL: a field is out of range.
+ * LEND_TEST_STATS, LEND_TEST_SUM: -EINVAL: a field is out of range, or there is no such
+ * buffer to have a sum.
  */
 #define LEND_TEST_SETUP		_IOW('L', 0xe0, struct lend_test_setup)
 #define LEND_TEST_STATS		_IOWR('L', 0xe1, struct lend_test_stats)
+#define LEND_TEST_SUM		_IOWR('L', 0xe2, struct lend_test_sum)
 
 /**
  * struct lend_test_cmd - the command area of a URING_CMD's SQE

@@ -42,10 +42,12 @@ struct io_fused {
 		/* from then on */
 		struct io_lent_buf	buf;
 	};
-	/* the exporter's, while lent */
-	struct io_lent_buf		*lent;
-	/* those that have not started, by ->link; then NULL */
-	struct io_kiocb			*secondaries;
+	union {
+		/* by ->link, until they are started */
+		struct io_kiocb		*secondaries;
+		/* the exporter's, from then on */
+		struct io_lent_buf	*lent;
+	};
 };
 
 int io_fused_prep(struct io_kiocb *req, const struct io_uring_sqe *sqe)
@@ -217,7 +219,8 @@ static void io_fused_release(struct io_lent_buf *buf)
 	io_req_queue_tw_complete(primary, primary->cqe.res);
 }
 
-static int io_fused_borrow(struct io_fused *fused)
+/* The exporter's buffer, and ours made of it; or ERR_PTR(), and nothing has changed */
+static struct io_lent_buf *io_fused_borrow(struct io_fused *fused)
 {
 	const struct io_export_args args = {
 		.cookie	= fused->cookie,
@@ -226,23 +229,24 @@ static int io_fused_borrow(struct io_fused *fused)
 	struct io_lent_buf *buf;
 
 	if (!fused->file->f_op->export_buf)
-		return -EOPNOTSUPP;
+		return ERR_PTR(-EOPNOTSUPP);
 	buf = io_lent_buf_borrow(fused->file, &args);
 	if (IS_ERR(buf))
-		return PTR_ERR(buf);
+		return buf;
 
-	fused->lent = buf;
 	fused->buf = (struct io_lent_buf) {
 		.bvec		= buf->bvec,
 		.nr_bvecs	= buf->nr_bvecs,
 		.offset		= buf->offset,
 		.len		= buf->len,
 		.dir		= buf->dir,
+		.sum		= buf->sum,
+		.sum_pos	= buf->sum_pos,
 		.release	= io_fused_release,
 	};
 	/* ours, until all have started */
 	refcount_set(&fused->buf.refs, 1);
-	return 0;
+	return buf;
 }
 
 static void io_fused_start(struct io_fused *fused, struct io_kiocb *sec,
@@ -265,14 +269,16 @@ int io_fused(struct io_kiocb *req, unsigned int issue_flags)
 	/* not from a worker, nor with the personality of the primary */
 	bool queue = issue_flags & IO_URING_F_UNLOCKED || req->flags & REQ_F_CREDS;
 	struct io_kiocb *sec, *next;
-	int ret;
+	struct io_lent_buf *lent;
 
-	ret = io_fused_borrow(fused);
-	if (unlikely(ret))
-		return ret;
+	lent = io_fused_borrow(fused);
+	if (IS_ERR(lent))
+		return PTR_ERR(lent);
+	sec = io_fused_take_secondaries(fused);
+	fused->lent = lent;
 
 	io_req_set_res(req, fused->buf.len, 0);
-	for (sec = io_fused_take_secondaries(fused); sec; sec = next) {
+	for (; sec; sec = next) {
 		next = sec->link;
 		sec->link = NULL;
 		io_fused_start(fused, sec, queue);

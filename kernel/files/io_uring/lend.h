@@ -49,6 +49,18 @@ int io_lent_buf_register(struct io_kiocb *req, unsigned int issue_flags);
 int io_lent_buf_unregister_prep(struct io_kiocb *req, const struct io_uring_sqe *sqe);
 int io_lent_buf_unregister(struct io_kiocb *req, unsigned int issue_flags);
 
+/* Only of a buffer that has a sum. */
+void io_lent_buf_filled(const struct io_lent_buf *buf, unsigned int off,
+			unsigned int len);
+void io_lent_buf_used(const struct io_lent_buf *buf, unsigned int asked, int res);
+void __io_req_tell_lent(struct io_kiocb *req);
+
+/* Does the request have a lent buffer whose owner wants to know what is done with it? */
+static inline bool io_req_tells_lent(const struct io_kiocb *req)
+{
+	return req->flags & REQ_F_LENT_BUF && io_slot_to_lent(req->imu)->sum;
+}
+
 int io_import_lent(int ddir, struct iov_iter *iter, const struct io_lent_buf *buf,
 		   u64 buf_off, size_t len);
 void io_lent_bufs_drop(struct io_ring_ctx *ctx);

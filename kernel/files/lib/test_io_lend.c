@@ -6,24 +6,28 @@
  * choose, and that tells how often it got back what it lent.  A block driver gives
  * neither, and this shows on the way that the core knows nothing of block drivers.
  */
+#include <linux/bitmap.h>
 #include <linux/bvec.h>
 #include <linux/fs.h>
 #include <linux/io_uring/cmd.h>
 #include <linux/io_uring/lend.h>
 #include <linux/kref.h>
+#include <linux/log2.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/nospec.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 #include <linux/workqueue.h>
 #include <uapi/linux/lend_test.h>
 
 /*
- * One buffer.  Made by LEND_TEST_SETUP, does not change afterwards.  References:
- * its place in the file, each loan, each command that is under way.
+ * One buffer.  Made by LEND_TEST_SETUP; what changes afterwards is @loans, and @sum, of
+ * the loans that have come back, under @lock.  References: its place in the file, each
+ * loan, each command that is under way.
  */
 struct lend_buf {
 	struct kref	ref;
@@ -32,6 +36,9 @@ struct lend_buf {
 	u32		error;
 	u32		skip;
 	u32		fault;		/* LEND_TEST_FAULT_* */
+	u32		learn;
+	spinlock_t	lock;
+	struct lend_test_sum sum;
 	size_t		len;		/* without skip */
 	unsigned int	nr_bvecs;
 	struct bio_vec	bvec[] __counted_by(nr_bvecs);
@@ -49,6 +56,7 @@ struct lend_file {
 /* A buffer, or a part of one, that is lent.  Freed by its ->release(). */
 struct lend_loan {
 	struct io_lent_buf	out;
+	struct io_lent_sum	sum;
 	struct lend_file	*file;
 	struct lend_buf		*buf;
 	unsigned int		index;
@@ -94,6 +102,18 @@ static bool lend_seg_valid(const struct lend_test_seg *seg)
 	       seg->len <= LEND_TEST_SEG_MAX - seg->offset;
 }
 
+/* Do loans of @buf learn what is filled out of order? */
+static bool lend_maps(const struct lend_buf *buf)
+{
+	return buf->learn && buf->learn != LEND_TEST_NO_MAP;
+}
+
+static bool lend_learn_valid(u32 learn)
+{
+	return !learn || learn == LEND_TEST_NO_MAP ||
+	       (is_power_of_2(learn) && learn <= LEND_TEST_SEG_MAX);
+}
+
 static struct lend_buf *lend_buf_new(const struct lend_test_setup *setup,
 				     const struct lend_test_seg *segs)
 {
@@ -109,6 +129,8 @@ static struct lend_buf *lend_buf_new(const struct lend_test_setup *setup,
 	buf->error = setup->error;
 	buf->skip = setup->skip;
 	buf->fault = setup->fault;
+	buf->learn = setup->learn;
+	spin_lock_init(&buf->lock);
 
 	for (i = 0; i < setup->nr_segs; i++) {
 		const struct lend_test_seg *seg = &segs[i];
@@ -129,6 +151,8 @@ static struct lend_buf *lend_buf_new(const struct lend_test_setup *setup,
 	if (buf->skip >= buf->bvec[0].bv_len)
 		goto fail;
 	buf->len -= buf->skip;
+	if (lend_maps(buf) && DIV_ROUND_UP(buf->len, buf->learn) > LEND_TEST_UNITS)
+		goto fail;
 	return buf;
 fail:
 	lend_buf_put(buf);
@@ -184,10 +208,29 @@ static struct lend_buf *lend_file_get(struct lend_file *file, u32 index)
 	return buf ?: ERR_PTR(-EINVAL);
 }
 
+/* Nobody uses the loan any more. */
+static void lend_add_sum(struct lend_buf *buf, const struct io_lent_sum *sum)
+{
+	struct lend_test_sum *all = &buf->sum;
+
+	spin_lock(&buf->lock);
+	all->nr_full += sum->nr_full;
+	all->nr_short += sum->nr_short;
+	all->error = sum->error ?: all->error;
+	all->filled = sum->filled;
+	all->units = sum->map ? bitmap_weight(sum->map,
+			DIV_ROUND_UP(sum->len, 1U << sum->shift)) : 0;
+	spin_unlock(&buf->lock);
+}
+
 static void lend_release(struct io_lent_buf *out)
 {
 	struct lend_loan *loan = container_of(out, struct lend_loan, out);
 
+	if (out->sum) {
+		lend_add_sum(loan->buf, out->sum);
+		bitmap_free(loan->sum.map);
+	}
 	atomic64_inc(&loan->file->released[loan->index]);
 	atomic_dec(&loan->buf->loans);
 	lend_buf_put(loan->buf);
@@ -212,6 +255,21 @@ static void lend_fill(struct io_lent_buf *out, const struct lend_buf *buf,
 		len -= bv->bv_len;
 	out->nr_bvecs = bv - out->bvec + 1;
 	refcount_set(&out->refs, 1);
+}
+
+/* Makes @loan, of @len bytes, learn.  Returns 0 or -ENOMEM. */
+static int lend_learn(struct lend_loan *loan, const struct lend_buf *buf, size_t len)
+{
+	unsigned long *map = NULL;
+
+	if (lend_maps(buf)) {
+		map = bitmap_zalloc(DIV_ROUND_UP(len, buf->learn), GFP_KERNEL);
+		if (!map)
+			return -ENOMEM;
+	}
+	io_lent_sum_init(&loan->sum, len, map, map ? ilog2(buf->learn) : 0);
+	loan->out.sum = &loan->sum;
+	return 0;
 }
 
 /* Makes of @out what a broken driver would lend. */
@@ -252,6 +310,7 @@ static struct io_lent_buf *lend_test_export(struct file *filp,
 	u32 index = args->cookie >> 32, off = args->cookie;
 	struct lend_loan *loan;
 	struct lend_buf *buf;
+	size_t len;
 	int ret;
 
 	buf = lend_file_get(file, index);
@@ -269,7 +328,12 @@ static struct io_lent_buf *lend_test_export(struct file *filp,
 	if (!loan)
 		goto fail;
 
-	lend_fill(&loan->out, buf, off, args->len ?: buf->len - off);
+	len = args->len ?: buf->len - off;
+	lend_fill(&loan->out, buf, off, len);
+	if (buf->learn && lend_learn(loan, buf, len)) {
+		kfree(loan);
+		goto fail;
+	}
 	lend_break(&loan->out, buf->fault);
 	loan->index = index;
 	loan->buf = buf;
@@ -310,6 +374,7 @@ static long lend_test_setup(struct lend_file *file, void __user *arg)
 		return -EFAULT;
 	if (setup.index >= LEND_TEST_BUFS || setup.nr_segs > LEND_TEST_SEGS ||
 	    setup.fault >= LEND_TEST_FAULTS || setup.error > MAX_ERRNO ||
+	    !lend_learn_valid(setup.learn) || setup.resv ||
 	    setup.dir & ~(LEND_TEST_SOURCE | LEND_TEST_DEST))
 		return -EINVAL;
 	setup.index = array_index_nospec(setup.index, LEND_TEST_BUFS);
@@ -346,6 +411,28 @@ static long lend_test_stats(struct lend_file *file, void __user *arg)
 	return copy_to_user(arg, &stats, sizeof(stats)) ? -EFAULT : 0;
 }
 
+static long lend_test_sum(struct lend_file *file, void __user *arg)
+{
+	struct lend_test_sum sum;
+	struct lend_buf *buf;
+	u32 index;
+
+	if (copy_from_user(&sum, arg, sizeof(sum)))
+		return -EFAULT;
+	if (sum.resv)
+		return -EINVAL;
+	index = sum.index;
+	buf = lend_file_get(file, index);
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+	spin_lock(&buf->lock);
+	sum = buf->sum;
+	spin_unlock(&buf->lock);
+	lend_buf_put(buf);
+	sum.index = index;
+	return copy_to_user(arg, &sum, sizeof(sum)) ? -EFAULT : 0;
+}
+
 static long lend_test_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
 	void __user *argp = (void __user *)arg;
@@ -355,6 +442,8 @@ static long lend_test_ioctl(struct file *filp, unsigned int cmd, unsigned long a
 		return lend_test_setup(filp->private_data, argp);
 	case LEND_TEST_STATS:
 		return lend_test_stats(filp->private_data, argp);
+	case LEND_TEST_SUM:
+		return lend_test_sum(filp->private_data, argp);
 	}
 	return -ENOTTY;
 }

@@ -19,6 +19,7 @@
 #include <linux/bits.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/uio.h>
 
@@ -31,6 +32,45 @@ struct io_uring_cmd;
 #define IO_LENT_DEST	BIT(ITER_DEST)		/* write to them */
 
 /**
+ * struct io_lent_sum - what was done with a buffer while it was lent
+ * @lock: guards all below, until the last loan that tells it has come back
+ * @nr_full: users that moved all the bytes that they were asked to
+ * @nr_short: users that did not, or of which io_uring cannot know
+ * @error: negative errno of the first one that failed; 0 if none has
+ * @len: bytes that there are
+ * @filled: of those, how many from the first one on have been written to
+ * @shift: a bit of @map stands for 1 << @shift bytes; the last one for what is left
+ * @ahead: a bit of @map is set
+ * @map: room for what is written behind @filled, before the gap is; or NULL
+ *
+ * A user is a request that has found the buffer in its slot: it tells once, when it
+ * lets go, however often it was tried.  One that has not found it, because it was
+ * cancelled or came too late, tells nothing.  So who wants to know whether all went
+ * well has to know how many there should be: silence says nothing.
+ *
+ * What is in @filled has been written to, as far as the file that the bytes come from
+ * says so.  The other way round does not hold: a range that begins or ends inside of a
+ * unit of @map, behind a gap, counts for the whole units in it only; without @map it
+ * does not count.  Commands of drivers (URING_CMD) do not tell how much they moved:
+ * they are in @nr_short, and fill nothing.
+ *
+ * Owner: the driver, as of &struct io_lent_buf, of which several may refer to one
+ * sum.  Set up by io_lent_sum_init(); in @release of the last of them it may be read
+ * without the lock.
+ */
+struct io_lent_sum {
+	spinlock_t		lock;
+	unsigned int		nr_full;
+	unsigned int		nr_short;
+	int			error;
+	unsigned int		len;
+	unsigned int		filled;
+	u8			shift;
+	bool			ahead;
+	unsigned long		*map;
+};
+
+/**
  * struct io_lent_buf - one lent buffer
  * @bvec: @nr_bvecs segments of any length, covering at least @offset + @len
  *	bytes
@@ -38,6 +78,8 @@ struct io_uring_cmd;
  * @offset: first byte of the buffer, inside @bvec[0]
  * @len: bytes, 1 to %INT_MAX
  * @dir: %IO_LENT_SOURCE, %IO_LENT_DEST or both
+ * @sum: what is to learn what becomes of the buffer, or NULL: nobody wants to know
+ * @sum_pos: the buffer's first byte, counted in that
  * @refs: references that the driver has handed out, one for each time that it
  *	lent the buffer, and one for each request that uses it.  The driver sets
  *	it to 1, with all else filled in, when it lends a buffer that is not lent;
@@ -66,6 +108,8 @@ struct io_lent_buf {
 	unsigned int		len;
 	u8			dir;
 	refcount_t		refs;
+	unsigned int		sum_pos;
+	struct io_lent_sum	*sum;
 	void			(*release)(struct io_lent_buf *buf);
 };
 
@@ -95,6 +139,24 @@ struct io_export_args {
 	u64	cookie;
 	u32	len;
 };
+
+/**
+ * io_lent_sum_init - nothing was done yet
+ * @sum: what to set up
+ * @len: bytes that there are, at most %INT_MAX
+ * @map: zeroed, of DIV_ROUND_UP(@len, 1 << @shift) bits, the caller's to free; or NULL
+ * @shift: see &struct io_lent_sum, 0 to 30
+ */
+static inline void io_lent_sum_init(struct io_lent_sum *sum, unsigned int len,
+				    unsigned long *map, u8 shift)
+{
+	*sum = (struct io_lent_sum) {
+		.len	= len,
+		.map	= map,
+		.shift	= shift,
+	};
+	spin_lock_init(&sum->lock);
+}
 
 /**
  * io_lent_buf_put - drop a reference to a lent buffer
