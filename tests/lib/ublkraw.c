@@ -366,6 +366,11 @@ void raw_commit(struct raw *r, unsigned int tag, int32_t result)
 	tag_cmd(r, UBLK_U_IO_COMMIT_AND_FETCH_REQ, tag, result);
 }
 
+void raw_hand_off(struct raw *r, unsigned int tag, int32_t nr)
+{
+	tag_cmd(r, UBLK_U_IO_HANDOFF_AND_FETCH_REQ, tag, nr);
+}
+
 int raw_start(struct raw *r)
 {
 	const struct ublksrv_ctrl_cmd cmd = {
@@ -422,7 +427,8 @@ bool raw_pump(struct raw *r, unsigned int ms)
 		return false;
 	if (done.data & TAG_DATA) {
 		tag = (u32)done.data;
-		if (done.res == UBLK_IO_RES_OK)
+		r->back[tag] = done.res == UBLK_IO_RES_HANDED_BACK;
+		if (done.res == UBLK_IO_RES_OK || r->back[tag])
 			r->fifo[r->nr_fifo++] = tag;
 		else if (done.res == UBLK_IO_RES_NEED_GET_DATA)
 			tag_cmd(r, UBLK_U_IO_NEED_GET_DATA, tag, 0);

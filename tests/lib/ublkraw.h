@@ -59,6 +59,7 @@ struct raw {
 	u16 fifo[RAW_DEPTH_MAX];
 	unsigned int nr_fifo;
 	int ended[RAW_DEPTH_MAX];	/* what a fetch ended with, or RING_TIMEOUT */
+	bool back[RAW_DEPTH_MAX];	/* the tag's request was handed off, and has come back */
 
 	/* what the next FETCH or COMMIT of a tag asks for [slot = tag, opt.auto_flags] */
 	struct ublk_auto_buf_reg auto_reg[RAW_DEPTH_MAX];
@@ -132,6 +133,8 @@ int raw_unlend_cmd(struct raw *r, unsigned int tag, u64 slot);
 /* READ_FIXED or WRITE_FIXED, while requests may come. */
 int raw_rw(struct raw *r, int op, int fd, u64 addr, u32 len, u64 pos, unsigned int slot);
 void raw_commit(struct raw *r, unsigned int tag, int32_t result);
+/* HANDOFF_AND_FETCH_REQ: @nr requests have to have used its pages in full. */
+void raw_hand_off(struct raw *r, unsigned int tag, int32_t nr);
 /* Copies between the request and @mem, and commits; read_only and write_only: an error. */
 void raw_serve(struct raw *r, unsigned int tag);
 /* The same for all that come, until none has come for @ms. */

@@ -53,6 +53,9 @@ Test(abi, ublk_commands)
 	cr_assert_eq(UBLK_F_SUPPORT_ZERO_COPY, 1);
 	cr_assert_eq(UBLK_F_STABLE_PAGES, 1ULL << 62);
 	cr_assert_eq(UBLK_IO_F_STABLE_PAGES, 1U << 31);
+	cr_assert_eq(UBLK_F_HANDOFF, 1ULL << 61);
+	cr_assert_eq(UBLK_U_IO_HANDOFF_AND_FETCH_REQ, 0xc0107560);
+	cr_assert_eq(UBLK_IO_RES_HANDED_BACK, 96);
 	cr_assert_eq(UBLK_U_IO_REGISTER_IO_BUF, 0xc0107523);
 	cr_assert_eq(UBLK_U_IO_UNREGISTER_IO_BUF, 0xc0107524);
 	cr_assert_eq(UBLK_F_AUTO_BUF_REG, 1 << 11);
