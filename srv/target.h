@@ -24,8 +24,8 @@ enum verdict {
 	VERDICT_DONE,	/* io->result is set: commit */
 	VERDICT_STEPS,	/* steps are planned: run them */
 	/*
-	 * The same, and if each does all of it the request is done, with io_success(): so it may be told
-	 * before settle() is asked, which then says VERDICT_DONE.  Where legs stay (legs_leave) it need not be
+	 * Of plan(): the same, and if each does all of it the request is done, with io_success(): so it may be
+	 * told before settle() is asked, which then says VERDICT_DONE.  Where legs stay (legs_leave) it need not be
 	 * asked at all: then nothing else may hang on it.
 	 */
 	VERDICT_LAST_STEPS,

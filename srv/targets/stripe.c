@@ -176,15 +176,6 @@ static void stripe_plan_ranges(const struct stripe *s, struct io *io, enum step_
 		io_add_part(io, op, parts[i].leg, parts[i].off, parts[i].len, parts[i].data);
 }
 
-/* Of data that more steps are needed for than there is room, the next ones. */
-static enum verdict stripe_plan_next(const struct stripe *s, struct io *io, enum step_op op)
-{
-	const struct stripe_io *sio = io->tio;
-
-	stripe_plan_data(s, io, op);
-	return likely(sio->planned == io->len) ? VERDICT_LAST_STEPS : VERDICT_STEPS;
-}
-
 static enum verdict stripe_plan(struct target *t, void *tq, struct io *io)
 {
 	const struct stripe *s = t->priv;
@@ -193,7 +184,9 @@ static enum verdict stripe_plan(struct target *t, void *tq, struct io *io)
 
 	if (likely(op >= 0 && step_op_has_data(op))) {
 		sio->planned = 0;
-		return stripe_plan_next(s, io, op);
+		stripe_plan_data(s, io, op);
+		/* else there was no room for all of them */
+		return likely(sio->planned == io->len) ? VERDICT_LAST_STEPS : VERDICT_STEPS;
 	}
 	if (op < 0) {
 		io->result = op;
@@ -222,7 +215,8 @@ static enum verdict stripe_settle(struct target *t, void *tq, struct io *io)
 	}
 	if (unlikely(sio->planned < io->len)) {
 		io->nr_steps = 0;
-		return stripe_plan_next(t->priv, io, op);
+		stripe_plan_data(t->priv, io, op);
+		return VERDICT_STEPS;
 	}
 	io->result = io_success(io);
 	return VERDICT_DONE;

@@ -698,7 +698,7 @@ static __attribute__((noinline)) enum verdict mirror_read_other_leg(struct targe
 	/* From the start: what the failed leg gave may be wrong. */
 	io->nr_steps = 0;
 	mirror_plan_read(m, &mq->reader, io, rest);
-	return mirror_data_verdict(m, mio->began || mio->faulty);
+	return VERDICT_STEPS;
 }
 
 static enum verdict mirror_settle_read(struct target *t, struct mirror_queue *mq, struct io *io)
