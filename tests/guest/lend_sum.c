@@ -8,9 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring_fused.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -480,6 +483,138 @@ Test(lend_sum, results_that_come_after_the_ring_is_gone_are_told)
 	lender_is(lender, 0, nr_loans, nr_loans - 1, "the disk still has the pages");
 	lender_released(lender, 0, nr_loans, SOON_MS);
 	lender_learned(lender, 0, 2, 0, 0, LEN, 0, "both were done");
+}
+
+#define DISK	(16 << 20)	/* bytes of a slow disk */
+#define FIRST_MS	100
+#define SECOND_MS	500
+
+static int slow_disk(unsigned int nr, unsigned int ms)
+{
+	tleg_null(nr, &(struct null_disk){ .mb = DISK >> 20, .delay_us = ms * 1000 });
+	return tleg_open(nr, O_RDWR | O_DIRECT);
+}
+
+/* A ring whose task runs what it has to when it enters it, and not before. */
+static void deferred(struct io_uring *r)
+{
+	ring_init(r, 8, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
+	ring_table(r, 4);
+	lend(r);
+}
+
+/* Of what has been done the owner hears from the disk, of what has not from the task, with its CQE. */
+Test(lend_sum, a_success_is_told_without_its_task_and_a_failure_behind_its_cqe)
+{
+	int disk = slow_disk(1, FIRST_MS);
+	struct io_uring r;
+	struct done done;
+
+	deferred(&r);
+	prep_rw_fixed(ring_sqe(&r), WRITE, disk, 0, LEN, 0, 0);
+	prep_rw_fixed(ring_sqe(&r), READ, disk, 0, LEN, 1 << 20, 0);
+	ring_submit(&r);
+	res_is(lent_unregister(&r, 0), 0, "unregister");
+	lender_is(lender, 0, nr_loans, nr_loans - 1, "the disk has the pages");
+	lender_released(lender, 0, nr_loans, SOON_MS);
+	lender_learned(lender, 0, 2, 0, 0, LEN, 0, "the task has not been there");
+	for (unsigned int i = 0; i < 2; i++) {
+		must(ring_next(&r, &done, SOON_MS), "completion %u", i);
+		res_is(done.res, LEN, "completion %u", i);
+	}
+
+	lend(&r);
+	prep_rw_fixed(ring_sqe(&r), WRITE, disk, 0, LEN, DISK - 4096, 0);
+	ring_submit(&r);
+	res_is(lent_unregister(&r, 0), 0, "unregister");
+	sleep_ms(FIRST_MS + NEVER_MS);
+	lender_is(lender, 0, nr_loans, nr_loans - 1, "its CQE is not there yet");
+	must(ring_next(&r, &done, SOON_MS), "the short one");
+	res_is(done.res, 4096, "the short one");
+	lender_released_in(&r, lender, 0, nr_loans, SOON_MS);
+	lender_learned(lender, 0, 0, 1, 0, 0, 0, "a short one");
+	io_uring_queue_exit(&r);
+}
+
+/* A write that ends first, and of which nothing is to be heard, and a read that ends later. */
+static void silent_and_loud(struct io_uring *r)
+{
+	int first = slow_disk(1, FIRST_MS), second = slow_disk(2, SECOND_MS);
+	struct io_uring_sqe *sqe;
+
+	deferred(r);
+	sqe = ring_sqe(r);
+	prep_rw_fixed(sqe, WRITE, first, 0, LEN, 0, 0);
+	sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
+	sqe = ring_sqe(r);
+	prep_rw_fixed(sqe, READ, second, 0, LEN, 0, 0);
+	sqe->user_data = 1;
+}
+
+static void only_the_loud(struct io_uring *r)
+{
+	struct done done;
+
+	must(ring_next(r, &done, SOON_MS), "the read");
+	res_is(done.res, LEN, "the read");
+	res_is(done.data, 1, "whose it is");
+	give_back(r);
+	lender_learned(lender, 0, 2, 0, 0, LEN, 0, "both have told");
+	io_uring_queue_exit(r);
+}
+
+static long times_slept(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_nvcsw;
+}
+
+Test(lend_sum, a_success_that_posts_no_cqe_wakes_nobody)
+{
+	struct io_uring r;
+	long slept;
+
+	silent_and_loud(&r);
+	ring_submit(&r);
+	slept = times_slept();
+	must(io_uring_submit_and_wait(&r, 1) >= 0, "waiting");
+	slept = times_slept() - slept;
+	must(slept == 1, "it has slept %ld times until the read came", slept);
+	only_the_loud(&r);
+}
+
+Test(lend_sum, a_success_that_posts_no_cqe_hides_nobody_from_an_eventfd)
+{
+	struct pollfd pfd = { .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .events = POLLIN };
+	struct io_uring r;
+
+	silent_and_loud(&r);
+	res_is(io_uring_register_eventfd(&r, pfd.fd), 0, "register an eventfd");
+	ring_submit(&r);
+	res_is(poll(&pfd, 1, FIRST_MS + (SECOND_MS - FIRST_MS) / 2), 0, "the write is done, and told");
+	res_is(poll(&pfd, 1, SOON_MS), 1, "the read is done, and not told");
+	only_the_loud(&r);
+	close(pfd.fd);
+}
+
+/* Who polls the ring may find work there that is none for him, and has to be woken for what is. */
+Test(lend_sum, a_success_that_posts_no_cqe_hides_nobody_from_a_poll)
+{
+	struct pollfd pfd = { .events = POLLIN };
+	struct io_uring r;
+	u64 began;
+
+	silent_and_loud(&r);
+	pfd.fd = r.ring_fd;
+	/* the first poll makes the ring tell those that come */
+	res_is(poll(&pfd, 1, 0), 0, "nothing is there");
+	ring_submit(&r);
+	began = now_ms();
+	res_is(poll(&pfd, 1, SOON_MS), 1, "the ring is not readable");
+	must(now_ms() - began >= FIRST_MS / 2, "after %llu ms", (unsigned long long)(now_ms() - began));
+	only_the_loud(&r);
 }
 
 static struct io_uring_sqe *fused_sqe(unsigned int nr)

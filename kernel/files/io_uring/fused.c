@@ -240,6 +240,8 @@ static struct io_lent_buf *io_fused_borrow(struct io_fused *fused)
 		.offset		= buf->offset,
 		.len		= buf->len,
 		.dir		= buf->dir,
+		/* the primary's CQE comes behind its secondaries' */
+		.in_task	= true,
 		.sum		= buf->sum,
 		.sum_pos	= buf->sum_pos,
 		.release	= io_fused_release,

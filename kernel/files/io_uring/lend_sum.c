@@ -3,8 +3,8 @@
  * What a loan learns, see struct io_lent_sum in linux/io_uring/lend.h.
  *
  * A request that has a lent buffer tells what it did with it once, when it lets go of
- * it: in io_clean_op(), before anything that the request owns is freed, or for SEND_ZC
- * when the socket has let go too.  By then the result is final.  It is compared with
+ * it: in io_clean_op(), before anything that the request owns is freed; for SEND_ZC when
+ * the socket has let go too; where reads and writes end, if they have done all.  By then the result is final.  It is compared with
  * what was asked: the flag that says that a request has failed does not say it of
  * polled I/O, nor does it tell short from done.
  */
@@ -70,26 +70,28 @@ void io_lent_buf_filled(const struct io_lent_buf *buf, unsigned int off,
 	struct io_lent_sum *sum = buf->sum;
 	unsigned long flags;
 
+	if (!sum->len)
+		return;
 	spin_lock_irqsave(&sum->lock, flags);
 	io_sum_fill(sum, buf->sum_pos + off, len);
 	spin_unlock_irqrestore(&sum->lock, flags);
 }
 
-/* A user of the buffer lets go: it was to move @asked bytes, and has moved @res. */
+/*
+ * A user of the buffer lets go: it was to move @asked bytes, and has moved @res.  The
+ * reference that it drops behind this orders it before the reads of the last one.
+ */
 void io_lent_buf_used(const struct io_lent_buf *buf, unsigned int asked, int res)
 {
 	struct io_lent_sum *sum = buf->sum;
-	unsigned long flags;
 
-	spin_lock_irqsave(&sum->lock, flags);
 	if (likely(res >= 0 && res == asked)) {
-		sum->nr_full++;
-	} else {
-		sum->nr_short++;
-		if (res < 0 && !sum->error)
-			sum->error = res;
+		atomic_inc(&sum->nr_full);
+		return;
 	}
-	spin_unlock_irqrestore(&sum->lock, flags);
+	atomic_inc(&sum->nr_short);
+	if (res < 0)
+		cmpxchg(&sum->error, 0, res);
 }
 
 /* A user of which nothing is known, but that it is done, and an error if it has one */
@@ -104,7 +106,10 @@ void __io_req_tell_lent(struct io_kiocb *req)
 	const struct io_lent_buf *buf = io_slot_to_lent(req->imu);
 	const struct io_cold_def *def = &io_cold_defs[req->opcode];
 
-	if (def->tell_lent)
+	/* it wanted to be tried again, and was not */
+	if (unlikely(req->flags & REQ_F_REISSUE))
+		io_lent_buf_used_somehow(buf, -EAGAIN);
+	else if (def->tell_lent)
 		def->tell_lent(req, buf);
 	else
 		io_lent_buf_used_somehow(buf, req->cqe.res);

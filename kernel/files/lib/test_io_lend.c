@@ -212,15 +212,16 @@ static struct lend_buf *lend_file_get(struct lend_file *file, u32 index)
 static void lend_add_sum(struct lend_buf *buf, const struct io_lent_sum *sum)
 {
 	struct lend_test_sum *all = &buf->sum;
+	unsigned long flags;
 
-	spin_lock(&buf->lock);
-	all->nr_full += sum->nr_full;
-	all->nr_short += sum->nr_short;
+	spin_lock_irqsave(&buf->lock, flags);
+	all->nr_full += atomic_read(&sum->nr_full);
+	all->nr_short += atomic_read(&sum->nr_short);
 	all->error = sum->error ?: all->error;
 	all->filled = sum->filled;
 	all->units = sum->map ? bitmap_weight(sum->map,
 			DIV_ROUND_UP(sum->len, 1U << sum->shift)) : 0;
-	spin_unlock(&buf->lock);
+	spin_unlock_irqrestore(&buf->lock, flags);
 }
 
 static void lend_release(struct io_lent_buf *out)
@@ -425,9 +426,9 @@ static long lend_test_sum(struct lend_file *file, void __user *arg)
 	buf = lend_file_get(file, index);
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
-	spin_lock(&buf->lock);
+	spin_lock_irq(&buf->lock);
 	sum = buf->sum;
-	spin_unlock(&buf->lock);
+	spin_unlock_irq(&buf->lock);
 	lend_buf_put(buf);
 	sum.index = index;
 	return copy_to_user(arg, &sum, sizeof(sum)) ? -EFAULT : 0;

@@ -33,11 +33,11 @@ struct io_uring_cmd;
 
 /**
  * struct io_lent_sum - what was done with a buffer while it was lent
- * @lock: guards all below, until the last loan that tells it has come back
  * @nr_full: users that moved all the bytes that they were asked to
  * @nr_short: users that did not, or of which io_uring cannot know
  * @error: negative errno of the first one that failed; 0 if none has
- * @len: bytes that there are
+ * @len: bytes that there are; 0: nobody wants to know what is filled
+ * @lock: guards all below, until the last loan that tells it has come back
  * @filled: of those, how many from the first one on have been written to
  * @shift: a bit of @map stands for 1 << @shift bytes; the last one for what is left
  * @ahead: a bit of @map is set
@@ -57,13 +57,17 @@ struct io_uring_cmd;
  * Owner: the driver, as of &struct io_lent_buf, of which several may refer to one
  * sum.  Set up by io_lent_sum_init(); in @release of the last of them it may be read
  * without the lock.
+ *
+ * A user that has done all may tell at the end of its I/O, in a hard interrupt, and so
+ * may @release of a buffer with a sum be called there, under another driver's lock: see
+ * @in_task.
  */
 struct io_lent_sum {
-	spinlock_t		lock;
-	unsigned int		nr_full;
-	unsigned int		nr_short;
+	atomic_t		nr_full;
+	atomic_t		nr_short;
 	int			error;
 	unsigned int		len;
+	spinlock_t		lock;
 	unsigned int		filled;
 	u8			shift;
 	bool			ahead;
@@ -78,6 +82,7 @@ struct io_lent_sum {
  * @offset: first byte of the buffer, inside @bvec[0]
  * @len: bytes, 1 to %INT_MAX
  * @dir: %IO_LENT_SOURCE, %IO_LENT_DEST or both
+ * @in_task: with @sum: @release wants task context, and to come behind the CQEs of all
  * @sum: what is to learn what becomes of the buffer, or NULL: nobody wants to know
  * @sum_pos: the buffer's first byte, counted in that
  * @refs: references that the driver has handed out, one for each time that it
@@ -95,8 +100,9 @@ struct io_lent_sum {
  *
  * @release runs in task context, with or without the ring's lock, from whichever
  * task drops the last reference: one that submits or reaps, a kworker at ring
- * exit, an io_uring worker.  It is an RCU reader, and must not sleep, nor call back
- * into io_uring.
+ * exit, an io_uring worker; of a buffer that has a @sum also in interrupts, unless it
+ * says @in_task.  It is an RCU reader, and must not sleep, nor call back into io_uring,
+ * but to add task work.
  * When it is called io_uring has forgotten the buffer, which may then be freed or
  * lent again.  The buffer keeps nothing of the driver alive, neither file nor
  * module: whoever lends must hold what @release will need.
@@ -107,6 +113,7 @@ struct io_lent_buf {
 	unsigned int		offset;
 	unsigned int		len;
 	u8			dir;
+	bool			in_task;
 	refcount_t		refs;
 	unsigned int		sum_pos;
 	struct io_lent_sum	*sum;
@@ -143,7 +150,7 @@ struct io_export_args {
 /**
  * io_lent_sum_init - nothing was done yet
  * @sum: what to set up
- * @len: bytes that there are, at most %INT_MAX
+ * @len: bytes that there are, at most %INT_MAX, or 0
  * @map: zeroed, of DIV_ROUND_UP(@len, 1 << @shift) bits, the caller's to free; or NULL
  * @shift: see &struct io_lent_sum, 0 to 30
  */
