@@ -25,6 +25,7 @@ const struct cap_name cap_names[] = {
 	{ UBLK_F_ZONED,			"zoned" },
 	{ UBLK_F_AUTO_BUF_REG,		"auto-buf-reg" },
 	{ UBLK_F_STABLE_PAGES,		"stable-pages" },
+	{ UBLK_F_HANDOFF,		"handoff" },
 	{ 0 }
 };
 

@@ -214,7 +214,7 @@ int ctrl_get_features(struct ctrl *c, u64 *features)
 		.queue_id = UINT16_MAX,
 		.addr = (uintptr_t)features,
 		.len = UBLK_FEATURES_LEN,
-		.data[0] = UBLK_F_STABLE_PAGES,
+		.data[0] = UBLK_F_STABLE_PAGES | UBLK_F_HANDOFF,
 	};
 
 	_Static_assert(sizeof(*features) == UBLK_FEATURES_LEN, "features are one word");

@@ -29,7 +29,7 @@
  * pending == 0, so no SQE that uses this io's buffer or the tag's slot is outstanding
  * when the tag's next request arrives.  A linked one is committed by the kernel, behind its step, and
  * nothing is heard of that: the step stays BUSY, also while the tag is the driver's, until the CQE of
- * COMMIT brings the next request.
+ * COMMIT brings the next request.  One that is handed off is the same; pending counts the command too.
  */
 struct io {
 	/* the request, set when it arrives */
@@ -48,6 +48,9 @@ struct io {
 	u16 index;	/* where it is in its queue: what user_data has */
 	bool linked;	/* COMMIT is linked behind its step, queue_link() */
 	bool left_behind;	/* another io has taken over its tag: standin.h */
+	bool handed_off;	/* the driver has it, and may end it by itself: handoff.h */
+	u16 handed_prev, handed_next;	/* of those, by index: handoff.h */
+	u32 nr_ended;		/* what the driver had ended of the tag before */
 
 	u64 cmd_addr;	/* addr of FETCH and COMMIT; 0, or what the mode says, */
 	u64 lend_addr;	/* and of their SQEs: mainline_lend_addr() of the tag's slot */

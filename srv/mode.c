@@ -34,7 +34,7 @@ static u64 mode_data(u64 ublk_flags)
 {
 	/* A device that lends is read and written beside that: where it has to be asked for, in our modes too. */
 	if (ublk_flags & UBLK_F_SUPPORT_ZERO_COPY)
-		return ublk_flags & (UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_AUTO_BUF_REG);
+		return ublk_flags & (UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_AUTO_BUF_REG | UBLK_F_HANDOFF);
 	return ublk_flags & (UBLK_F_USER_COPY | UBLK_F_NEED_GET_DATA);
 }
 

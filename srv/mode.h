@@ -33,6 +33,12 @@ struct mode_ops {
 	 */
 	enum lending lends;
 
+	/*
+	 * Requests may be handed off (handoff.h): of an issue() that queues nothing but the SQEs of steps.  With
+	 * UBLK_F_HANDOFF in ublk_flags, and without finish() and committed().
+	 */
+	bool hands_off;
+
 	bool has_bufs;		/* memory of the server's for each tag, of max_io bytes */
 
 	/* SQEs of one request at once, beside one per step; and of each step, beside its own. */

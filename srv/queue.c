@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "bounce.h"
+#include "handoff.h"
 #include "log.h"
 #include "nodata.h"
 #include "queue.h"
@@ -122,13 +123,45 @@ void queue_run(struct queue *q, struct io *io)
 	}
 }
 
-/* The same, when the request is done with all of its steps. */
-static inline __attribute__((always_inline)) void queue_run_last(struct queue *q, struct io *io)
+static inline __attribute__((always_inline)) void queue_send_handoff(struct queue *q, struct io *io)
 {
-	unsigned int tail = q->ring.sq.sqe_tail;
+	queue_fetch(q, io, UBLK_U_IO_HANDOFF_AND_FETCH_REQ, io->nr_steps)->user_data = udata(UD_HANDED, io->index, 0);
+}
 
+/*
+ * The driver is left the end of a request, if the SQEs of its steps are all that was queued since the
+ * ring's tail was @tail, and none has been submitted yet.
+ */
+static inline __attribute__((always_inline)) void queue_hand_off(struct queue *q, struct io *io, unsigned int tail)
+{
+	struct io_uring_sq *sq = &q->ring.sq;
+
+	/* else the mode had to lend it first */
+	if (unlikely(sq->sqe_tail - tail != io->nr_steps))
+		return;
+	for (; tail != sq->sqe_tail; tail++)
+		sq->sqes[tail & sq->ring_mask].flags |= IOSQE_CQE_SKIP_SUCCESS;
+	handoff_add(q, io);
+	pace_end(&q->pace);
+	queue_send_handoff(q, io);
+}
+
+void queue_run_last(struct queue *q, struct io *io)
+{
+	bool leaves_end = unlikely(q->alone) || unlikely(q->hands_off);
+	unsigned int tail;
+
+	if (likely(!leaves_end) || !step_op_has_data(io->steps[0].op) || io->copied) {
+		queue_run(q, io);
+		return;
+	}
+	if (q->hands_off)
+		queue_room(q, q->mode->extra_sqes + io->nr_steps);
+	tail = q->ring.sq.sqe_tail;
 	queue_run(q, io);
-	if (unlikely(q->alone) && step_op_has_data(io->steps[0].op) && !io->copied)
+	if (q->hands_off && !queue_counts(q))
+		queue_hand_off(q, io, tail);
+	else if (q->alone)
 		queue_link(q, io, tail);
 }
 
@@ -240,6 +273,28 @@ static void queue_fetch_cqe(struct queue *q, struct io *io, int res)
 	if (res != UBLK_IO_RES_ABORT)
 		log_err("queue %u tag %u: FETCH: %s", q->qid, io->tag, strerror(-res));
 	q->fetched--;
+}
+
+/* The tag is the server's again, or nobody's: what was handed off has ended before, or comes back. */
+static void queue_handed_cqe(struct queue *q, struct io *io, int res)
+{
+	if (unlikely(res == UBLK_IO_RES_HANDED_BACK)) {
+		/* it was counted as committed */
+		pace_begin(&q->pace);
+		handoff_back(q, io);
+		queue_settle(q, io);
+		return;
+	}
+	if (io->handed_off && likely(res == UBLK_IO_RES_OK)) {
+		handoff_ended(q, io);
+	} else if (io->handed_off && res == -ENOMEM) {
+		/* io_uring had none, and the driver has not heard of it */
+		queue_send_handoff(q, io);
+		return;
+	} else if (io->handed_off) {
+		handoff_gone(q, io);
+	}
+	queue_fetch_cqe(q, io, res);
 }
 
 /* The step was done, and COMMIT behind it has come to its end. */
@@ -377,6 +432,9 @@ static void queue_cqe(struct queue *q, const struct io_uring_cqe *cqe)
 	case UD_LINKED:
 		queue_linked_cqe(q, io, cqe->res);
 		break;
+	case UD_HANDED:
+		queue_handed_cqe(q, io, cqe->res);
+		break;
 	case UD_BOUNCE:
 		if (bounce_cqe(q, io, udata_index(cqe->user_data), cqe->res))
 			queue_settle(q, io);
@@ -406,7 +464,10 @@ static int queue_wait(struct queue *q)
 	struct io_uring_cqe *cqe;
 	int ret;
 
-	if ((!q->mode->idle && !q->bounce) || q->idle)
+	/* The end of what was handed off wakes nobody. */
+	if (unlikely(q->quiesces) && q->hands_off)
+		ts.tv_nsec = QUIET_POLL_MS * 1000000LL;
+	else if ((!q->mode->idle && !q->bounce) || q->idle)
 		return io_uring_submit_and_wait(&q->ring, 1);
 	ret = io_uring_submit_and_wait_timeout(&q->ring, &cqe, 1, &ts, NULL);
 	if (ret == -ETIME) {
@@ -431,6 +492,8 @@ static unsigned int queue_batch(struct queue *q)
 		stats_came(q, head, tail);
 	if (unlikely(t->batches))
 		t->ops->enter(t, q->tq, nr == 1);
+	if (unlikely(q->hands_off))
+		handoff_look(q);
 	for (; head != tail; head++)
 		queue_cqe(q, &cq->cqes[head & cq->ring_mask]);
 	while (unlikely(inbox_has_own(&q->inbox)))
@@ -544,10 +607,20 @@ static int queue_descs_init(struct queue *q)
 	return 0;
 }
 
+static void queue_watch_io(struct queue *q, struct watch *w, unsigned int i, u64 now, u64 oldest[MAX_LEGS])
+{
+	const struct io *io = queue_io(q, i);
+
+	if (__atomic_load_n(&io->handed_off, __ATOMIC_RELAXED) && handoff_has_ended(q, io))
+		watch_idle(w, i, now);
+	else
+		watch_look(w, i, io, now, oldest);
+}
+
 void queue_watch(struct queue *q, struct watch *w, u64 now, u64 oldest[MAX_LEGS])
 {
 	for (unsigned int i = 0; i < queue_nr_ios(q); i++)
-		watch_look(w, i, queue_io(q, i), now, oldest);
+		queue_watch_io(q, w, i, now, oldest);
 }
 
 /*
@@ -661,8 +734,6 @@ static void queue_deinit(struct queue *q)
 {
 	if (q->mode->deinit && q->mq)
 		q->mode->deinit(q);
-	if (q->descs)
-		munmap((void *)q->descs, queue_descs_size(q->device->depth));
 	bounce_deinit(q);
 	queue_notes_deinit(q);
 	standin_deinit(q);
@@ -726,6 +797,8 @@ static int queue_init(struct queue *q)
 		return ret;
 	queue_rules_init(q);
 	queue_fetch_init(q);
+	q->hands_off = q->mode->hands_off;
+	handoff_init(q);
 	q->links = queue_may_link(q) && queue_fill_ring(q);
 	ret = queue_files_init(q);
 	if (!ret)
@@ -811,8 +884,11 @@ void queue_join(struct queue *q)
 	if (q->running)
 		pthread_join(q->thread, NULL);
 	q->running = false;
-	/* until then queue_watch() looks at them, also when the queue has ended */
+	/* until then queue_watch() looks at these and at the descriptions, also when the queue has ended */
 	if (q->ios)
 		munmap(q->ios, queue_nr_ios(q) * q->io_stride);
 	q->ios = NULL;
+	if (q->descs)
+		munmap((void *)q->descs, queue_descs_size(q->device->depth));
+	q->descs = NULL;
 }

@@ -26,6 +26,9 @@
 #define FILE_UBLKC	0
 #define FILE_LEG(leg)	((leg) + 1)
 
+/* The index of no struct io. */
+#define QUEUE_NO_IO	0xffff
+
 /* What a queue tells the main thread. */
 enum queue_event {
 	QUEUE_READY,	/* every tag has been fetched */
@@ -39,7 +42,7 @@ enum queue_event {
  * struct queue - one queue
  * In struct server, zeroed.  The main thread sets what queue_start() wants, and calls it
  * and queue_join(); in between the queue is written by its own thread only.  That frees what it has, but for
- * @ios: queue_watch() reads them until queue_join(), which does.
+ * @ios and @descs: queue_watch() reads them until queue_join(), which does.
  */
 struct queue {
 	struct io_uring ring;
@@ -79,6 +82,8 @@ struct queue {
 	bool quiet;			/* and the main thread was told that nothing is in work */
 	bool ends;
 	bool links;			/* COMMIT may be linked behind a step: queue_link() */
+	bool hands_off;			/* requests are: handoff.h */
+	u16 handed_first, handed_last;	/* where the target counts: those that are, oldest first */
 	bool alone;			/* what is in work now came by itself, and that may be done */
 	bool idle;			/* nothing came for a while, whoever wants to know has been told */
 
@@ -229,7 +234,10 @@ void queue_commit(struct queue *q, struct io *io);
 /* No step of the request is in flight any more: its target decides. */
 void queue_settle(struct queue *q, struct io *io);
 
-/* For modes: the request has steps that are TODO and no mode operation pending. */
+/* The request has steps that are TODO and no mode operation pending. */
 void queue_run(struct queue *q, struct io *io);
+
+/* The same, and when they have done all it is done: VERDICT_LAST_STEPS. */
+void queue_run_last(struct queue *q, struct io *io);
 
 #endif

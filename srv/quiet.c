@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "clock.h"
+#include "handoff.h"
 #include "quiet.h"
 
 /* How long a silent step gets. */
 #define QUIET_SILENT_MS	100
 
 /* The step of one that is linked is waited for apart; what was left behind is a dropped leg's, and no request's. */
-static bool quiet_is_io(const struct io *io)
+static bool quiet_is_io(const struct queue *q, const struct io *io)
 {
-	return !io->pending || io->linked || io->left_behind;
+	return !io->pending || io->linked || io->left_behind || (io->handed_off && handoff_has_ended(q, io));
 }
 
 bool quiet_is(struct queue *q)
@@ -16,7 +17,7 @@ bool quiet_is(struct queue *q)
 	if (q->pace.inflight != q->pace.done)
 		return false;
 	for (unsigned int i = 0; i < queue_nr_ios(q); i++)
-		if (!quiet_is_io(queue_io(q, i)))
+		if (!quiet_is_io(q, queue_io(q, i)))
 			return false;
 	io_uring_submit(&q->ring);
 	return !io_uring_sq_ready(&q->ring);

@@ -7,6 +7,9 @@
 
 #include "queue.h"
 
+/* What was handed off ends silently, and is looked for so often. */
+#define QUIET_POLL_MS	10
+
 /*
  * Is nothing in work any more, and all that was committed with the driver?  Steps that COMMIT is linked behind are
  * not looked at, nor what was left behind on a leg that was dropped.

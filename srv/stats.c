@@ -157,7 +157,7 @@ void stats_came(struct queue *q, unsigned int head, unsigned int tail)
 		const struct io_uring_cqe *cqe = &cq->cqes[head & cq->ring_mask];
 		enum udata_kind kind = udata_kind(cqe->user_data);
 
-		if ((kind == UD_FETCH || kind == UD_LINKED) && cqe->res >= 0)
+		if ((kind == UD_FETCH || kind == UD_LINKED || kind == UD_HANDED) && cqe->res >= 0)
 			stats_request_came(st, queue_io(q, udata_io(cqe->user_data)), now);
 		else
 			stats_step_ended(q, st, cqe, now);

@@ -23,6 +23,7 @@ enum udata_kind {
 	UD_MODE,	/* an operation of the mode's own */
 	UD_BOUNCE,	/* a step, or data of it, through the server's buffer (bounce.h) */
 	UD_LINKED,	/* COMMIT_AND_FETCH behind the request's step: the same */
+	UD_HANDED,	/* HANDOFF_AND_FETCH: the same, or the request that was handed off again */
 	UD_INBOX,	/* the read of the inbox's eventfd; no io */
 	UD_KINDS,
 };

@@ -17,6 +17,12 @@ void watch_deinit(struct watch *w)
 	free(w->seen);
 }
 
+void watch_idle(struct watch *w, unsigned int index, u64 now)
+{
+	w->seen[index].since = now;
+	w->seen[index].busy = false;
+}
+
 void watch_look(struct watch *w, unsigned int index, const struct io *io, u64 now,
 		u64 oldest[MAX_LEGS])
 {

@@ -37,4 +37,7 @@ void watch_deinit(struct watch *w);
 void watch_look(struct watch *w, unsigned int index, const struct io *io, u64 now,
 		u64 oldest[MAX_LEGS]);
 
+/* There is no request at place @index. */
+void watch_idle(struct watch *w, unsigned int index, u64 now);
+
 #endif

@@ -14,6 +14,7 @@
 	mode(register) \
 	mode(register_cmd) \
 	mode(auto) \
+	mode(handoff) \
 	mode(register_chain) \
 	mode(fused) \
 	mode(fused_n) \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Modes register-cmd and auto: the request's own pages are lent in mainline's ways, into the slot
+ * Modes register-cmd, auto and handoff: the request's own pages are lent in mainline's ways, into the slot
  * that has the tag's number (slots.h).
  *
  * In mode register-cmd, a command to the driver puts them there and another one takes them out, around
@@ -10,6 +10,9 @@
  * takes the buffer out.  All rounds of the request find it there, and nothing is queued but the
  * legs' I/O.  When the driver could not lend, it says so with the request, and that one is done as in
  * mode register-cmd.  A request that was lent is never registered a second time.
+ *
+ * In mode handoff the driver ends the request as well, when all of the I/O was done (handoff.h); one that
+ * it gives back is as in mode auto.
  *
  * Mainline reads and writes the char device only if it is asked for that: bounce.h needs it.
  */
@@ -81,6 +84,20 @@ const struct mode_ops mode_auto = {
 	.summary	= "the same, by the driver when it hands a request over",
 	.ublk_flags	= UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_USER_COPY | UBLK_F_AUTO_BUF_REG,
 	.lends		= LENDS_BY_COMMAND,
+	.extra_sqes	= 2,
+	.lost_errno	= -EFAULT,
+	.io_size	= sizeof(struct slots_io),
+	.init		= auto_init,
+	.issue		= auto_issue,
+	.cqe		= slots_cqe,
+};
+
+const struct mode_ops mode_handoff = {
+	.name		= "handoff",
+	.summary	= "the same, and the driver ends what has been done",
+	.ublk_flags	= UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_USER_COPY | UBLK_F_AUTO_BUF_REG | UBLK_F_HANDOFF,
+	.lends		= LENDS_BY_COMMAND,
+	.hands_off	= true,
 	.extra_sqes	= 2,
 	.lost_errno	= -EFAULT,
 	.io_size	= sizeof(struct slots_io),

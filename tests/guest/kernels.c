@@ -47,6 +47,7 @@ static const struct need {
 	{ "register", LENDS, "io_uring's lent buffers" }, { "register-chain", LENDS, "io_uring's lent buffers" },
 	{ "fused", FUSES, "io_uring's " }, { "fused-n", FUSES, "io_uring's " },
 	{ "register-cmd", COMMAND, "ublk's command" }, { "auto", COMMAND, "ublk's command" },
+	{ "handoff", LENDS, "" },
 };
 
 static unsigned int has;

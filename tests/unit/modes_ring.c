@@ -149,7 +149,7 @@ Test(modes_ring, commit_is_linked_behind_the_step_of_a_request_that_comes_alone)
 		const struct ublksrv_io_cmd *cmd = (const struct ublksrv_io_cmd *)&got[1].addr3;
 
 		plan_alone(op);
-		queue_run(&q, io);
+		queue_run_last(&q, io);
 		cr_assert_eq(queued(), 2);
 		cr_expect_eq(got[0].user_data, udata(UD_STEP, TAG, 0));
 		cr_expect_eq(got[0].flags, IOSQE_FIXED_FILE | IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS);
@@ -170,28 +170,69 @@ Test(modes_ring, commit_is_linked_behind_no_other_step)
 	use(&mode_auto);
 	plan(UBLK_IO_OP_WRITE, false);
 	q.alone = true;
-	queue_run(&q, io);
+	queue_run_last(&q, io);
 	cr_expect_eq(queued(), 2, "two steps");
 
 	plan_alone(UBLK_IO_OP_WRITE);
 	steps[0].len -= 4096;
-	queue_run(&q, io);
+	queue_run_last(&q, io);
 	cr_expect_eq(queued(), 1, "a step for a part");
 	cr_expect_eq(got[0].flags, IOSQE_FIXED_FILE);
 
 	plan_alone(UBLK_IO_OP_WRITE);
 	q.sqe_end = q.ring.sq.sqe_tail + 1;
-	queue_run(&q, io);
+	queue_run_last(&q, io);
 	cr_expect_eq(queued(), 1, "a ring that is full");
 	cr_expect_eq(got[0].flags, IOSQE_FIXED_FILE);
 	q.sqe_end = q.ring.sq.sqe_tail + 8;
 
 	descs[TAG].op_flags = UBLK_IO_F_NEED_REG_BUF;
 	plan_alone(UBLK_IO_OP_WRITE);
-	queue_run(&q, io);
+	queue_run_last(&q, io);
 	cr_expect_eq(queued(), 3, "one that was not lent");
 	descs[TAG].op_flags = 0;
 	cr_expect(!io->linked);
+}
+
+Test(modes_ring, a_request_is_handed_off_behind_all_its_steps)
+{
+	use(&mode_handoff);
+	q.hands_off = true;
+	q.handed_first = q.handed_last = QUEUE_NO_IO;
+	descs[TAG].addr = 41;
+	for (u8 op = UBLK_IO_OP_READ; op <= UBLK_IO_OP_WRITE; op++) {
+		const struct ublksrv_io_cmd *cmd = (const struct ublksrv_io_cmd *)&got[2].addr3;
+
+		plan(op, false);
+		q.alone = op == UBLK_IO_OP_READ;
+		queue_run_last(&q, io);
+		cr_assert_eq(queued(), 3);
+		for (unsigned int i = 0; i < 2; i++) {
+			cr_expect_eq(got[i].user_data, udata(UD_STEP, TAG, i));
+			cr_expect_eq(got[i].flags, IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS);
+		}
+		cr_expect_eq(got[2].cmd_op, UBLK_U_IO_HANDOFF_AND_FETCH_REQ);
+		cr_expect_eq(got[2].addr, io->lend_addr);
+		cr_expect_eq(got[2].user_data, udata(UD_HANDED, TAG, 0));
+		cr_expect_eq(got[2].flags & IOSQE_CQE_SKIP_SUCCESS, 0);
+		cr_expect_eq(cmd->result, 2, "two requests use the pages");
+		cr_expect(io->handed_off);
+		cr_expect_eq(io->nr_ended, 41);
+		cr_expect_eq(io->pending, 3, "two steps, and the command");
+		cr_expect(!io->linked);
+		io->handed_off = false;
+		io->pending = 0;
+	}
+	/* steps that are not all, one that was not lent, and what is counted */
+	plan(UBLK_IO_OP_WRITE, false);
+	queue_run(&q, io);
+	cr_expect_eq(queued(), 2, "more steps are to come");
+	io->pending = 0;
+	descs[TAG].op_flags = UBLK_IO_F_NEED_REG_BUF;
+	plan(UBLK_IO_OP_WRITE, false);
+	queue_run_last(&q, io);
+	cr_expect_eq(queued(), 4, "one that was not lent");
+	cr_expect(!io->handed_off);
 }
 
 /* More SQEs than the ring has, each with another number: all are carried out, none twice. */

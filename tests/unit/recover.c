@@ -82,7 +82,7 @@ Test(recover, a_mode_that_moves_data_the_same_way_is_taken)
 		unsigned int kind;
 	} modes[] = {
 		{ "copy", 0 }, { "user-copy", 1 }, { "get-data", 2 }, { "register", 3 }, { "register-cmd", 3 },
-		{ "register-chain", 3 }, { "fused", 3 }, { "fused-n", 3 }, { "auto", 4 },
+		{ "register-chain", 3 }, { "fused", 3 }, { "fused-n", 3 }, { "auto", 4 }, { "handoff", 5 },
 	};
 	unsigned int nr = 0;
 

@@ -36,6 +36,10 @@ static bool refused;
 static s32 cut;		/* through the buffer at most so many bytes are said to have moved */
 static u64 asked;	/* bytes of requests that were asked for */
 static unsigned int linked;	/* COMMITs that were linked behind a step, and came to their turn */
+static unsigned int handed;	/* requests that were handed off, and how many of those have come back */
+static unsigned int came_back, steps_again;
+static bool heard;	/* of a step of one: it has failed */
+static bool miscounted;	/* the driver gives one back of which nothing failed */
 static bool no_memory;	/* the next COMMIT that is linked is refused before it is queued */
 static bool spoiling;	/* what is told of steps is spoilt at random */
 
@@ -101,6 +105,7 @@ static void serve_as(const struct target_ops *ops, int argc, char **argv)
 	q.mode = &fake;
 	q.device = &device;
 	queue_rules_init(&q);
+	handoff_init(&q);
 	q.descs = &desc;
 	q.ios = (char *)&io;
 	memset(data, 'n', LEN);
@@ -153,6 +158,47 @@ static void spoil(struct io_uring_cqe *cqe)
 		cqe->res = spoilt(kind, cqe->res);
 }
 
+/* What the driver makes of a request that was handed off: any step that is heard of has failed.  Has it ended? */
+static bool handed_off(void)
+{
+	struct io_uring_cqe cqe = { .user_data = udata(UD_HANDED, 0, 0), .res = UBLK_IO_RES_HANDED_BACK };
+
+	handed++;
+	cr_assert_not(quiet_is(&q), "it is under way");
+	if (heard || miscounted) {
+		came_back++;
+		queue_cqe(&q, &cqe);
+		return false;
+	}
+	desc.addr++;
+	cr_assert(quiet_is(&q), "it has ended");
+	if (q.target->legs_leave)
+		handoff_look(&q);
+	else
+		handoff_ended(&q, &io);
+	io.result = LEN;
+	return true;
+}
+
+/*
+ * The command is not waited for by the file in memory: what comes of the steps is waited for, which is nothing
+ * if they succeed.
+ */
+static bool run_handed_off(void)
+{
+	struct __kernel_timespec ts = { .tv_nsec = 200 * 1000000 };
+	struct io_uring_cqe *cqe;
+
+	while (!io_uring_wait_cqe_timeout(&q.ring, &cqe, &ts)) {
+		cr_assert_eq(udata_kind(cqe->user_data), UD_STEP);
+		heard = true;
+		queue_cqe(&q, cqe);
+		io_uring_cqe_seen(&q.ring, cqe);
+		cr_assert(io.handed_off && io.pending, "it was settled before it came back");
+	}
+	return handed_off();
+}
+
 /* One request, to its end.  Returns its result. */
 static int request(u32 op, u32 flags)
 {
@@ -181,10 +227,20 @@ static int request(u32 op, u32 flags)
 				committed = true;
 				io.pending = 0;
 			}
+			if (udata_kind(cqe->user_data) == UD_HANDED) {
+				io_uring_cqe_seen(&q.ring, cqe);
+				committed = run_handed_off();
+				if (!committed)
+					io_uring_submit(&q.ring);
+				continue;
+			}
+			heard |= io.handed_off && udata_kind(cqe->user_data) == UD_STEP;
+			steps_again += came_back && udata_kind(cqe->user_data) == UD_STEP;
 			cut_short(cqe);
 			spoil(cqe);
 			if (!committed)
 				queue_cqe(&q, cqe);
+			cr_assert(!io.handed_off || io.pending, "it was settled before it came back");
 			io_uring_cqe_seen(&q.ring, cqe);
 		}
 	}
@@ -276,6 +332,71 @@ Test(steps, a_step_that_goes_another_way_is_not_committed_behind_it)
 	refusing = 1;
 	is_done_alone(UBLK_IO_OP_WRITE, LEN, 0);
 	cr_assert(refused);
+	leg_has(0, 'n');
+}
+
+/* Over these legs, as is_done_alone(): its result, and how many have come back of one. */
+static void is_handed_off(const char *first, const char *second, u32 op, int result, unsigned int back)
+{
+	serve(first, second);
+	q.hands_off = true;
+	cr_assert_eq(request(op, 0), result);
+	cr_assert_eq(handed, 1);
+	cr_assert_eq(came_back, back);
+	cr_assert_not(io.handed_off);
+	cr_assert_eq(q.handed_first, QUEUE_NO_IO);
+	cr_assert_eq(q.pace.inflight, q.pace.done);
+}
+
+Test(steps, what_is_handed_off_is_done)
+{
+	is_handed_off(paths[0], NULL, UBLK_IO_OP_WRITE, LEN, 0);
+	leg_has(0, 'n');
+}
+
+Test(steps, what_is_handed_off_is_done_on_all_legs)
+{
+	is_handed_off(paths[0], paths[1], UBLK_IO_OP_WRITE, LEN, 0);
+	leg_has(0, 'n');
+	leg_has(1, 'n');
+}
+
+Test(steps, what_a_leg_refuses_comes_back_and_goes_another_way)
+{
+	refusing = 2;
+	is_handed_off(paths[0], paths[1], UBLK_IO_OP_WRITE, LEN, 1);
+	leg_has(0, 'n');
+	leg_has(1, 'n');
+	all_are_live();
+}
+
+Test(steps, what_is_cut_short_comes_back)
+{
+	serve(paths[0], NULL);
+	q.hands_off = true;
+	cr_assert_eq(truncate(paths[0], OFF + LEN / 2), 0);
+	cr_assert_eq(request(UBLK_IO_OP_READ, 0), -EIO);
+	cr_assert_eq(came_back, 1);
+}
+
+/* Silence says nothing then: it is done again, and not told before. */
+Test(steps, what_comes_back_without_a_failure_is_done_again)
+{
+	miscounted = true;
+	is_handed_off(paths[0], paths[1], UBLK_IO_OP_WRITE, LEN, 1);
+	cr_assert_eq(steps_again, 2);
+	leg_has(0, 'n');
+	leg_has(1, 'n');
+}
+
+/* Of a copy nothing is lent. */
+Test(steps, what_is_copied_is_not_handed_off)
+{
+	serve(paths[0], NULL);
+	q.hands_off = true;
+	q.copy_mask = 0xff;
+	cr_assert_eq(request(UBLK_IO_OP_WRITE, 0), LEN);
+	cr_assert_eq(handed, 0);
 	leg_has(0, 'n');
 }
 

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <assert.h>
+
+#include "handoff.h"
+
+void handoff_init(struct queue *q)
+{
+	q->handed_first = q->handed_last = QUEUE_NO_IO;
+}
+
+/* Those of which nothing was heard. */
+static void handoff_silent_are(struct io *io, enum step_state state)
+{
+	for (unsigned int i = 0; i < io->nr_steps; i++) {
+		struct step *s = &io->steps[i];
+
+		if (s->state != STEP_BUSY)
+			continue;
+		s->state = state;
+		s->res = 0;
+	}
+	io->pending = 0;
+}
+
+static bool handoff_was_heard(const struct io *io)
+{
+	for (unsigned int i = 0; i < io->nr_steps; i++)
+		if (io->steps[i].state != STEP_BUSY)
+			return true;
+	return false;
+}
+
+void handoff_ended(struct queue *q, struct io *io)
+{
+	handoff_remove(q, io);
+	handoff_silent_are(io, STEP_DONE);
+	if (q->target->legs_leave) {
+		enum verdict verdict = q->target->ops->settle(q->target, q->tq, io);
+
+		assert(verdict == VERDICT_DONE);
+		(void)verdict;
+	}
+}
+
+void handoff_back(struct queue *q, struct io *io)
+{
+	bool heard = handoff_was_heard(io);
+
+	handoff_remove(q, io);
+	handoff_silent_are(io, heard ? STEP_DONE : STEP_TODO);
+	io->redo |= !heard;
+}
+
+void handoff_gone(struct queue *q, struct io *io)
+{
+	handoff_remove(q, io);
+	handoff_silent_are(io, STEP_DONE);
+}

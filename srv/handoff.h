@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Requests that are handed off: the driver gets them with the I/O on their pages, and ends them
+ * by itself when all of that was done (UBLK_U_IO_HANDOFF_AND_FETCH_REQ).  Nothing is heard of a step
+ * that succeeds, nor of the request's end: what the server hears next of the tag is its next request,
+ * or that this one has come back, behind the results of the steps that failed.
+ *
+ * That a request has ended stands in its descriptor, which the driver writes.  Where the target counts what
+ * is under way (legs_leave: others keep nothing) the queue looks there, oldest first, at each batch: a
+ * list by index.  One that is slow holds up the look at those behind it, which are seen when their tags
+ * come again.
+ */
+#ifndef SRV_HANDOFF_H
+#define SRV_HANDOFF_H
+
+#include "queue.h"
+
+static inline u32 handoff_nr_ended(const struct queue *q, const struct io *io)
+{
+	/* pairs with the driver's release: what the I/O has written is there */
+	return __atomic_load_n(&q->descs[io->tag].addr, __ATOMIC_ACQUIRE);
+}
+
+/* Of one that is handed off: has the driver ended it? */
+static inline bool handoff_has_ended(const struct queue *q, const struct io *io)
+{
+	return handoff_nr_ended(q, io) != io->nr_ended;
+}
+
+void handoff_init(struct queue *q);
+
+/* The command is queued behind the steps.  The request's next CQE takes it out again. */
+static inline void handoff_add(struct queue *q, struct io *io)
+{
+	io->handed_off = true;
+	io->nr_ended = handoff_nr_ended(q, io);
+	io->pending++;
+	if (!q->target->legs_leave)
+		return;
+	io->handed_prev = q->handed_last;
+	io->handed_next = QUEUE_NO_IO;
+	if (q->handed_last == QUEUE_NO_IO)
+		q->handed_first = io->index;
+	else
+		queue_io(q, q->handed_last)->handed_next = io->index;
+	q->handed_last = io->index;
+}
+
+static inline void handoff_remove(struct queue *q, struct io *io)
+{
+	io->handed_off = false;
+	if (!q->target->legs_leave)
+		return;
+	if (io->handed_prev == QUEUE_NO_IO)
+		q->handed_first = io->handed_next;
+	else
+		queue_io(q, io->handed_prev)->handed_next = io->handed_next;
+	if (io->handed_next == QUEUE_NO_IO)
+		q->handed_last = io->handed_prev;
+	else
+		queue_io(q, io->handed_next)->handed_prev = io->handed_prev;
+}
+
+/* The driver has ended it: the target is told. */
+void handoff_ended(struct queue *q, struct io *io);
+
+/*
+ * It has come back, because of a step that has failed: what is not known to have has been done.  If none is
+ * known to, the driver has counted otherwise, and all is done again.
+ */
+void handoff_back(struct queue *q, struct io *io);
+
+/* Nothing is known of it but that it is not this server's any more. */
+void handoff_gone(struct queue *q, struct io *io);
+
+/* Where the target counts: of all that the driver has ended, the oldest first, up to one that it has not. */
+static inline void handoff_look(struct queue *q)
+{
+	while (q->handed_first != QUEUE_NO_IO) {
+		struct io *io = queue_io(q, q->handed_first);
+
+		if (!handoff_has_ended(q, io))
+			break;
+		handoff_ended(q, io);
+	}
+}
+
+#endif
