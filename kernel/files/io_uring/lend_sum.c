@@ -3,10 +3,13 @@
  * What a loan learns, see struct io_lent_sum in linux/io_uring/lend.h.
  *
  * A request that has a lent buffer tells what it did with it once, when it lets go of
- * it: in io_clean_op(), before anything that the request owns is freed; for SEND_ZC when
- * the socket has let go too; where reads and writes end, if they have done all.  By then the result is final.  It is compared with
- * what was asked: the flag that says that a request has failed does not say it of
- * polled I/O, nor does it tell short from done.
+ * it.  The result is final by then.  It is compared with what was asked: the flag that
+ * says that a request has failed does not say it of polled I/O, nor does it tell short
+ * from done.  That is
+ *  - in io_clean_op(), before anything that the request owns is freed;
+ *  - for SEND_ZC, when the socket has let go too: io_notif_put_lent();
+ *  - for reads and writes that have done all, in ->ki_complete(), which may be a hard
+ *    interrupt: io_rw_give_back().
  */
 #include <linux/kernel.h>
 #include <linux/bitmap.h>

@@ -38,7 +38,7 @@ struct io_uring_cmd;
  * @error: negative errno of the first one that failed; 0 if none has
  * @len: bytes that there are; 0: nobody wants to know what is filled
  * @lock: guards all below, until the last loan that tells it has come back
- * @filled: of those, how many from the first one on have been written to
+ * @filled: of @len, how many from the first one on have been written to
  * @shift: a bit of @map stands for 1 << @shift bytes; the last one for what is left
  * @ahead: a bit of @map is set
  * @map: room for what is written behind @filled, before the gap is; or NULL
@@ -55,8 +55,8 @@ struct io_uring_cmd;
  * they are in @nr_short, and fill nothing.
  *
  * Owner: the driver, as of &struct io_lent_buf, of which several may refer to one
- * sum.  Set up by io_lent_sum_init(); in @release of the last of them it may be read
- * without the lock.
+ * sum.  Set up by io_lent_sum_init(), before any of them is lent, and not touched until
+ * @release of the last of them, where it is read without the lock.
  *
  * A user that has done all may tell at the end of its I/O, in a hard interrupt, and so
  * may @release of a buffer with a sum be called there, under another driver's lock: see
