@@ -11,6 +11,7 @@
 
 /* for what it keeps to itself */
 #include "../../srv/queue.c"
+#include "../../srv/queue_setup.c"
 
 #define LEN	4096U
 #define NR	16U
