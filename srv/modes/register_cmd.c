@@ -79,29 +79,28 @@ const struct mode_ops mode_register_cmd = {
 	.cqe		= slots_cqe,
 };
 
+/* What the two modes have in common in which the driver lends. */
+#define AUTO_FLAGS	(UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_USER_COPY | UBLK_F_AUTO_BUF_REG)
+#define AUTO_OPS \
+	.lends		= LENDS_BY_COMMAND, \
+	.extra_sqes	= 2, \
+	.lost_errno	= -EFAULT, \
+	.io_size	= sizeof(struct slots_io), \
+	.init		= auto_init, \
+	.issue		= auto_issue, \
+	.cqe		= slots_cqe
+
 const struct mode_ops mode_auto = {
 	.name		= "auto",
 	.summary	= "the same, by the driver when it hands a request over",
-	.ublk_flags	= UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_USER_COPY | UBLK_F_AUTO_BUF_REG,
-	.lends		= LENDS_BY_COMMAND,
-	.extra_sqes	= 2,
-	.lost_errno	= -EFAULT,
-	.io_size	= sizeof(struct slots_io),
-	.init		= auto_init,
-	.issue		= auto_issue,
-	.cqe		= slots_cqe,
+	.ublk_flags	= AUTO_FLAGS,
+	AUTO_OPS,
 };
 
 const struct mode_ops mode_handoff = {
 	.name		= "handoff",
 	.summary	= "the same, and the driver ends what has been done",
-	.ublk_flags	= UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_USER_COPY | UBLK_F_AUTO_BUF_REG | UBLK_F_HANDOFF,
-	.lends		= LENDS_BY_COMMAND,
+	.ublk_flags	= AUTO_FLAGS | UBLK_F_HANDOFF,
 	.hands_off	= true,
-	.extra_sqes	= 2,
-	.lost_errno	= -EFAULT,
-	.io_size	= sizeof(struct slots_io),
-	.init		= auto_init,
-	.issue		= auto_issue,
-	.cqe		= slots_cqe,
+	AUTO_OPS,
 };
