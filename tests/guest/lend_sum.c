@@ -296,64 +296,53 @@ Test(lend_sum, vectors_tell_part_by_part)
 	learned(0, 1, -EFAULT, 0, 0, "out of the buffer");
 }
 
-/* The result is the request's, the buffer the notification's: they tell together, once. */
-Test(lend_sum, a_send_without_a_copy_tells_with_its_notification)
+/* prep_send_fixed() or prep_copy_fixed() */
+typedef void prep_fn(struct io_uring_sqe *sqe, int sock, u64 addr, u32 len, unsigned int slot);
+
+/* A send of these bytes of a new loan, which completes with @res. */
+static void send_tells(prep_fn *prep, int sock, u32 addr, u32 len, unsigned int flags, int res,
+		       const char *what)
 {
 	struct io_uring_sqe *sqe;
-	struct tcp_pair tcp;
 	struct done done;
+
+	lend(&ring);
+	sqe = ring_sqe(&ring);
+	prep(sqe, sock, addr, len, 0);
+	sqe->flags = flags;
+	res_is(ring_run(&ring), res, "%s", what);
+	/* the notification of one that failed */
+	while (res < 0 && ring_next(&ring, &done, NEVER_MS))
+		;
+	learned(res >= 0, res < 0, res < 0 ? res : 0, 0, 0, "%s", what);
+}
+
+static void sends_tell(prep_fn *prep)
+{
+	struct tcp_pair tcp;
 	u8 got[LEN];
 
 	tcp_pair(&tcp, 16 << 20, 0);
-	lend(&ring);
-	prep_send_fixed(ring_sqe(&ring), tcp.tx, 0, LEN, 0);
-	res_is(ring_run(&ring), LEN, "send");
-	learned(1, 0, 0, 0, 0, "all was sent");
+	send_tells(prep, tcp.tx, 0, LEN, 0, LEN, "all of it");
 	tcp_read(tcp.rx, got, LEN);
-
-	/* by a worker, whose notification goes another way */
-	lend(&ring);
-	sqe = ring_sqe(&ring);
-	prep_send_fixed(sqe, tcp.tx, 512, 4096, 0);
-	sqe->flags = IOSQE_ASYNC;
-	res_is(ring_run(&ring), 4096, "send");
-	learned(1, 0, 0, 0, 0, "all was sent by a worker");
+	send_tells(prep, tcp.tx, 512, 4096, IOSQE_ASYNC, 4096, "by a worker");
 	tcp_read(tcp.rx, got, 4096);
-
-	lend(&ring);
-	prep_send_fixed(ring_sqe(&ring), tcp.tx, LEN - 10, 11, 0);
-	must(ring_run(&ring) == -EFAULT, "out of the buffer");
-	while (ring_next(&ring, &done, NEVER_MS))
-		;
-	learned(0, 1, -EFAULT, 0, 0, "out of the buffer");
-
+	send_tells(prep, tcp.tx, LEN - 10, 11, 0, -EFAULT, "out of the buffer");
 	signal(SIGPIPE, SIG_IGN);
 	close(tcp.rx);
 	must(!shutdown(tcp.tx, SHUT_WR), "shutdown");
-	lend(&ring);
-	prep_send_fixed(ring_sqe(&ring), tcp.tx, 0, LEN, 0);
-	res_is(ring_run(&ring), -EPIPE, "to nobody");
-	while (ring_next(&ring, &done, NEVER_MS))
-		;
-	learned(0, 1, -EPIPE, 0, 0, "nothing was sent");
+	send_tells(prep, tcp.tx, 0, LEN, 0, -EPIPE, "to nobody");
+}
+
+/* The result is the request's, the buffer the notification's: they tell together, once. */
+Test(lend_sum, a_send_without_a_copy_tells_with_its_notification)
+{
+	sends_tell(prep_send_fixed);
 }
 
 Test(lend_sum, a_send_with_a_copy_tells)
 {
-	struct tcp_pair tcp;
-	u8 got[LEN];
-
-	tcp_pair(&tcp, 16 << 20, 0);
-	lend(&ring);
-	prep_copy_fixed(ring_sqe(&ring), tcp.tx, 0, LEN, 0);
-	res_is(ring_run(&ring), LEN, "send");
-	learned(1, 0, 0, 0, 0, "all was sent");
-	tcp_read(tcp.rx, got, LEN);
-	must(!shutdown(tcp.tx, SHUT_WR), "shutdown");
-	lend(&ring);
-	prep_copy_fixed(ring_sqe(&ring), tcp.tx, 0, LEN, 0);
-	res_is(ring_run(&ring), -EPIPE, "a socket that is shut down");
-	learned(0, 1, -EPIPE, 0, 0, "nothing was sent");
+	sends_tell(prep_copy_fixed);
 }
 
 /* How much a driver's command has moved is the driver's own affair. */
