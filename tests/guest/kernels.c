@@ -37,7 +37,10 @@ static const struct kernel {
 	{ "debian12", NO_UBLK }, { "debian12-6.12", UBLK }, { "debian13", UBLK }, { "backports", UBLK | COMMAND },
 };
 
-/* By name, so that a mode whose own table asks for too little is noticed. */
+/*
+ * By name, so that a mode whose own table asks for too little is noticed; of a mode that stands here twice,
+ * the first that is missing is told.
+ */
 static const struct need {
 	const char *mode;
 	unsigned int of;	/* enum has, all of them */
@@ -47,7 +50,7 @@ static const struct need {
 	{ "register", LENDS, "io_uring's lent buffers" }, { "register-chain", LENDS, "io_uring's lent buffers" },
 	{ "fused", FUSES, "io_uring's " }, { "fused-n", FUSES, "io_uring's " },
 	{ "register-cmd", COMMAND, "ublk's command" }, { "auto", COMMAND, "ublk's command" },
-	{ "handoff", LENDS, "" },
+	{ "handoff", COMMAND, "ublk's command" }, { "handoff", LENDS, "handoff" },
 };
 
 static unsigned int has;
@@ -84,10 +87,16 @@ TestSuite(kernels, .init = setup, .fini = teardown, .timeout = 200);
 /* "", or the beginning of the reason why this kernel cannot do the mode. */
 static const char *lacks(const char *mode)
 {
-	for (const struct need *n = needs; n < needs + ARRAY_SIZE(needs); n++)
-		if (!strcmp(n->mode, mode))
-			return (n->of & has) == n->of ? "" : n->lacks;
-	must(false, "mode %s: this test does not know what it needs", mode);
+	bool known = false;
+
+	for (const struct need *n = needs; n < needs + ARRAY_SIZE(needs); n++) {
+		if (strcmp(n->mode, mode))
+			continue;
+		if ((n->of & has) != n->of)
+			return n->lacks;
+		known = true;
+	}
+	must(known, "mode %s: this test does not know what it needs", mode);
 	return "";
 }
 
