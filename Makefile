@@ -50,7 +50,7 @@ help: ## this list
 	@printf '  %-15s %s\n' \
 		V=1 'show the commands' \
 		T=NAME 'test: one test program; T=NAME/PATTERN those of its tests' \
-		'K="release"' 'test: on these kernels [kasan lockdep release debian13 backports; nofused debian12 debian12-6.12]; shell, fuzz, torture, powercut: on this one' \
+		'K="release"' 'test: on these kernels [release kasan lockdep debian13 backports; nofused debian12 debian12-6.12]; shell, fuzz, torture, powercut: on this one' \
 		LEAK=1 'test: look for leaks too, on the KASAN kernel (slow)' \
 		TURN=N 'test: without T= and K=, which part of long programs is run where, 0 to 29 [0]' \
 		JOBS=N 'test: so many guests at once [3]' \
