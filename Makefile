@@ -52,6 +52,7 @@ help: ## this list
 		T=NAME 'test: one test program; T=NAME/PATTERN those of its tests' \
 		'K="release"' 'test: on these kernels [release kasan lockdep debian13 backports; nofused debian12 debian12-6.12]; shell, fuzz, torture, powercut: on this one' \
 		LEAK=1 'test: look for leaks too, on the KASAN kernel (slow)' \
+		MODES='"auto handoff"' 'test: by these modes only, where a test goes through all' \
 		TURN=N 'test: without T= and K=, which part of long programs is run where, 0 to 29 [0]' \
 		JOBS=N 'test: so many guests at once [3]' \
 		LIMIT=SECONDS 'test: that one test program may take [900]' \
@@ -117,7 +118,7 @@ allocations: deps ## what lending and fused commands allocate for a request, cou
 	$(Q)perf-scripts/allocations
 
 test: deps ## build everything, run every test (T=name, K=kernels, HERE=1 on this machine's kernel)
-	$(Q)T='$(T)' K='$(K)' HERE='$(HERE)' LEAK='$(LEAK)' $(if $(TURN),TURN='$(TURN)') $(if $(LIMIT),LIMIT='$(LIMIT)') $(if $(JOBS),JOBS='$(JOBS)') tests/run
+	$(Q)T='$(T)' K='$(K)' HERE='$(HERE)' LEAK='$(LEAK)' $(if $(TURN),TURN='$(TURN)') $(if $(LIMIT),LIMIT='$(LIMIT)') $(if $(MODES),MODES='$(MODES)') $(if $(JOBS),JOBS='$(JOBS)') tests/run
 
 liburing-tests: ## liburing's own tests, with the series and without (ARGS=--help)
 	$(Q)tests/compat/liburing $(ARGS)
