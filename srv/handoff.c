@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <assert.h>
-
 #include "handoff.h"
 
 void handoff_init(struct queue *q)
 {
-	q->handed_first = q->handed_last = QUEUE_NO_IO;
+	q->handed_first = q->handed_last = q->handed_old = QUEUE_NO_IO;
 }
 
 /* Those of which nothing was heard. */
@@ -34,12 +32,8 @@ void handoff_ended(struct queue *q, struct io *io)
 {
 	handoff_remove(q, io);
 	handoff_silent_are(io, STEP_DONE);
-	if (q->target->legs_leave) {
-		enum verdict verdict = q->target->ops->settle(q->target, q->tq, io);
-
-		assert(verdict == VERDICT_DONE);
-		(void)verdict;
-	}
+	if (q->target->legs_leave)
+		q->target->ops->ended(q->target, q->tq, io);
 }
 
 void handoff_back(struct queue *q, struct io *io)

@@ -8,7 +8,10 @@
  * That a request has ended stands in its descriptor, which the driver writes.  Where the target counts what
  * is under way (legs_leave: others keep nothing) the queue looks there, oldest first, at each batch: a
  * list by index.  One that is slow holds up the look at those behind it, which are seen when their tags
- * come again.
+ * come again.  Who waits for what is under way has the queue woken for such a look (INBOX_LOOK).
+ *
+ * The ring lets go of the file of an I/O that has ended without a word when its thread enters the kernel next.  So
+ * after a leg has left the queue does that now and then, until all that was handed off before has ended.
  */
 #ifndef SRV_HANDOFF_H
 #define SRV_HANDOFF_H
@@ -59,6 +62,16 @@ static inline void handoff_remove(struct queue *q, struct io *io)
 		q->handed_last = io->handed_prev;
 	else
 		queue_io(q, io->handed_next)->handed_prev = io->handed_prev;
+	/* Those that are older have to end yet. */
+	if (q->handed_old == io->index)
+		q->handed_old = io->handed_prev;
+}
+
+/* A leg has left: the queue is to enter the kernel until what was handed off before has ended. */
+static inline void handoff_let_go(struct queue *q)
+{
+	q->handed_old = q->handed_last;
+	q->lets_go = true;
 }
 
 /* The driver has ended it: the target is told. */

@@ -44,6 +44,14 @@ void inbox_post(struct inbox *in, struct inbox_item *item)
 		abort();
 }
 
+void inbox_ask(struct inbox *in, struct inbox_look *look)
+{
+	if (atomic_exchange(&look->asked, true))
+		return;
+	look->item.kind = INBOX_LOOK;
+	inbox_post(in, &look->item);
+}
+
 void inbox_own(struct inbox *in)
 {
 	pthread_mutex_lock(&in->lock);

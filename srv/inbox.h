@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What other threads have for a queue's: requests that waited, and may go on; legs whose file
- * is another one, or which hang; that it is to end.
+ * is another one, or which hang; that it is to look what has ended, or to end itself.
  *
  * A list, and an eventfd that the queue's ring reads.  The queue's own thread needs no eventfd: it looks
  * at the end of each batch for what it has posted itself.  Why no message from ring to ring: any
@@ -20,6 +20,7 @@ struct io;
 enum inbox_kind {
 	INBOX_IO,
 	INBOX_LEG,	/* it is a struct inbox_leg */
+	INBOX_LOOK,	/* it is a struct inbox_look */
 	INBOX_QUIESCE,	/* what comes is the next server's */
 	INBOX_END,	/* and all queues have done what they had in work */
 };
@@ -52,6 +53,16 @@ struct inbox_leg {
 };
 
 /*
+ * struct inbox_look - the queue is to look what has ended without a word
+ * The poster's.
+ * @asked: it is in the inbox, and not to be posted again
+ */
+struct inbox_look {
+	struct inbox_item item;
+	_Atomic bool asked;
+};
+
+/*
  * struct inbox - of one queue
  * In struct queue, from before its thread starts until target_ops.stop has returned, which may
  * still post: what is in it then is forgotten.  The list is under the lock; @fd is read-only.
@@ -71,6 +82,9 @@ void inbox_deinit(struct inbox *in);
 
 /* Any thread; does not block for long. */
 void inbox_post(struct inbox *in, struct inbox_item *item);
+
+/* Unless it is there already.  As inbox_post(). */
+void inbox_ask(struct inbox *in, struct inbox_look *look);
 
 /* The calling thread is the queue's. */
 void inbox_own(struct inbox *in);

@@ -277,7 +277,7 @@ static void queue_handed_cqe(struct queue *q, struct io *io, int res)
 		queue_settle(q, io);
 		return;
 	}
-	if (io->handed_off && likely(res == UBLK_IO_RES_OK)) {
+	if (io->handed_off && (likely(res == UBLK_IO_RES_OK) || handoff_has_ended(q, io))) {
 		handoff_ended(q, io);
 	} else if (io->handed_off && res == -ENOMEM) {
 		/* io_uring had none, and the driver has not heard of it */
@@ -369,6 +369,8 @@ static void queue_leg(struct queue *q, const struct inbox_leg *l)
 		queue_go_on(q);
 	} else {
 		queue_take_file(q, l);
+		if (q->hands_off)
+			handoff_let_go(q);
 	}
 	/* The item may be gone now. */
 	atomic_fetch_sub_explicit(l->left, 1, memory_order_release);
@@ -382,6 +384,11 @@ static void queue_inbox_item(struct queue *q, struct inbox_item *item)
 		break;
 	case INBOX_LEG:
 		queue_leg(q, (struct inbox_leg *)item);
+		break;
+	case INBOX_LOOK:
+		/* What ends from now on is not seen by this look. */
+		atomic_store(&((struct inbox_look *)item)->asked, false);
+		handoff_look(q);
 		break;
 	case INBOX_QUIESCE:
 		q->quiesces = true;
@@ -452,18 +459,20 @@ static void queue_rest(struct queue *q)
 /* Submits and waits for a CQE; who wants to know when nothing comes is told once. */
 static int queue_wait(struct queue *q)
 {
-	struct __kernel_timespec ts = { .tv_nsec = QUEUE_IDLE_MS * 1000000LL };
+	/* The end of what was handed off wakes nobody. */
+	bool polls = unlikely(q->lets_go || (q->quiesces && q->hands_off));
+	struct __kernel_timespec ts = { .tv_nsec = (polls ? QUIET_POLL_MS : QUEUE_IDLE_MS) * 1000000LL };
 	struct io_uring_cqe *cqe;
 	int ret;
 
-	/* The end of what was handed off wakes nobody. */
-	if (unlikely(q->quiesces) && q->hands_off)
-		ts.tv_nsec = QUIET_POLL_MS * 1000000LL;
-	else if ((!q->mode->idle && !q->bounce) || q->idle)
+	if (!polls && ((!q->mode->idle && !q->bounce) || q->idle))
 		return io_uring_submit_and_wait(&q->ring, 1);
+	/* Once more behind the end of the last one, whose file the ring may have a moment longer. */
+	q->lets_go = q->handed_old != QUEUE_NO_IO;
 	ret = io_uring_submit_and_wait_timeout(&q->ring, &cqe, 1, &ts, NULL);
 	if (ret == -ETIME) {
-		queue_rest(q);
+		if (!polls)
+			queue_rest(q);
 		ret = 0;
 	}
 	return ret;
@@ -584,6 +593,7 @@ static void *queue_main(void *arg)
 		ret = queue_fetch_all(q);
 		queue_tell(q, ret ? QUEUE_FAILED : QUEUE_READY);
 		queue_loop(q);
+		handoff_look(q);
 		/*
 		 * A ring that has commands with the driver goes with this thread, as in a server that is killed: if it
 		 * went before, up to 6.12 a kernel with lockdep would take their completion for a fault.

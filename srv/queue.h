@@ -84,6 +84,8 @@ struct queue {
 	bool links;			/* COMMIT may be linked behind a step: queue_link() */
 	bool hands_off;			/* requests are: handoff.h */
 	u16 handed_first, handed_last;	/* where the target counts: those that are, oldest first */
+	u16 handed_old;			/* the last of those that were when a leg left */
+	bool lets_go;			/* the ring may have files of legs that have left */
 	bool alone;			/* what is in work now came by itself, and that may be done */
 	bool idle;			/* nothing came for a while, whoever wants to know has been told */
 

@@ -258,8 +258,10 @@ static int server_start_queues(struct server *srv)
 {
 	const struct device *d = srv->device;
 	struct target *t = d->target;
-	int ret = t->ops->start ? t->ops->start(t, d->nr_queues) : 0;
+	int ret;
 
+	t->silent = d->mode->hands_off;
+	ret = t->ops->start ? t->ops->start(t, d->nr_queues) : 0;
 	if (ret)
 		return ret;
 	srv->queues = calloc(d->nr_queues, sizeof(*srv->queues));

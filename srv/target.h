@@ -24,9 +24,9 @@ enum verdict {
 	VERDICT_DONE,	/* io->result is set: commit */
 	VERDICT_STEPS,	/* steps are planned: run them */
 	/*
-	 * Of plan(): the same, and if each does all of it the request is done, with io_success(): so it may be
-	 * told before settle() is asked, which then says VERDICT_DONE.  Where legs stay (legs_leave) it need not be
-	 * asked at all: then nothing else may hang on it.
+	 * The same, of a request that has sent no data before: if each does all of it the request is done, with
+	 * io_success(), and may be told before the target is asked.  Where legs leave (legs_leave) that is
+	 * ended(), or settle() as ever, which then says VERDICT_DONE; where they stay it may be neither.
 	 */
 	VERDICT_LAST_STEPS,
 	/*
@@ -115,6 +115,12 @@ struct target_ops {
 	enum verdict (*settle)(struct target *t, void *tq, struct io *io);
 
 	/*
+	 * Of VERDICT_LAST_STEPS: each has done all that it was asked, and the request was ended with that some time
+	 * ago.  What is kept of it is over.  In the queue's thread.  Required where legs leave.
+	 */
+	void (*ended)(struct target *t, void *tq, const struct io *io);
+
+	/*
 	 * What the request waited for has come, whether in plan() or in settle().  In the
 	 * queue's thread.  Required when these ever say VERDICT_WAIT.
 	 */
@@ -170,6 +176,7 @@ struct target {
 	unsigned int note_bytes;	/* of each io->note, 0: it plans no STEP_NOTE; set by open() */
 	bool batches;		/* enter() and leave() are to be called; set by start() */
 	bool legs_leave;	/* legs may become other files, or none (struct inbox_leg); set by open() */
+	bool silent;		/* ended() may come late: who waits for it posts INBOX_LOOK; set before start() */
 	struct limits lim;
 	struct __kernel_timespec delay;	/* of STEP_DELAY */
 };

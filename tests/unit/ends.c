@@ -115,6 +115,86 @@ Test(ends, what_is_copied_is_not_handed_off)
 	leg_has(0, 'n');
 }
 
+/* Requests of a target that counts: which have ended, in which order. */
+#define NR	4U
+
+static struct ublksrv_io_desc descs[NR];
+static struct io ios[NR];
+static unsigned int order[NR], nr_told;
+
+static void told(struct target *t, void *tq, const struct io *i)
+{
+	order[nr_told++] = i->index;
+}
+
+static const struct target_ops counts = { .ended = told };
+
+static struct queue *of_many(void)
+{
+	static struct target t = { .ops = &counts, .legs_leave = true };
+	static struct queue many = { .target = &t, .descs = descs, .ios = (char *)ios, .io_stride = sizeof(*ios) };
+
+	handoff_init(&many);
+	for (unsigned int i = 0; i < NR; i++) {
+		ios[i].index = ios[i].tag = i;
+		handoff_add(&many, &ios[i]);
+	}
+	return &many;
+}
+
+static void told_are(unsigned int nr, const char *when)
+{
+	cr_assert_eq(nr_told, nr, "%s: %u", when, nr_told);
+	for (unsigned int i = 0; i < nr; i++)
+		cr_assert_eq(order[i], i, "%s", when);
+}
+
+Test(ends, the_target_is_told_of_what_has_ended_oldest_first_when_it_asks)
+{
+	struct queue *many = of_many();
+	struct inbox_look look = { .item.kind = INBOX_LOOK, .asked = true };
+
+	descs[1].addr++;
+	queue_inbox_item(many, &look.item);
+	told_are(0, "an older one has not");
+	cr_assert_not(look.asked, "it may be asked again");
+	descs[0].addr++;
+	queue_inbox_item(many, &look.item);
+	told_are(2, "both have");
+	queue_inbox_item(many, &look.item);
+	told_are(2, "once");
+}
+
+/* What has ended, and the tag does not come again. */
+Test(ends, what_had_ended_when_the_device_goes_is_told)
+{
+	struct queue *many = of_many();
+
+	many->fetched = NR;
+	descs[0].addr++;
+	queue_handed_cqe(many, &ios[0], UBLK_IO_RES_ABORT);
+	queue_handed_cqe(many, &ios[1], UBLK_IO_RES_ABORT);
+	told_are(1, "the other one had not");
+	cr_assert_eq(many->fetched, NR - 2);
+}
+
+/* The ring has the files of those until its thread enters the kernel behind their end. */
+Test(ends, a_leg_that_leaves_is_let_go_when_what_was_handed_off_before_has_ended)
+{
+	struct queue *many = of_many();
+
+	handoff_remove(many, &ios[3]);
+	handoff_let_go(many);
+	cr_assert(many->lets_go);
+	handoff_add(many, &ios[3]);
+	handoff_remove(many, &ios[2]);
+	handoff_remove(many, &ios[0]);
+	cr_assert_neq(many->handed_old, QUEUE_NO_IO, "one has not ended");
+	handoff_remove(many, &ios[1]);
+	cr_assert_eq(many->handed_old, QUEUE_NO_IO, "what came later is not waited for");
+	cr_assert_eq(many->handed_first, 3);
+}
+
 static bool may_link(const struct mode_ops *mode, const struct target_ops *ops, bool legs_leave)
 {
 	const struct target t = { .ops = ops, .legs_leave = legs_leave };

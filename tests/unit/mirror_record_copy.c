@@ -45,6 +45,77 @@ Test(mirror_record_copy, a_sync_waits_for_writes_that_began_before, .timeout = 6
 	rig_end(&g);
 }
 
+/* The queue has not heard of the end of its writes before it looks; what it is asked for. */
+static _Atomic unsigned int looked, looked_elsewhere;
+static _Atomic u32 unheard;
+
+static void hears_of_its_end(void *arg, unsigned int queue)
+{
+	struct rig *g = arg;
+	u32 epoch = atomic_exchange(&unheard, 0);
+
+	looked++;
+	looked_elsewhere += queue != 0;
+	if (epoch)
+		record_wrote(&g->r.queues[0], epoch);
+}
+
+static void serve_silently(struct rig *g, unsigned int age_ms)
+{
+	rig_create(g, 2, RIG_CHUNKS);
+	rig_prepare(g, A | B);
+	g->r.look = hears_of_its_end;
+	g->r.age_ms = age_ms;
+	cr_assert_eq(record_begin(&g->r, 2), 0);
+}
+
+static void writes_in_silence(struct rig *g, u32 chunk)
+{
+	u32 epoch;
+
+	cr_assert_eq(rig_write(g, chunk, &epoch), 0);
+	unheard = epoch;
+}
+
+Test(mirror_record_copy, a_sync_has_queues_look_that_have_not_heard, .timeout = 60)
+{
+	struct rig g;
+
+	serve_silently(&g, 60000);
+	cr_assert(record_sync(&g.r, &go_on, SOON_MS));
+	cr_expect_eq(looked, 0, "nothing is under way");
+	writes_in_silence(&g, 5);
+	cr_assert(record_sync(&g.r, &go_on, SOON_MS));
+	cr_expect_eq(unheard, 0);
+	cr_expect_eq(looked_elsewhere, 0, "the other queue has nothing under way");
+	rig_end(&g);
+}
+
+/* One that has not ended when it is looked for, and is not looked for without end. */
+Test(mirror_record_copy, a_sync_looks_again, .timeout = 60)
+{
+	struct rig g;
+	u32 epoch;
+
+	serve_silently(&g, 60000);
+	cr_assert_eq(rig_write(&g, 5, &epoch), 0);
+	cr_assert_not(record_sync(&g.r, &go_on, 100));
+	cr_expect(looked > 1 && looked <= 21, "%u looks in 100 ms", looked);
+	rig_wrote(&g, epoch);
+	rig_end(&g);
+}
+
+Test(mirror_record_copy, bits_of_which_no_queue_has_heard_are_cleared, .timeout = 60)
+{
+	struct rig g;
+
+	serve_silently(&g, 20);
+	writes_in_silence(&g, 5);
+	cr_assert(wait_until(rig_all_aged, &g, SOON_MS));
+	cr_expect_eq(looked_elsewhere, 0);
+	rig_end(&g);
+}
+
 Test(mirror_record_copy, a_queue_at_work_is_seen, .timeout = 60)
 {
 	struct rig g;

@@ -9,6 +9,9 @@
 #include "burst.h"
 #include "clock.h"
 #include "onetarget.h"
+#include "rig.h"
+#include "targets/mirror/record_bits.h"
+#include "targets/mirror/state.h"
 #include "targets/targets.h"
 
 static void setup(void)
@@ -355,6 +358,88 @@ Test(mirror, steps_are_all_that_there_is_but_of_a_read_that_is_timed)
 		one_settle(one_good);
 	}
 	cr_expect(timed && timed < 20, "%u of 200 reads are timed", timed);
+}
+
+/* A mirror, and a record that says that chunk 0 is written to. */
+static void start_recorded(struct rig *g)
+{
+	struct mirror *m;
+	u32 epoch;
+
+	rig_serve(g, 2);
+	cr_assert_eq(rig_write(g, 0, &epoch), 0);
+	rig_wrote(g, epoch);
+	one_start(one_make("mirror", 2));
+	m = one.t->priv;
+	regions_init(&m->regions);
+	m->record = &g->r;
+	m->queues[0].record = &g->r.queues[0];
+}
+
+static void end_recorded(struct rig *g)
+{
+	struct mirror *m = one.t->priv;
+
+	m->record = NULL;
+	rig_end(g);
+}
+
+/* Where a leg was dropped, and it is not durable yet that it was, nothing is told before the record is asked. */
+Test(mirror, a_request_that_may_have_to_wait_for_the_record_has_more_to_do_than_its_steps)
+{
+	struct rig g;
+
+	start_recorded(&g);
+	for (unsigned int i = 0; i < 2; i++) {
+		record_enter(&g.r, &g.r.queues[0]);
+		g.r.changing = i;
+		cr_expect_eq(one_request(UBLK_IO_OP_WRITE, 0, 4096), i ? VERDICT_STEPS : VERDICT_LAST_STEPS);
+		g.r.changing = false;
+		cr_expect_not(record_bits_quiet(&g.r));
+		one.t->ops->ended(one.t, one.tq, &one.io);
+		cr_expect(record_bits_quiet(&g.r), "it is under way no more");
+		record_leave(&g.r.queues[0]);
+	}
+	end_recorded(&g);
+}
+
+/* Of legs that have done it without a word, none can be told from one that hangs. */
+Test(mirror, a_request_whose_legs_are_not_to_hang_has_more_to_do_than_its_steps)
+{
+	unsigned int last = 0;
+	struct rig g;
+
+	start_recorded(&g);
+	record_enter(&g.r, &g.r.queues[0]);
+	g.r.timeout_ms = 60000;
+	cr_expect_eq(one_request(UBLK_IO_OP_WRITE, 0, 4096), VERDICT_STEPS);
+	cr_expect_eq(one_settle(one_good), VERDICT_DONE);
+	/* A read is on one leg; some are timed. */
+	for (unsigned int i = 0; i < 200; i++) {
+		last += one_request(UBLK_IO_OP_READ, 0, 4096) == VERDICT_LAST_STEPS;
+		one_settle(one_good);
+	}
+	cr_expect_gt(last, 0);
+	record_leave(&g.r.queues[0]);
+	end_recorded(&g);
+}
+
+Test(mirror, a_read_that_goes_to_another_leg_has_sent_a_step_before)
+{
+	one_start(one_make("mirror", 2));
+	for (unsigned int failed = 0; failed < 3;) {
+		one_request(UBLK_IO_OP_READ, 64 * 512, 4096);
+		switch (one_settle((int[]){ 0, -EIO })) {
+		case VERDICT_DONE:
+			continue;
+		case VERDICT_STEPS:
+			failed++;
+			one_settle(one_good);
+			break;
+		default:
+			cr_assert_fail("what was sent is counted by the driver");
+		}
+	}
 }
 
 /* A fault may come when they have been done. */

@@ -154,6 +154,17 @@ static int mirror_open_slots(struct target *t, const struct mirror_set *set)
 	return ret;
 }
 
+/* A queue tells the record of a write that has ended when it knows of that itself. */
+static void mirror_queue_looks(void *arg, unsigned int qid)
+{
+	const struct target *t = arg;
+	struct mirror *m = t->priv;
+	struct mirror_queue *mq = &m->queues[qid];
+
+	if (t->silent)
+		inbox_ask(mq->inbox, &mq->look);
+}
+
 static int mirror_init_record(struct target *t, struct mirror *m, const struct mirror_set *set)
 {
 	int fds[FORMAT_LEGS], ret;
@@ -166,6 +177,7 @@ static int mirror_init_record(struct target *t, struct mirror *m, const struct m
 		m->at[slot] = set->own[slot].data_offset;
 	}
 	m->record->dropped = mirror_dropped;
+	m->record->look = mirror_queue_looks;
 	m->record->arg = t;
 	ret = record_init(m->record, &set->assembly, set->own, fds);
 	if (ret) {
@@ -444,12 +456,17 @@ static inline bool mirror_read_waits(const struct mirror *m, struct mirror_queue
 }
 
 /*
- * A mirror without a record has nothing to tell of a request that went well, but what a queue counts; one
- * whose leg is timed has.
+ * Of a request that goes well nothing is to be told but what a queue counts, with two exceptions.  A leg that it
+ * passes by was dropped, and no event says so yet: the look for that is behind the one at the legs, as who misses
+ * a leg there sees it here (record_state.h).  And a leg that hangs is to be found, which those are not that have
+ * done their step without a word.
  */
-static enum verdict mirror_data_verdict(const struct mirror *m, bool timed)
+static inline enum verdict mirror_all_verdict(const struct mirror *m)
 {
-	return m->record || unlikely(timed) ? VERDICT_STEPS : VERDICT_LAST_STEPS;
+	const struct record *r = m->record;
+
+	return likely(!r || (record_nothing_changes(r) && !atomic_load_explicit(&r->timeout_ms, memory_order_relaxed))) ?
+	       VERDICT_LAST_STEPS : VERDICT_STEPS;
 }
 
 /* What changes data, to every leg that is live. */
@@ -461,7 +478,7 @@ static enum verdict mirror_plan_all(const struct mirror *m, struct io *io, enum 
 	mio->sent = true;
 	for (; live; live &= live - 1)
 		mirror_add_step(m, io, op, __builtin_ctz(live));
-	return mirror_data_verdict(m, false);
+	return mirror_all_verdict(m);
 }
 
 /* A block of the bitmap, before the data. */
@@ -558,7 +575,8 @@ static enum verdict mirror_plan(struct target *t, void *tq, struct io *io)
 	if (unlikely(mirror_read_waits(t->priv, mq, io, &candidates)))
 		return VERDICT_WAIT;
 	mirror_plan_read(t->priv, &mq->reader, io, candidates);
-	return mirror_data_verdict(t->priv, mio->began);
+	/* One that is timed has something to tell, and one that is planned again may have sent a step before. */
+	return unlikely(mio->began || mq->again) ? VERDICT_STEPS : VERDICT_LAST_STEPS;
 }
 
 static enum verdict mirror_plan_again(struct target *t, struct mirror_queue *mq, struct io *io)
@@ -670,7 +688,7 @@ static enum verdict mirror_read_elsewhere(struct target *t, struct mirror_queue 
 	}
 	io->nr_steps = 0;
 	mio->sent = false;
-	return ret ? VERDICT_WAIT : mirror_plan(t, mq, io);
+	return ret ? VERDICT_WAIT : mirror_plan_again(t, mq, io);
 }
 
 /* The read's leg did not give it: another one is asked, if there is one. */
@@ -724,6 +742,18 @@ static enum verdict mirror_settle(struct target *t, void *tq, struct io *io)
 	return io->op == UBLK_IO_OP_READ ? mirror_settle_read(t, mq, io) : mirror_settle_all(t, mq, io);
 }
 
+static void mirror_ended(struct target *t, void *tq, const struct io *io)
+{
+	const struct mirror_io *mio = io->tio;
+	struct mirror_queue *mq = tq;
+
+	(void)t;
+	if (io->op == UBLK_IO_OP_READ)
+		reader_end(&mq->reader, io->steps[0].leg);
+	else if (mq->record)
+		record_wrote(mq->record, mio->epoch);
+}
+
 const struct target_ops target_mirror = {
 	.name		= "mirror",
 	.summary	= "two legs or more with the same data",
@@ -741,6 +771,7 @@ const struct target_ops target_mirror = {
 	.leave		= mirror_leave,
 	.plan		= mirror_plan,
 	.settle		= mirror_settle,
+	.ended		= mirror_ended,
 	.resume		= mirror_resume,
 	.stop		= mirror_stop,
 	.tick		= mirror_tick,

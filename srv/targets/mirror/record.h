@@ -124,11 +124,14 @@ u32 record_failed(struct record *r, u32 slots, int err);
  */
 int record_may_end_slow(struct record *r, struct record_wait *w);
 
+static inline bool record_nothing_changes(const struct record *r)
+{
+	return !atomic_load_explicit(&r->changing, memory_order_acquire);
+}
+
 static inline int record_may_end(struct record *r, struct record_wait *w)
 {
-	if (likely(!atomic_load_explicit(&r->changing, memory_order_acquire)))
-		return 0;
-	return record_may_end_slow(r, w);
+	return likely(record_nothing_changes(r)) ? 0 : record_may_end_slow(r, w);
 }
 
 /*

@@ -135,15 +135,27 @@ u32 record_bits_done(const struct record *r)
 	return done;
 }
 
+static bool record_queue_quiet(const struct bitmap_queue *q)
+{
+	for (unsigned int i = 0; i < BITMAP_EPOCHS; i++)
+		if (atomic_load_explicit(&q->writes[i], memory_order_acquire))
+			return false;
+	return true;
+}
+
 bool record_bits_quiet(const struct record *r)
 {
-	for (unsigned int i = 0; i < r->nr_queues * BITMAP_EPOCHS; i++) {
-		const struct bitmap_queue *q = &r->queues[i / BITMAP_EPOCHS].bits;
-
-		if (atomic_load_explicit(&q->writes[i % BITMAP_EPOCHS], memory_order_acquire))
+	for (unsigned int i = 0; i < r->nr_queues; i++)
+		if (!record_queue_quiet(&r->queues[i].bits))
 			return false;
-	}
 	return true;
+}
+
+void record_bits_look(struct record *r)
+{
+	for (unsigned int i = 0; r->look && i < r->nr_queues; i++)
+		if (!record_queue_quiet(&r->queues[i].bits))
+			r->look(r->arg, i);
 }
 
 /* The end of a pass.  Under the lock.  @flushed: every leg was, or nothing will be cleared. */
@@ -166,18 +178,22 @@ static void record_age_flushed(struct record *r, struct record_op *op)
 
 void record_bits_age(struct record *r)
 {
-	bool flush = false;
+	bool flush = false, due;
 
 	if (r->ops[RECORD_FLUSH].left || r->broken)
 		return;
 	pthread_mutex_lock(&r->lock);
-	if (r->ageing && clock_ms() >= r->age_at) {
+	due = r->ageing && clock_ms() >= r->age_at;
+	if (due) {
 		r->done = record_bits_done(r);
 		flush = bitmap_can_age(&r->bits, r->done);
 		if (!flush)
 			record_age_pass(r, true);
 	}
 	pthread_mutex_unlock(&r->lock);
+	/* What has ended without a word is seen in the next pass. */
+	if (due)
+		record_bits_look(r);
 	if (flush)
 		record_io_send(r, RECORD_FLUSH, record_with_data(r), record_age_flushed);
 }

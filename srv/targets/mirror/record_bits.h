@@ -20,7 +20,8 @@ void record_bits_age(struct record *r);
 /* Under the lock: the latest epoch whose writes have ended in every queue. */
 u32 record_bits_done(const struct record *r);
 
-/* No write of any queue is under way. */
+/* No write of any queue is under way; those that have any are to look, record.look. */
 bool record_bits_quiet(const struct record *r);
+void record_bits_look(struct record *r);
 
 #endif

@@ -12,6 +12,7 @@
 #include "record_bits.h"
 
 #define RECORD_SYNC_US	200
+#define RECORD_LOOK_MS	5	/* queues that may not know what has ended look so often */
 
 /* Epochs. */
 
@@ -23,7 +24,7 @@ static void record_sync_pause(void)
 bool record_sync(struct record *r, const _Atomic bool *stop, unsigned int ms)
 {
 	u32 began = atomic_load_explicit(&r->bits.epoch, memory_order_acquire);
-	u64 end = clock_ms() + ms;
+	u64 look = clock_ms(), end = look + ms;
 	bool done;
 
 	for (;;) {
@@ -36,6 +37,10 @@ bool record_sync(struct record *r, const _Atomic bool *stop, unsigned int ms)
 			return true;
 		if (*stop || clock_ms() >= end)
 			return false;
+		if (clock_ms() >= look) {
+			record_bits_look(r);
+			look = clock_ms() + RECORD_LOOK_MS;
+		}
 		record_sync_pause();
 	}
 }

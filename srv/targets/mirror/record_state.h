@@ -119,6 +119,8 @@ enum record_phase { RECORD_IDLE, RECORD_FIRST, RECORD_REST, RECORD_SECOND };
  * @dropped: a leg is of use no more: the owner sends it nothing from now on.  Called by the
  *	record's thread and by record_failed(), once for each leg, without the lock.  What it
  *	stores is a release, and queues acquire it: who leaves out a leg sees @changing as well.
+ * @look: a queue that has writes under way is to look now which have ended, and to call record_wrote().  It does so
+ *	soon, not before this returns.  Any thread but a queue's, without the lock; NULL: queues know at once
  *
  * Invariant: who is broken is changing.
  */
@@ -133,6 +135,7 @@ struct record {
 	unsigned int nr_queues;
 
 	void (*dropped)(void *arg, unsigned int slot, int err);
+	void (*look)(void *arg, unsigned int queue);
 	void *arg;
 
 	/* Set by record_init(), for tests to change before record_begin(). */

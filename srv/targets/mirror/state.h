@@ -114,6 +114,7 @@ struct mirror {
 /*
  * struct mirror_queue - of one queue; its thread's
  * @record: NULL without one
+ * @look: what the record waits for; in @inbox
  * @new_legs: legs in sync since a moment ago, of which @reader does not know yet; any thread sets a bit
  * @looked: at the files' sizes, in this batch
  * @alone: there is one request in this batch
@@ -123,6 +124,7 @@ struct mirror_queue {
 	struct reader reader;
 	struct record_queue *record;
 	struct inbox *inbox;
+	struct inbox_look look;
 	_Atomic u32 new_legs;
 	bool looked, alone, again;
 };
