@@ -36,6 +36,17 @@ void handoff_ended(struct queue *q, struct io *io)
 		q->target->ops->ended(q->target, q->tq, io);
 }
 
+void handoff_look_at_all(struct queue *q)
+{
+	for (u16 index = q->handed_first, next; index != QUEUE_NO_IO; index = next) {
+		struct io *io = queue_io(q, index);
+
+		next = io->handed_next;
+		if (handoff_has_ended(q, io))
+			handoff_ended(q, io);
+	}
+}
+
 void handoff_back(struct queue *q, struct io *io)
 {
 	bool heard = handoff_was_heard(io);

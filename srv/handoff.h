@@ -6,9 +6,9 @@
  * or that this one has come back, behind the results of the steps that failed.
  *
  * That a request has ended stands in its descriptor, which the driver writes.  Where the target counts what
- * is under way (legs_leave: others keep nothing) the queue looks there, oldest first, at each batch: a
- * list by index.  One that is slow holds up the look at those behind it, which are seen when their tags
- * come again.  Who waits for what is under way has the queue woken for such a look (INBOX_LOOK).
+ * is under way (legs_leave: others keep nothing) the queue looks there at each batch: a list by index, oldest
+ * first, up to one that is slow.  Those behind it are seen when their tags come again; or when somebody waits for
+ * what is under way, and has the queue woken to look at all (INBOX_LOOK).
  *
  * The ring lets go of the file of an I/O that has ended without a word when its thread enters the kernel next.  So
  * after a leg has left the queue does that now and then, until all that was handed off before has ended.
@@ -97,5 +97,8 @@ static inline void handoff_look(struct queue *q)
 		handoff_ended(q, io);
 	}
 }
+
+/* The same of all, whatever is slow. */
+void handoff_look_at_all(struct queue *q);
 
 #endif

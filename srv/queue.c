@@ -388,7 +388,7 @@ static void queue_inbox_item(struct queue *q, struct inbox_item *item)
 	case INBOX_LOOK:
 		/* What ends from now on is not seen by this look. */
 		atomic_store(&((struct inbox_look *)item)->asked, false);
-		handoff_look(q);
+		handoff_look_at_all(q);
 		break;
 	case INBOX_QUIESCE:
 		q->quiesces = true;
@@ -463,14 +463,16 @@ static int queue_wait(struct queue *q)
 	bool polls = unlikely(q->lets_go || (q->quiesces && q->hands_off));
 	struct __kernel_timespec ts = { .tv_nsec = (polls ? QUIET_POLL_MS : QUEUE_IDLE_MS) * 1000000LL };
 	struct io_uring_cqe *cqe;
+	bool over;
 	int ret;
 
 	if (!polls && ((!q->mode->idle && !q->bounce) || q->idle))
 		return io_uring_submit_and_wait(&q->ring, 1);
-	/* Once more behind the end of the last one, whose file the ring may have a moment longer. */
-	q->lets_go = q->handed_old != QUEUE_NO_IO;
+	over = q->handed_old == QUEUE_NO_IO;
 	ret = io_uring_submit_and_wait_timeout(&q->ring, &cqe, 1, &ts, NULL);
 	if (ret == -ETIME) {
+		/* Behind the end of the last one, whose file the ring may have a moment longer. */
+		q->lets_go &= !over;
 		if (!polls)
 			queue_rest(q);
 		ret = 0;
@@ -487,6 +489,11 @@ static unsigned int queue_batch(struct queue *q)
 	unsigned int head = *cq->khead, tail = io_uring_smp_load_acquire(cq->ktail), nr = tail - head;
 	bool counts = queue_counts(q);
 
+	/* No batch for the target, for which a queue without work rests. */
+	if (unlikely(!nr) && q->hands_off) {
+		handoff_look(q);
+		return 0;
+	}
 	/* Nothing is heard of the end of one that is linked. */
 	q->alone = q->links && nr == 1 && !counts;
 	if (counts)
@@ -550,20 +557,20 @@ static void queue_loop(struct queue *q)
 	}
 }
 
-static void queue_watch_io(struct queue *q, struct watch *w, unsigned int i, u64 now, u64 oldest[MAX_LEGS])
+static void queue_watch_io(struct queue *q, struct watch *w, unsigned int i, u64 now, struct watch_ages *ages)
 {
 	const struct io *io = queue_io(q, i);
 
 	if (__atomic_load_n(&io->handed_off, __ATOMIC_RELAXED) && handoff_has_ended(q, io))
 		watch_idle(w, i, now);
 	else
-		watch_look(w, i, io, now, oldest);
+		watch_look(w, i, io, now, ages);
 }
 
-void queue_watch(struct queue *q, struct watch *w, u64 now, u64 oldest[MAX_LEGS])
+void queue_watch(struct queue *q, struct watch *w, u64 now, struct watch_ages *ages)
 {
 	for (unsigned int i = 0; i < queue_nr_ios(q); i++)
-		queue_watch_io(q, w, i, now, oldest);
+		queue_watch_io(q, w, i, now, ages);
 }
 
 static int queue_fetch_all(struct queue *q)
@@ -593,7 +600,7 @@ static void *queue_main(void *arg)
 		ret = queue_fetch_all(q);
 		queue_tell(q, ret ? QUEUE_FAILED : QUEUE_READY);
 		queue_loop(q);
-		handoff_look(q);
+		handoff_look_at_all(q);
 		/*
 		 * A ring that has commands with the driver goes with this thread, as in a server that is killed: if it
 		 * went before, up to 6.12 a kernel with lockdep would take their completion for a fault.

@@ -114,7 +114,7 @@ static inline unsigned int queue_nr_ios(const struct queue *q)
 }
 
 /* The main thread, while the queue runs: watch.h, of all its requests. */
-void queue_watch(struct queue *q, struct watch *w, u64 now, u64 oldest[MAX_LEGS]);
+void queue_watch(struct queue *q, struct watch *w, u64 now, struct watch_ages *ages);
 
 /* The submission ring has no room for @nr SQEs: submit what is there, until it has. */
 void queue_make_room(struct queue *q, unsigned int nr);

@@ -473,15 +473,15 @@ static bool server_signal(struct server *srv)
 static int server_watch(struct server *srv, u64 now)
 {
 	struct target *t = srv->device->target;
-	u64 oldest[MAX_LEGS] = { 0 };
+	struct watch_ages ages = { 0 };
 
 	if (!srv->watches)
 		return -1;
 	if (now < srv->watch_at)
 		return srv->watch_at - now;
 	for (unsigned int i = 0; i < srv->device->nr_queues; i++)
-		queue_watch(&srv->queues[i], &srv->watches[i], now, oldest);
-	t->ops->watch(t, oldest);
+		queue_watch(&srv->queues[i], &srv->watches[i], now, &ages);
+	t->ops->watch(t, &ages);
 	srv->watch_at = now + WATCH_MS;
 	return WATCH_MS;
 }

@@ -18,6 +18,7 @@
 #include "opts.h"
 
 struct target;
+struct watch_ages;
 
 /* What a target says of a request. */
 enum verdict {
@@ -142,10 +143,10 @@ struct target_ops {
 	int (*tick)(struct target *t, u64 now);
 
 	/*
-	 * Each second: how many ms the oldest step on each leg has been under way, 0: none.  In
+	 * Each second: how long the oldest step on each leg has been under way.  In
 	 * the server's main thread.  Optional: without, nobody looks.
 	 */
-	void (*watch)(struct target *t, const u64 oldest[MAX_LEGS]);
+	void (*watch)(struct target *t, const struct watch_ages *ages);
 
 	/* Tell the state, as JSON members or as lines.  In the server's main thread. */
 	void (*status_json)(struct target *t, struct json *j);

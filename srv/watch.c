@@ -24,12 +24,12 @@ void watch_idle(struct watch *w, unsigned int index, u64 now)
 }
 
 void watch_look(struct watch *w, unsigned int index, const struct io *io, u64 now,
-		u64 oldest[MAX_LEGS])
+		struct watch_ages *ages)
 {
 	struct watch_seen *s = &w->seen[index];
 	const struct step *steps = LOOK(io->steps);
 	u32 round = LOOK(io->round);
-	bool busy = LOOK(io->pending);
+	bool busy = LOOK(io->pending), sure = !LOOK(io->handed_off) || LOOK(io->nr_steps) == 1;
 
 	if (!busy || !s->busy || s->round != round)
 		s->since = now;
@@ -44,7 +44,8 @@ void watch_look(struct watch *w, unsigned int index, const struct io *io, u64 no
 		if (LOOK(steps[i].state) != STEP_BUSY || LOOK(steps[i].old) || leg >= MAX_LEGS ||
 		    LOOK(steps[i].op) == STEP_DELAY)
 			continue;
-		if (now - s->since > oldest[leg])
-			oldest[leg] = now - s->since;
+		ages->maybe[leg] = max_u64(ages->maybe[leg], now - s->since);
+		if (sure)
+			ages->sure[leg] = max_u64(ages->sure[leg], now - s->since);
 	}
 }

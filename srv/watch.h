@@ -14,6 +14,15 @@
 #define WATCH_MS	1000
 
 /*
+ * struct watch_ages - by leg, how many ms the oldest step has been under way, 0: none
+ * @sure: of requests that are known to wait for this leg
+ * @maybe: also of those that wait for one of several, which was not heard: handed off, to more legs than one
+ */
+struct watch_ages {
+	u64 sure[MAX_LEGS], maybe[MAX_LEGS];
+};
+
+/*
  * struct watch - the looks at one queue's requests
  * The main thread's.
  * @seen: by index: the round that was under way, and since when, ms of CLOCK_MONOTONIC
@@ -32,10 +41,10 @@ void watch_deinit(struct watch *w);
 
 /*
  * A look, at @now, at request @io, at place @index, which its queue may be writing meanwhile: what is
- * read is then old or new.  Raises oldest[leg], ms, for the legs that it waits for.
+ * read is then old or new.  Raises @ages for the legs that it waits for.
  */
 void watch_look(struct watch *w, unsigned int index, const struct io *io, u64 now,
-		u64 oldest[MAX_LEGS]);
+		struct watch_ages *ages);
 
 /* There is no request at place @index. */
 void watch_idle(struct watch *w, unsigned int index, u64 now);

@@ -245,15 +245,18 @@ static void fault_die(void)
 	kill(getpid(), SIGKILL);
 }
 
+/* The fault may come when the steps have been done. */
+static enum verdict fault_verdict(enum verdict inner)
+{
+	return inner == VERDICT_LAST_STEPS ? VERDICT_STEPS : inner;
+}
+
 static enum verdict fault_plan_inner(struct target *t, struct fault_queue *fq, struct io *io)
 {
 	const struct fault_conf *conf = t->conf;
 	struct fault *f = t->priv;
-	enum verdict verdict = t->inner->ops->plan(t->inner, fq->inner, io);
+	enum verdict verdict = fault_verdict(t->inner->ops->plan(t->inner, fq->inner, io));
 
-	/* The fault may come when the steps have been done. */
-	if (verdict == VERDICT_LAST_STEPS)
-		return VERDICT_STEPS;
 	/* An inner target without legs has nothing else that could fail. */
 	if (fault_io(t, io)->faulty && f->kind == FAULT_ERROR && verdict == VERDICT_DONE)
 		io->result = -(int)conf->err;
@@ -316,7 +319,7 @@ static enum verdict fault_settle_faulty(struct target *t, struct fault_queue *fq
 		fault_io(t, io)->faulty = false;
 		fault_fail_legs(t, io);
 	}
-	verdict = t->inner->ops->settle(t->inner, fq->inner, io);
+	verdict = fault_verdict(t->inner->ops->settle(t->inner, fq->inner, io));
 	if (verdict == VERDICT_DONE)
 		fault_end(t, io);
 	return verdict;
@@ -328,18 +331,18 @@ static enum verdict fault_settle(struct target *t, void *tq, struct io *io)
 
 	/* What the inner target notes first is no data of the request's. */
 	if (unlikely(io->nr_steps && io->steps[0].op == STEP_NOTE))
-		return t->inner->ops->settle(t->inner, fq->inner, io);
+		return fault_verdict(t->inner->ops->settle(t->inner, fq->inner, io));
 	if (unlikely(fq->armed))
 		fault_die();
 	if (unlikely(fault_io(t, io)->faulty))
 		return fault_settle_faulty(t, fq, io);
-	return t->inner->ops->settle(t->inner, fq->inner, io);
+	return fault_verdict(t->inner->ops->settle(t->inner, fq->inner, io));
 }
 
 static enum verdict fault_resume(struct target *t, void *tq, struct io *io)
 {
 	struct fault_queue *fq = tq;
-	enum verdict verdict = t->inner->ops->resume(t->inner, fq->inner, io);
+	enum verdict verdict = fault_verdict(t->inner->ops->resume(t->inner, fq->inner, io));
 
 	if (verdict == VERDICT_DONE && fault_io(t, io)->faulty)
 		fault_end(t, io);
@@ -359,10 +362,10 @@ static int fault_tick(struct target *t, u64 now)
 	return inner->ops->tick ? inner->ops->tick(inner, now) : -1;
 }
 
-static void fault_watch(struct target *t, const u64 oldest[MAX_LEGS])
+static void fault_watch(struct target *t, const struct watch_ages *ages)
 {
 	if (t->inner->ops->watch)
-		t->inner->ops->watch(t->inner, oldest);
+		t->inner->ops->watch(t->inner, ages);
 }
 
 static void fault_status_json(struct target *t, struct json *j)

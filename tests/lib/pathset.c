@@ -75,7 +75,14 @@ static bool adds_all(void *arg)
 	return all;
 }
 
+/* A leg is in sync for the server a moment after its record says so: when the thread that copies rests. */
+static bool is_at_rest(void *arg)
+{
+	return !sh("$REGBUF mirror status set --json | grep -q '\"resync\": null'");
+}
+
 bool pathset_make_whole(struct pathset *s)
 {
-	return wait_until(adds_all, s, 2 * SOON_MS) && wait_until(pathset_is_whole, s, 4 * SOON_MS);
+	return wait_until(adds_all, s, 2 * SOON_MS) && wait_until(pathset_is_whole, s, 4 * SOON_MS) &&
+	       wait_until(is_at_rest, s, SOON_MS);
 }

@@ -149,20 +149,48 @@ static void told_are(unsigned int nr, const char *when)
 		cr_assert_eq(order[i], i, "%s", when);
 }
 
-Test(ends, the_target_is_told_of_what_has_ended_oldest_first_when_it_asks)
+Test(ends, the_target_is_told_of_what_has_ended_once)
 {
 	struct queue *many = of_many();
 	struct inbox_look look = { .item.kind = INBOX_LOOK, .asked = true };
 
-	descs[1].addr++;
-	queue_inbox_item(many, &look.item);
-	told_are(0, "an older one has not");
-	cr_assert_not(look.asked, "it may be asked again");
 	descs[0].addr++;
 	queue_inbox_item(many, &look.item);
-	told_are(2, "both have");
+	told_are(1, "it has ended");
+	cr_assert_not(look.asked, "it may be asked again");
+	descs[1].addr++;
+	handoff_look(many);
+	told_are(2, "a batch does the same");
 	queue_inbox_item(many, &look.item);
 	told_are(2, "once");
+}
+
+/* A read of a leg that hangs, say: who waits for writes that have ended is not to wait for that. */
+Test(ends, who_asks_does_not_wait_for_one_that_is_slow)
+{
+	struct queue *many = of_many();
+	struct inbox_look look = { .item.kind = INBOX_LOOK };
+
+	descs[1].addr++;
+	descs[3].addr++;
+	handoff_look(many);
+	told_are(0, "a batch looks up to one that has not ended");
+	queue_inbox_item(many, &look.item);
+	cr_assert_eq(nr_told, 2);
+	cr_assert_eq(order[0], 1);
+	cr_assert_eq(order[1], 3);
+	cr_assert_eq(many->handed_first, 0);
+	cr_assert_eq(many->handed_last, 2);
+}
+
+/* An idle queue holds up nothing, and is not taken for one that is at work. */
+Test(ends, a_wait_that_brought_nothing_is_no_batch)
+{
+	serve(paths[0], paths[1]);
+	q.hands_off = true;
+	q.target->batches = true;
+	q.target->ops = &counts;
+	cr_assert_eq(queue_batch(&q), 0);
 }
 
 /* What has ended, and the tag does not come again. */

@@ -7,6 +7,7 @@
 
 #include "../../clock.h"
 #include "../../log.h"
+#include "../../watch.h"
 #include "state.h"
 
 /* How often it is looked whether a leg is still in use. */
@@ -270,7 +271,7 @@ static u32 mirror_timed_out(struct mirror *m, unsigned int nr_legs)
 	u32 slots = 0;
 
 	for (unsigned int i = 0; ms && i < nr_legs; i++)
-		if (m->live >> i & 1 && m->legs[i].oldest_ms >= ms) {
+		if (m->live >> i & 1 && m->legs[i].sure_ms >= ms) {
 			mirror_blame(m, i, -ETIMEDOUT, MIRROR_OP_TIMEOUT, 0, 0);
 			slots |= 1U << i;
 		}
@@ -294,7 +295,7 @@ static void mirror_hurry(struct mirror *m, unsigned int leg)
 	}
 }
 
-void mirror_watch(struct target *t, const u64 oldest[MAX_LEGS])
+void mirror_watch(struct target *t, const struct watch_ages *ages)
 {
 	struct mirror *m = t->priv;
 	u64 now = clock_ms();
@@ -302,8 +303,9 @@ void mirror_watch(struct target *t, const u64 oldest[MAX_LEGS])
 
 	pthread_mutex_lock(&m->lock);
 	for (unsigned int i = 0; i < t->nr_legs; i++) {
-		m->legs[i].oldest_ms = mirror_oldest(m, i, oldest[i], now);
-		if (m->legs[i].dropped_err && oldest[i] >= MIRROR_HURRY_MS)
+		m->legs[i].oldest_ms = mirror_oldest(m, i, ages->maybe[i], now);
+		m->legs[i].sure_ms = mirror_oldest(m, i, ages->sure[i], now);
+		if (m->legs[i].dropped_err && ages->maybe[i] >= MIRROR_HURRY_MS)
 			mirror_hurry(m, i);
 	}
 	slots = mirror_timed_out(m, t->nr_legs);

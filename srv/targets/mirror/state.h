@@ -46,7 +46,8 @@ struct mirror_leg {
 	u64 dropped_sector;
 	u32 dropped_len;	/* bytes */
 	time_t dropped_at;
-	u64 oldest_ms;		/* of what is under way on it; the main thread's */
+	/* What is under way on it; what is known to wait for this leg, and not for another one.  The main thread's. */
+	u64 oldest_ms, sure_ms;
 
 	/*
 	 * The main thread's, of a leg that was dropped; @left: queues that still have its file.
@@ -188,7 +189,7 @@ void mirror_copy_failed(void *arg, unsigned int leg, int err);
 int mirror_let_go(struct target *t);
 
 /* target_ops.watch: also fails the legs that have hung for too long. */
-void mirror_watch(struct target *t, const u64 oldest[MAX_LEGS]);
+void mirror_watch(struct target *t, const struct watch_ages *ages);
 
 /* A leg could not give what another one may. */
 void mirror_read_failed(struct target *t, const struct io *io, const struct step *s);
