@@ -8,8 +8,8 @@
  * wait: a driver's command that waits on a registered file for the next event
  * would hold back the very buffer whose release is that event.  So a lent buffer
  * is counted by itself, one reference for the slot and one for each request,
- * taken when the request is issued and dropped when it is cleaned up.  For
- * SEND_ZC it is the notification's.
+ * taken when the request is issued and dropped when its I/O has ended, or with
+ * the request.  For SEND_ZC it is the notification's.
  *
  * Lookup.  Requests find their buffer when they are issued, not when they are
  * prepared, because an earlier request of the same chain may have registered it.
