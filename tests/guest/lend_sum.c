@@ -485,11 +485,16 @@ static int slow_disk(unsigned int nr, unsigned int ms)
 }
 
 /* A ring whose task runs what it has to when it enters it, and not before. */
-static void deferred(struct io_uring *r)
+static void deferred_and(struct io_uring *r, u32 flags)
 {
-	ring_init(r, 8, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
+	ring_init(r, 8, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | flags);
 	ring_table(r, 4);
 	lend(r);
+}
+
+static void deferred(struct io_uring *r)
+{
+	deferred_and(r, 0);
 }
 
 /* Of what has been done the owner hears from the disk, of what has not from the task, with its CQE. */
@@ -604,6 +609,31 @@ Test(lend_sum, a_success_that_posts_no_cqe_hides_nobody_from_a_poll)
 	res_is(poll(&pfd, 1, SOON_MS), 1, "the ring is not readable");
 	must(now_ms() - began >= FIRST_MS / 2, "after %llu ms", (unsigned long long)(now_ms() - began));
 	only_the_loud(&r);
+}
+
+/* It makes the ring readable, so who reads it has to be told to enter the kernel: or it would be so for ever. */
+Test(lend_sum, who_polls_a_ring_with_a_success_that_posts_no_cqe_is_told_to_look)
+{
+	int disk = slow_disk(1, FIRST_MS);
+	struct pollfd pfd = { .events = POLLIN };
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe *cqe;
+	struct io_uring r;
+
+	deferred_and(&r, IORING_SETUP_TASKRUN_FLAG);
+	pfd.fd = r.ring_fd;
+	sqe = ring_sqe(&r);
+	prep_rw_fixed(sqe, WRITE, disk, 0, LEN, 0, 0);
+	sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
+	ring_submit(&r);
+	sleep_ms(FIRST_MS + NEVER_MS);
+	res_is(poll(&pfd, 1, 0), 1, "the write is done, and the ring not readable");
+	must(*r.sq.kflags & IORING_SQ_TASKRUN, "nothing says that the kernel has work");
+	res_is(io_uring_peek_cqe(&r, &cqe), -EAGAIN, "a success is told");
+	res_is(poll(&pfd, 1, 0), 0, "the ring is readable, and has nothing");
+	must(!(*r.sq.kflags & IORING_SQ_TASKRUN), "the kernel has work yet");
+	give_back(&r);
+	io_uring_queue_exit(&r);
 }
 
 static struct io_uring_sqe *fused_sqe(unsigned int nr)
