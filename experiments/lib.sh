@@ -41,6 +41,9 @@ cost()
 # bench NAME CELL...: time, in $out/NAME.csv; variables as perf-scripts/bench takes them
 bench() { CSV=$out/$1.csv "$top/perf-scripts/bench" "${@:2}"; }
 
+# wakes NAME CELL...: calls and wake-ups of the server for an I/O, in $out/NAME.csv; variables as perf-scripts/wakes takes them
+wakes() { CSV=$out/$1.csv "$top/perf-scripts/wakes" "${@:2}"; }
+
 # table DESCRIPTION CSV: as text
 table() { "$top/perf-scripts/report" table "$folder/$1.table" "$out/$2.csv"; }
 
