@@ -442,6 +442,19 @@ Test(mirror, a_read_that_goes_to_another_leg_has_sent_a_step_before)
 	}
 }
 
+/* What it waited for has come: it may have been on another leg before. */
+Test(mirror, a_read_that_is_planned_again_may_have_sent_a_step_before)
+{
+	one_start(one_make("mirror", 2));
+	for (unsigned int i = 0; i < 200; i++) {
+		one_request(UBLK_IO_OP_READ, 0, 4096);
+		one_settle(one_good);
+		one.io.nr_steps = 0;
+		cr_assert_eq(one.t->ops->resume(one.t, one.tq, &one.io), VERDICT_STEPS);
+		one_settle(one_good);
+	}
+}
+
 /* A fault may come when they have been done. */
 Test(fault, steps_are_never_all_that_there_is)
 {

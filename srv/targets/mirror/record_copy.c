@@ -12,7 +12,7 @@
 #include "record_bits.h"
 
 #define RECORD_SYNC_US	200
-#define RECORD_LOOK_MS	5	/* queues that may not know what has ended look so often */
+#define RECORD_ASK_MS	5	/* queues that may not know what has ended are asked so often */
 
 /* Epochs. */
 
@@ -39,7 +39,7 @@ bool record_sync(struct record *r, const _Atomic bool *stop, unsigned int ms)
 			return false;
 		if (clock_ms() >= look) {
 			record_bits_look(r);
-			look = clock_ms() + RECORD_LOOK_MS;
+			look = clock_ms() + RECORD_ASK_MS;
 		}
 		record_sync_pause();
 	}
