@@ -67,7 +67,7 @@ static inline void handoff_remove(struct queue *q, struct io *io)
 		q->handed_old = io->handed_prev;
 }
 
-/* A leg has left: the queue is to enter the kernel until what was handed off before has ended. */
+/* A leg has left, or is another file: the queue enters the kernel until what was handed off before has ended. */
 static inline void handoff_let_go(struct queue *q)
 {
 	q->handed_old = q->handed_last;

@@ -54,7 +54,8 @@ struct inbox_leg {
 
 /*
  * struct inbox_look - the queue is to look what has ended without a word
- * The poster's.
+ * Of the owner of the inbox's requests, a target, until target_ops.stop has returned.  Any of its threads posts it
+ * with inbox_ask(); the queue's thread lets go of it before it looks.
  * @asked: it is in the inbox, and not to be posted again
  */
 struct inbox_look {

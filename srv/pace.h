@@ -31,8 +31,8 @@ extern const char *const pace_names[];	/* by enum pace_policy, NULL-terminated *
 /*
  * struct pace - of one queue
  * In struct queue, zeroed; written by the queue's thread.
- * @inflight: requests in work, or committed in this batch: those came together.  Not those whose COMMIT is
- *	linked behind their step: they came alone, and nothing is heard of their end
+ * @inflight: requests in work, or committed in this batch: those came together.  Of those whose COMMIT is linked
+ *	behind their step, and those that are handed off, nothing is heard: they count as committed when they are sent
  * @done: of these, committed
  * @peak: the most since the latest look
  * @seen: requests since then

@@ -20,8 +20,10 @@ void record_bits_age(struct record *r);
 /* Under the lock: the latest epoch whose writes have ended in every queue. */
 u32 record_bits_done(const struct record *r);
 
-/* No write of any queue is under way; those that have any are to look, record.look. */
+/* No write of any queue is under way. */
 bool record_bits_quiet(const struct record *r);
+
+/* Queues that have writes under way are to look which have ended: record.look.  Any thread but a queue's. */
 void record_bits_look(struct record *r);
 
 #endif

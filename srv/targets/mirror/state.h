@@ -115,7 +115,7 @@ struct mirror {
 /*
  * struct mirror_queue - of one queue; its thread's
  * @record: NULL without one
- * @look: what the record waits for; in @inbox
+ * @look: the thread that copies and the record's post it; in @inbox until the queue has taken it
  * @new_legs: legs in sync since a moment ago, of which @reader does not know yet; any thread sets a bit
  * @looked: at the files' sizes, in this batch
  * @alone: there is one request in this batch
