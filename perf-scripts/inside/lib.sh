@@ -160,18 +160,34 @@ fio_client()
 		--ioengine=io_uring --direct=1 --fixedbufs=1 --registerfiles=1 --iodepth="${DEPTH:-32}" --norandommap=1 --randrepeat=1 "${@:4}"
 }
 
-# sampled DEVICE BS RW SECONDS PERF-OPTION...: perf.data of all processors while the client keeps the device
-# busy; prints how many I/Os it has done between two looks, at the beginning and at the end
-sampled()
+# begins STAT PID: the client takes a while to start
+begins()
+{
+	local before
+	before=$(ios "$1")
+	while [ "$(ios "$1")" -lt $((before + 1000)) ]; do
+		kill -0 "$2" 2> /dev/null || { cat "$work/fio.log" >&2; die 'fio failed'; }
+		sleep 0.1
+	done
+}
+
+ios() { awk '{ print $1 + $5 }' "$1"; }
+
+# looked_at DEVICE BS RW SECONDS PERF...: perf runs so long while the client keeps the device busy; prints how many
+# I/Os that has done between two looks, at the beginning and at the end
+looked_at()
 {
 	local stat=/sys/block/${1##*/}/stat client
-	fio_client "$1" "$2" "$3" --runtime=600 --time_based --thread > /dev/null 2>&1 &
+	fio_client "$1" "$2" "$3" --runtime=600 --time_based --thread > "$work/fio.log" 2>&1 &
 	client=$!
-	sleep 1
+	begins "$stat" $client
 	# shellcheck disable=SC2016 # for the shell that perf starts
-	perf record --quiet -a -o "$work/perf.data" "${@:5}" -- sh -c 'cat "$0"; sleep "$1"; cat "$0"' "$stat" "$4" \
-		> "$work/stat" 2> "$work/perf.log" || { cat "$work/perf.log" >&2; die 'perf record failed'; }
+	"${@:5}" -- sh -c 'cat "$0"; sleep "$1"; cat "$0"' "$stat" "$4" > "$work/stat" 2> "$work/perf.log" ||
+		{ cat "$work/perf.log" >&2; die 'perf failed'; }
 	kill -TERM $client
 	wait $client || true
 	awk '{ n[NR] = $1 + $5 } END { print n[2] - n[1] }' "$work/stat"
 }
+
+# sampled DEVICE BS RW SECONDS PERF-OPTION...: the same, with perf.data of all processors
+sampled() { looked_at "$1" "$2" "$3" "$4" perf record --quiet -a -o "$work/perf.data" "${@:5}"; }
