@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "lender.h"
+#include "proc.h"
 #include "ring.h"
 #include "tleg.h"
 #include "tmpfile.h"
@@ -611,29 +612,80 @@ Test(lend_sum, a_success_that_posts_no_cqe_hides_nobody_from_a_poll)
 	only_the_loud(&r);
 }
 
-/* It makes the ring readable, so who reads it has to be told to enter the kernel: or it would be so for ever. */
-Test(lend_sum, who_polls_a_ring_with_a_success_that_posts_no_cqe_is_told_to_look)
+/* A write of which nothing is to be heard, and which a slow disk has. */
+static struct io_uring_sqe *only_silent(struct io_uring *r, u32 flags)
 {
 	int disk = slow_disk(1, FIRST_MS);
-	struct pollfd pfd = { .events = POLLIN };
 	struct io_uring_sqe *sqe;
-	struct io_uring_cqe *cqe;
-	struct io_uring r;
 
-	deferred_and(&r, IORING_SETUP_TASKRUN_FLAG);
-	pfd.fd = r.ring_fd;
-	sqe = ring_sqe(&r);
+	deferred_and(r, flags);
+	sqe = ring_sqe(r);
 	prep_rw_fixed(sqe, WRITE, disk, 0, LEN, 0, 0);
 	sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
+	return sqe;
+}
+
+static void has_waited(u64 began)
+{
+	u64 ms = now_ms() - began;
+
+	must(ms >= FIRST_MS / 2, "it has not waited for the write: %llu ms", (unsigned long long)ms);
+}
+
+/* Who polls it would look, find nothing, and poll again. */
+Test(lend_sum, a_success_that_posts_no_cqe_makes_no_ring_readable)
+{
+	struct pollfd pfd = { .events = POLLIN };
+	struct io_uring r;
+
+	only_silent(&r, IORING_SETUP_TASKRUN_FLAG);
+	pfd.fd = r.ring_fd;
+	res_is(poll(&pfd, 1, 0), 0, "nothing is there");
 	ring_submit(&r);
-	sleep_ms(FIRST_MS + NEVER_MS);
-	res_is(poll(&pfd, 1, 0), 1, "the write is done, and the ring not readable");
-	must(*r.sq.kflags & IORING_SQ_TASKRUN, "nothing says that the kernel has work");
-	res_is(io_uring_peek_cqe(&r, &cqe), -EAGAIN, "a success is told");
-	res_is(poll(&pfd, 1, 0), 0, "the ring is readable, and has nothing");
-	must(!(*r.sq.kflags & IORING_SQ_TASKRUN), "the kernel has work yet");
+	res_is(lent_unregister(&r, 0), 0, "unregister");
+	lender_released(lender, 0, nr_loans, SOON_MS);
+	res_is(poll(&pfd, 1, NEVER_MS), 0, "the write is done, and the ring readable");
+	must(!(*r.sq.kflags & IORING_SQ_TASKRUN), "who peeks is sent into the kernel");
+	io_uring_queue_exit(&r);
+}
+
+/* The wait for all who use the ring's files: nobody but this task can run what is left of them. */
+Test(lend_sum, a_success_that_posts_no_cqe_ends_the_wait_for_all)
+{
+	struct io_uring r;
+	struct io_uring_sqe *sqe = only_silent(&r, 0);
+	u64 began;
+
+	res_is(io_uring_register_files(&r, &sqe->fd, 1), 0, "register files");
+	sqe->fd = 0;
+	sqe->flags |= IOSQE_FIXED_FILE;
+	ring_submit(&r);
+	began = now_ms();
+	res_is(io_uring_unregister_files(&r), 0, "unregister files");
+	has_waited(began);
 	give_back(&r);
 	io_uring_queue_exit(&r);
+}
+
+static int execs_with_a_silent_write(void *arg)
+{
+	struct io_uring r;
+
+	(void)arg;
+	lender = lender_open();
+	only_silent(&r, 0);
+	ring_submit(&r);
+	execl("/bin/true", "true", NULL);
+	return 1;
+}
+
+/* An exec waits for all of the task's requests. */
+Test(lend_sum, a_success_that_posts_no_cqe_ends_the_wait_of_an_exec)
+{
+	u64 began = now_ms();
+
+	must(!proc_run(execs_with_a_silent_write, NULL), "exec failed");
+	has_waited(began);
 }
 
 static struct io_uring_sqe *fused_sqe(unsigned int nr)

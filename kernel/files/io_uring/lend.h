@@ -50,8 +50,17 @@ int io_lent_buf_unregister_prep(struct io_kiocb *req, const struct io_uring_sqe 
 int io_lent_buf_unregister(struct io_kiocb *req, unsigned int issue_flags);
 
 /* Only of a buffer that has a sum. */
-void io_lent_buf_filled(const struct io_lent_buf *buf, unsigned int off,
-			unsigned int len);
+void __io_lent_buf_filled(const struct io_lent_buf *buf, unsigned int off,
+			  unsigned int len);
+
+/* Bytes of the buffer, which are in it, have been written to. */
+static inline void io_lent_buf_filled(const struct io_lent_buf *buf, unsigned int off,
+				      unsigned int len)
+{
+	if (buf->sum->len)
+		__io_lent_buf_filled(buf, off, len);
+}
+
 void io_lent_buf_used(const struct io_lent_buf *buf, unsigned int asked, int res);
 void __io_req_tell_lent(struct io_kiocb *req);
 

@@ -13,10 +13,12 @@
  */
 #include <linux/kernel.h>
 #include <linux/bitmap.h>
+#include <linux/indirect_call_wrapper.h>
 #include <linux/io_uring.h>
 
 #include "io_uring.h"
 #include "opdef.h"
+#include "rw.h"
 #include "lend.h"
 
 /* Bytes @from to @end, which has room behind @sum->filled for whole units only */
@@ -66,15 +68,12 @@ static void io_sum_fill(struct io_lent_sum *sum, unsigned int from, unsigned int
 	}
 }
 
-/* Bytes of the buffer, which are in it, have been written to. */
-void io_lent_buf_filled(const struct io_lent_buf *buf, unsigned int off,
-			unsigned int len)
+void __io_lent_buf_filled(const struct io_lent_buf *buf, unsigned int off,
+			  unsigned int len)
 {
 	struct io_lent_sum *sum = buf->sum;
 	unsigned long flags;
 
-	if (!sum->len)
-		return;
 	spin_lock_irqsave(&sum->lock, flags);
 	io_sum_fill(sum, buf->sum_pos + off, len);
 	spin_unlock_irqrestore(&sum->lock, flags);
@@ -113,7 +112,8 @@ void __io_req_tell_lent(struct io_kiocb *req)
 	if (unlikely(req->flags & REQ_F_REISSUE))
 		io_lent_buf_used_somehow(buf, -EAGAIN);
 	else if (def->tell_lent)
-		def->tell_lent(req, buf);
+		INDIRECT_CALL_2(def->tell_lent, io_read_tell_lent,
+				io_write_tell_lent, req, buf);
 	else
 		io_lent_buf_used_somehow(buf, req->cqe.res);
 }
