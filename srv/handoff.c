@@ -28,14 +28,6 @@ static bool handoff_was_heard(const struct io *io)
 	return false;
 }
 
-void handoff_ended(struct queue *q, struct io *io)
-{
-	handoff_remove(q, io);
-	handoff_silent_are(io, STEP_DONE);
-	if (q->target->legs_leave)
-		q->target->ops->ended(q->target, q->tq, io);
-}
-
 void handoff_look_at_all(struct queue *q)
 {
 	for (u16 index = q->handed_first, next; index != QUEUE_NO_IO; index = next) {

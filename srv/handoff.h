@@ -74,8 +74,15 @@ static inline void handoff_let_go(struct queue *q)
 	q->lets_go = true;
 }
 
-/* The driver has ended it: the target is told. */
-void handoff_ended(struct queue *q, struct io *io);
+/* The driver has ended it: the target is told.  Nobody needs its steps any more. */
+static inline void handoff_ended(struct queue *q, struct io *io)
+{
+	handoff_remove(q, io);
+	if (q->target->legs_leave)
+		q->target->ops->ended(q->target, q->tq, io);
+	io->nr_steps = 0;
+	io->pending = 0;
+}
 
 /*
  * It has come back, because of a step that has failed: what is not known to have has been done.  If none is

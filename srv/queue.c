@@ -40,7 +40,7 @@ __attribute__((noinline)) void queue_make_room(struct queue *q, unsigned int nr)
 	} while (q->sqe_end - q->ring.sq.sqe_tail < nr);
 }
 
-/* FETCH_REQ, or COMMIT_AND_FETCH_REQ with a result; this once for each request, so not a call. */
+/* FETCH_REQ, or with a result what takes its place; this once for each request, so not a call. */
 static inline __attribute__((always_inline)) struct io_uring_sqe *queue_fetch(struct queue *q, struct io *io,
 									      u32 cmd_op, s32 result)
 {
@@ -121,14 +121,23 @@ static inline __attribute__((always_inline)) void queue_send_handoff(struct queu
 	queue_fetch(q, io, UBLK_U_IO_HANDOFF_AND_FETCH_REQ, io->nr_steps)->user_data = udata(UD_HANDED, io->index, 0);
 }
 
-/*
- * The driver is left the end of a request, if the SQEs of its steps are all that was queued since the
- * ring's tail was @tail, and none has been submitted yet.
- */
-static inline __attribute__((always_inline)) void queue_hand_off(struct queue *q, struct io *io, unsigned int tail)
+static inline __attribute__((always_inline)) void queue_issue(struct queue *q, struct io *io)
+{
+	io->redo = false;
+	io->round++;
+	q->mode->issue(q, io);
+}
+
+/* Issued, and the driver is left its end, if the SQEs of its steps are all that it takes. */
+static inline __attribute__((always_inline)) void queue_hand_off(struct queue *q, struct io *io)
 {
 	struct io_uring_sq *sq = &q->ring.sq;
+	unsigned int tail;
 
+	/* in one submission */
+	queue_room(q, q->mode->extra_sqes + io->nr_steps);
+	tail = sq->sqe_tail;
+	queue_issue(q, io);
 	/* else the mode had to lend it first */
 	if (unlikely(sq->sqe_tail - tail != io->nr_steps))
 		return;
@@ -141,20 +150,17 @@ static inline __attribute__((always_inline)) void queue_hand_off(struct queue *q
 
 void queue_run_last(struct queue *q, struct io *io)
 {
-	unsigned int tail;
+	unsigned int tail = q->ring.sq.sqe_tail;
 
-	if (likely(!q->alone && !q->hands_off) || !step_op_has_data(io->steps[0].op) || io->copied) {
+	if (!step_op_has_data(io->steps[0].op) || io->copied) {
 		queue_run(q, io);
-		return;
+	} else if (q->hands_off && !queue_counts(q)) {
+		queue_hand_off(q, io);
+	} else {
+		queue_issue(q, io);
+		if (unlikely(q->alone))
+			queue_link(q, io, tail);
 	}
-	if (q->hands_off)
-		queue_room(q, q->mode->extra_sqes + io->nr_steps);
-	tail = q->ring.sq.sqe_tail;
-	queue_run(q, io);
-	if (q->hands_off && !queue_counts(q))
-		queue_hand_off(q, io, tail);
-	else if (q->alone)
-		queue_link(q, io, tail);
 }
 
 static void queue_finish(struct queue *q, struct io *io)
