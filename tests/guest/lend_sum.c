@@ -667,14 +667,14 @@ Test(lend_sum, a_success_that_posts_no_cqe_ends_the_wait_for_all)
 	io_uring_queue_exit(&r);
 }
 
-static int execs_with_a_silent_write(void *arg)
+static int execs_with_a_silent_write(void *began)
 {
 	struct io_uring r;
 
-	(void)arg;
 	lender = lender_open();
 	only_silent(&r, 0);
 	ring_submit(&r);
+	*(u64 *)began = now_ms();
 	execl("/bin/true", "true", NULL);
 	return 1;
 }
@@ -682,10 +682,36 @@ static int execs_with_a_silent_write(void *arg)
 /* An exec waits for all of the task's requests. */
 Test(lend_sum, a_success_that_posts_no_cqe_ends_the_wait_of_an_exec)
 {
-	u64 began = now_ms();
+	u64 *began = shared_alloc(sizeof(*began));
 
-	must(!proc_run(execs_with_a_silent_write, NULL), "exec failed");
-	has_waited(began);
+	must(!proc_run(execs_with_a_silent_write, began), "exec failed");
+	has_waited(*began);
+}
+
+/* Who only submits would keep all requests, and their files. */
+Test(lend_sum, a_success_that_posts_no_cqe_is_let_go_by_the_next_submission)
+{
+	struct io_uring_sqe *sqe;
+	struct io_uring r;
+	int disk;
+
+	tleg_null(1, &(struct null_disk){ .mb = DISK >> 20, .delay_us = FIRST_MS * 1000 });
+	disk = tleg_open(1, O_RDWR | O_DIRECT | O_EXCL);
+	deferred(&r);
+	sqe = ring_sqe(&r);
+	prep_rw_fixed(sqe, WRITE, disk, 0, LEN, 0, 0);
+	sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
+	ring_submit(&r);
+	res_is(lent_unregister(&r, 0), 0, "unregister");
+	lender_released(lender, 0, nr_loans, SOON_MS);
+	close(disk);
+	sqe = ring_sqe(&r);
+	io_uring_prep_nop(sqe);
+	sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
+	ring_submit(&r);
+	/* EBUSY while the ring has the file */
+	close(tleg_open(1, O_RDWR | O_EXCL));
+	io_uring_queue_exit(&r);
 }
 
 static struct io_uring_sqe *fused_sqe(unsigned int nr)
