@@ -43,13 +43,13 @@ void handoff_back(struct queue *q, struct io *io)
 {
 	bool heard = handoff_was_heard(io);
 
-	handoff_remove(q, io);
 	handoff_silent_are(io, heard ? STEP_DONE : STEP_TODO);
+	handoff_remove(q, io);
 	io->redo |= !heard;
 }
 
 void handoff_gone(struct queue *q, struct io *io)
 {
-	handoff_remove(q, io);
 	handoff_silent_are(io, STEP_DONE);
+	handoff_remove(q, io);
 }

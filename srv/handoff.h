@@ -49,9 +49,10 @@ static inline void handoff_add(struct queue *q, struct io *io)
 	q->handed_last = io->index;
 }
 
+/* Behind all that is to be seen of it by who watches: queue_watch(). */
 static inline void handoff_remove(struct queue *q, struct io *io)
 {
-	io->handed_off = false;
+	__atomic_store_n(&io->handed_off, false, __ATOMIC_RELEASE);
 	if (!q->target->legs_leave)
 		return;
 	if (io->handed_prev == QUEUE_NO_IO)
@@ -77,11 +78,11 @@ static inline void handoff_let_go(struct queue *q)
 /* The driver has ended it: the target is told.  Nobody needs its steps any more. */
 static inline void handoff_ended(struct queue *q, struct io *io)
 {
+	io->nr_steps = 0;
+	io->pending = 0;
 	handoff_remove(q, io);
 	if (q->target->legs_leave)
 		q->target->ops->ended(q->target, q->tq, io);
-	io->nr_steps = 0;
-	io->pending = 0;
 }
 
 /*

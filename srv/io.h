@@ -30,7 +30,7 @@
  * when the tag's next request arrives.  A linked one is committed by the kernel, behind its step, and
  * nothing is heard of that: the step stays BUSY, also while the tag is the driver's, until the CQE of
  * COMMIT brings the next request.  One that is handed off is the same until its queue has seen that it has
- * ended; pending counts the command too.
+ * ended, and has no steps from then on; pending counts the command too.
  */
 struct io {
 	/* the request, set when it arrives */

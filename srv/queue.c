@@ -567,7 +567,8 @@ static void queue_watch_io(struct queue *q, struct watch *w, unsigned int i, u64
 {
 	const struct io *io = queue_io(q, i);
 
-	if (__atomic_load_n(&io->handed_off, __ATOMIC_RELAXED) && handoff_has_ended(q, io))
+	/* pairs with handoff_remove() */
+	if (__atomic_load_n(&io->handed_off, __ATOMIC_ACQUIRE) && handoff_has_ended(q, io))
 		watch_idle(w, i, now);
 	else
 		watch_look(w, i, io, now, ages);

@@ -117,7 +117,8 @@ struct target_ops {
 
 	/*
 	 * Of VERDICT_LAST_STEPS: each has done all that it was asked, and the request was ended with that some time
-	 * ago.  What is kept of it is over.  In the queue's thread.  Required where legs leave.
+	 * ago.  What is kept of it is over.  io->steps is still what was planned.  In the queue's thread.  Required
+	 * where legs leave.
 	 */
 	void (*ended)(struct target *t, void *tq, const struct io *io);
 
