@@ -88,7 +88,7 @@ static const struct mode_ops *mode_first(const struct mode_ops *const *modes, co
 const struct mode_ops *mode_best(const struct caps *caps, const u64 *alike)
 {
 	static const struct mode_ops *const best[] = {
-		&mode_auto, &mode_register, &mode_register_cmd, &mode_copy, NULL
+		&mode_handoff, &mode_auto, &mode_register, &mode_register_cmd, &mode_copy, NULL
 	};
 	const struct mode_ops *mode = mode_first(best, caps, alike);
 

@@ -123,7 +123,7 @@ void mode_names_of(u64 ublk_flags, char *names, size_t len);
 int mode_check(const struct mode_ops *mode, const struct caps *caps, const char **missing);
 
 /*
- * The first that the kernel has of auto, register, register-cmd and copy: what the name MODE_BEST
+ * The first that the kernel has of handoff, auto, register, register-cmd and copy: what the name MODE_BEST
  * stands for.  @alike: the flags of a device that is recovered, or NULL; of the modes that are alike, which
  * may be others.  NULL: there is none.
  */

@@ -76,7 +76,7 @@ const struct opt serving_again_opts[] = {
 void serving_help_modes(void)
 {
 	printf("\nmodes:\n");
-	printf("  %-26s %s\n", MODE_BEST, "the first of auto, register, register-cmd and copy that this kernel has");
+	printf("  %-26s %s\n", MODE_BEST, "the first of handoff, auto, register, register-cmd and copy that this kernel has");
 	for (const struct mode_ops *const *m = mode_list; *m; m++)
 		printf("  %-26s %s\n", (*m)->name, (*m)->summary);
 }

@@ -122,7 +122,8 @@ static const char *summary(char *line, size_t len)
 
 	uname(&u);
 	if (has & COMMAND)
-		snprintf(line, len, "Linux %s lends buffers: the best mode is auto\n", u.release);
+		snprintf(line, len, "Linux %s lends buffers: the best mode is %s\n", u.release,
+			 has & LENDS ? "handoff" : "auto");
 	else
 		snprintf(line, len, "Linux %s lends no buffers: data is copied, the best mode is copy\n", u.release);
 	return line;

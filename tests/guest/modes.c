@@ -54,12 +54,12 @@ static bool has(const char *name)
 /* What the manual says. */
 static const char *best(void)
 {
-	static const char *const order[] = { "auto", "register", "register-cmd", "copy" };
+	static const char *const order[] = { "handoff", "auto", "register", "register-cmd", "copy" };
 
-	for (unsigned int i = 0; i < 3; i++)
+	for (unsigned int i = 0; i < 4; i++)
 		if (has(order[i]))
 			return order[i];
-	return order[3];
+	return order[4];
 }
 
 /* The mode that the device's server tells. */

@@ -23,7 +23,8 @@ mode_of()
 		return
 	fi
 	case $1-$suite-$(kernel_of "$1") in
-	kernel-* | *-given | *-trixie-own) echo auto ;;
+	kernel-* | *-given) echo handoff ;;
+	*-trixie-own) echo auto ;;
 	*) echo copy ;;
 	esac
 }

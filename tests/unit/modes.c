@@ -53,6 +53,8 @@ Test(modes, best_is_the_first_that_the_kernel_has)
 
 	for (unsigned int way = 0; way < LENDS_WAYS; way++)
 		caps.lends[way] = true;
+	cr_expect_str_eq(mode_best(&caps, NULL)->name, "handoff");
+	caps.ublk &= ~UBLK_F_HANDOFF;
 	cr_expect_str_eq(mode_best(&caps, NULL)->name, "auto");
 	caps.ublk &= ~UBLK_F_AUTO_BUF_REG;
 	cr_expect_str_eq(mode_best(&caps, NULL)->name, "register");
