@@ -11,7 +11,7 @@ set grid ytics lc rgb '#e0e0e0' lt 1
 set key samplen 2 spacing 1.1
 paper(w, h) = sprintf("set terminal svg size %d,%d font 'DejaVu Sans,Arial,sans-serif,12' background 'white' noenhanced", w, h)
 colour(mode) = mode eq 'copy' ? 0x6e6e6e : mode eq 'user-copy' ? 0x9a9a9a : mode eq 'get-data' ? 0xbfbfbf : \
-	mode eq 'register' ? 0x1f5fa8 : mode eq 'register-chain' ? 0x7fb0de : mode eq 'fused' ? 0x1b8a5a : 0x86c9a5
+	mode eq 'register' ? 0x1f5fa8 : mode eq 'auto' ? 0x4f8fd0 : mode eq 'handoff' ? 0x0a2a5e : mode eq 'register-chain' ? 0x7fb0de : mode eq 'fused' ? 0x1b8a5a : 0x86c9a5
 mark(mode) = mode eq 'copy' ? 7 : mode eq 'user-copy' ? 6 : mode eq 'get-data' ? 9 : mode eq 'register' ? 5 : \
 	mode eq 'register-chain' ? 4 : mode eq 'fused' ? 13 : 12
 # the figures as a table, by a description
