@@ -26,7 +26,7 @@ check_counts()
 }
 
 # null_disk N [ATTRIBUTE=VALUE...]: null_blk with its defaults, no memory behind it.  With DELAY_US each request takes so
-# long; with TAGS it takes so many at once.
+# long; with TAGS it takes so many at once, with DISK_KIB so much with one request.
 null_disk()
 {
 	local dir=/sys/kernel/config/nullb/nullb$1 more
@@ -38,6 +38,7 @@ null_disk()
 		echo $((DELAY_US * 1000)) > "$dir/completion_nsec"
 	fi
 	[ "${TAGS:-0}" = 0 ] || echo "$TAGS" > "$dir/hw_queue_depth"
+	[ "${DISK_KIB:-0}" = 0 ] || echo $((DISK_KIB * 2)) > "$dir/max_sectors"
 	echo 1 > "$dir/power"
 	[ -b "/dev/nullb$1" ] || die "there is no /dev/nullb$1"
 }
