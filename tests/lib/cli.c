@@ -162,7 +162,7 @@ bool cli_mode_is_tried(unsigned int i, const char *kernel, const char *slice)
 	static const char *const kernels[] = { "release", "kasan", "lockdep" };
 	const char *name = mode_list[i]->name;
 
-	if (!kernel || !slice || !strcmp(name, "register") || !strcmp(name, "auto"))
+	if (!kernel || !slice || !strcmp(name, "register") || !strcmp(name, "auto") || !strcmp(name, "handoff"))
 		return true;
 	for (unsigned int k = 0; k < ARRAY_SIZE(kernels); k++)
 		if (!strcmp(kernel, kernels[k]))

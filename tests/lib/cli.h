@@ -48,7 +48,7 @@ void cli_run_in(struct cli *c, const char *const *args, void (*prepare)(void));
 
 /*
  * Is mode @i of mode_list tried on @kernel?  All are, unless the run is a slice, which is then a number, TURN of
- * tests/run.  In a slice each of our kernels has a third of them, and `register` and `auto`.
+ * tests/run.  In a slice each of our kernels has a third of them, and `register`, `auto` and `handoff`.
  */
 bool cli_mode_is_tried(unsigned int i, const char *kernel, const char *slice);
 /* The modes that this kernel can do, or a slice of them: how many, and the name of each. */

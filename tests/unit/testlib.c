@@ -139,7 +139,7 @@ Test(testlib, a_slice_has_each_mode_on_one_kernel)
 
 	for (unsigned int i = 0; mode_list[i]; i++) {
 		const char *name = mode_list[i]->name;
-		bool always = !strcmp(name, "register") || !strcmp(name, "auto");
+		bool always = !strcmp(name, "register") || !strcmp(name, "auto") || !strcmp(name, "handoff");
 
 		for (unsigned int a = 0; a < 3; a++) {
 			unsigned int in_turn = 0, on_kernel = 0;
