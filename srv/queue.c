@@ -103,10 +103,15 @@ static bool queue_link_is_cut(const struct queue *q)
 	return unlikely(head != sq->sqe_tail) && udata_kind(sq->sqes[head & sq->ring_mask].user_data) == UD_LINKED;
 }
 
-void queue_run(struct queue *q, struct io *io)
+static inline void queue_begin_round(struct io *io)
 {
 	io->redo = false;
 	io->round++;
+}
+
+void queue_run(struct queue *q, struct io *io)
+{
+	queue_begin_round(io);
 	if (unlikely(!step_op_has_data(io->steps[0].op))) {
 		nodata_start(q, io);
 	} else if (unlikely(io->copied)) {
@@ -121,10 +126,9 @@ static inline __attribute__((always_inline)) void queue_send_handoff(struct queu
 	queue_fetch(q, io, UBLK_U_IO_HANDOFF_AND_FETCH_REQ, io->nr_steps)->user_data = udata(UD_HANDED, io->index, 0);
 }
 
-static inline __attribute__((always_inline)) void queue_issue(struct queue *q, struct io *io)
+static inline void queue_issue(struct queue *q, struct io *io)
 {
-	io->redo = false;
-	io->round++;
+	queue_begin_round(io);
 	q->mode->issue(q, io);
 }
 
