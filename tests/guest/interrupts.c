@@ -7,7 +7,6 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "dev.h"
 #include "types.h"
 #include "ublkraw.h"
 #include "verify.h"
@@ -29,19 +29,6 @@ static void setup(void)
 
 TestSuite(interrupts, .init = setup, .fini = cli_sweep, .timeout = 240);
 
-static bool begins_with(const char *path, const char *text)
-{
-	char is[64] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return false;
-	if (read(fd, is, sizeof(is) - 1) < 0)
-		is[0] = '\0';
-	close(fd);
-	return !strncmp(is, text, strlen(text));
-}
-
 /*
  * struct kind - a disk that is there for tests only
  * @attribute: pattern of a file in sysfs that tells that by its text
@@ -52,35 +39,20 @@ static const struct kind {
   virtio = { "virtio-blk", "/sys/block/vd*/serial", "lend-disk" },
   scsi = { "scsi_debug", "/sys/block/sd*/device/model", "scsi_debug" };
 
-/* Its path in @path, of 32 bytes; zeroed all over. */
-static void blank(const struct kind *k, char *path)
+/* Its path in @path, of 32 bytes; zeroed all over.  Returns its size. */
+static u64 blank(const struct kind *k, char *path)
 {
 	u64 range[2] = { 0 };
-	char name[16] = "";
-	glob_t g = { 0 };
+	char name[16];
 	int fd;
 
-	glob(k->attribute, 0, NULL, &g);
-	for (size_t i = 0; i < g.gl_pathc && !*name; i++)
-		if (begins_with(g.gl_pathv[i], k->text))
-			sscanf(g.gl_pathv[i], "/sys/block/%15[^/]", name);
-	globfree(&g);
-	need(*name, "no %s disk whose name begins with %s", k->name, k->text);
+	need(dev_find(k->attribute, k->text, name, sizeof(name)), "no %s disk that calls itself %s", k->name, k->text);
 	snprintf(path, 32, "/dev/%s", name);
 	fd = open(path, O_RDWR | O_CLOEXEC | O_EXCL);
 	must(fd >= 0 && !ioctl(fd, BLKGETSIZE64, &range[1]) && !ioctl(fd, BLKZEROOUT, range), "%s: %s", path,
 	     strerror(errno));
 	close(fd);
-}
-
-static u64 size_of(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	u64 size;
-
-	must(fd >= 0 && !ioctl(fd, BLKGETSIZE64, &size), "%s: %s", path, strerror(errno));
-	close(fd);
-	return size;
+	return range[1];
 }
 
 /* The device that was added as @what; all of @legs have the data then, which is the same from mode to mode. */
@@ -102,8 +74,7 @@ static void serves_in_every_mode(const struct kind *k)
 	char path[32], what[64];
 	struct disk_model *model;
 
-	blank(k, path);
-	model = disk_model_alloc(size_of(path));
+	model = disk_model_alloc(blank(k, path));
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		snprintf(what, sizeof(what), "%s, mode %s", k->name, cli_mode(m));
 		is_verified(cli_add(CLI("add", "-t", "loop", "-m", cli_mode(m), "-d", "16", "-l", path)), model, m + 1,
@@ -131,11 +102,10 @@ Test(interrupts, of_two_kinds)
 {
 	char paths[2][32], what[64];
 	struct disk_model *model;
+	u64 size = blank(&nvme, paths[0]);
 
-	blank(&nvme, paths[0]);
-	blank(&virtio, paths[1]);
-	cr_assert_eq(size_of(paths[0]), size_of(paths[1]));
-	model = disk_model_alloc(size_of(paths[0]));
+	cr_assert_eq(blank(&virtio, paths[1]), size);
+	model = disk_model_alloc(size);
 	for (unsigned int m = 0; m < cli_modes(); m++) {
 		snprintf(what, sizeof(what), "two kinds, mode %s", cli_mode(m));
 		is_verified(cli_add(CLI("add", "-t", "mirror", "-m", cli_mode(m), "-d", "16", "-l", paths[0], "-l", paths[1])),

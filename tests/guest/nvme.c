@@ -4,7 +4,6 @@
  * there, and 0 the first byte.  What they move is held against the block device.
  */
 #include <criterion/criterion.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nvme_ioctl.h>
@@ -13,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "dev.h"
 #include "lender.h"
 #include "pattern.h"
 #include "ring.h"
@@ -57,35 +57,14 @@ static const struct shape {
 };
 #define NR_SHAPES	(sizeof(shapes) / sizeof(shapes[0]))
 
-static bool is_ours(const char *name)
-{
-	char path[300], serial[32] = "";
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/class/nvme/%s/serial", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	if (read(fd, serial, sizeof(serial) - 1) < 0)
-		serial[0] = '\0';
-	close(fd);
-	return !strncmp(serial, SERIAL, strlen(SERIAL));
-}
-
 /* The N of our /dev/nvmeN, or -1. */
 static int find_ours(void)
 {
-	DIR *dir = opendir("/sys/class/nvme");
-	struct dirent *d;
+	char name[32];
 	int n = -1;
 
-	if (!dir)
-		return -1;
-	while (n < 0 && (d = readdir(dir))) {
-		if (is_ours(d->d_name))
-			sscanf(d->d_name, "nvme%d", &n);
-	}
-	closedir(dir);
+	if (dev_find("/sys/class/nvme/nvme*/serial", SERIAL, name, sizeof(name)))
+		sscanf(name, "nvme%d", &n);
 	return n;
 }
 

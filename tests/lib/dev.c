@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,4 +50,33 @@ pid_t dev_server(int id)
 
 	res_is(raw_info(id, &info), 0, "GET_DEV_INFO of device %d", id);
 	return info.ublksrv_pid;
+}
+
+static bool attribute_begins(const char *path, const char *text)
+{
+	char is[64] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	if (read(fd, is, sizeof(is) - 1) < 0)
+		is[0] = '\0';
+	close(fd);
+	return !strncmp(is, text, strlen(text));
+}
+
+bool dev_find(const char *attribute, const char *text, char *name, size_t len)
+{
+	size_t at = strchr(attribute, '*') - attribute;
+	glob_t g = { 0 };
+
+	while (attribute[at - 1] != '/')
+		at--;
+	*name = '\0';
+	glob(attribute, 0, NULL, &g);
+	for (size_t i = 0; i < g.gl_pathc && !*name; i++)
+		if (attribute_begins(g.gl_pathv[i], text))
+			snprintf(name, len, "%.*s", (int)strcspn(g.gl_pathv[i] + at, "/"), g.gl_pathv[i] + at);
+	globfree(&g);
+	return *name;
 }

@@ -19,4 +19,10 @@ u64 dev_sectors_written(int id);
 /* The server's process, as the driver says. */
 pid_t dev_server(int id);
 
+/*
+ * A disk or controller that is there for tests: the first whose file in sysfs begins with @text.  @attribute is the
+ * pattern of such files, with one *; the part of the path that has it is the @name, of @len bytes.  False: none has.
+ */
+bool dev_find(const char *attribute, const char *text, char *name, size_t len);
+
 #endif
