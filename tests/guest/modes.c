@@ -56,10 +56,11 @@ static const char *best(void)
 {
 	static const char *const order[] = { "handoff", "auto", "register", "register-cmd", "copy" };
 
-	for (unsigned int i = 0; i < 4; i++)
-		if (has(order[i]))
-			return order[i];
-	return order[4];
+	unsigned int i = 0;
+
+	while (i < ARRAY_SIZE(order) - 1 && !has(order[i]))
+		i++;
+	return order[i];
 }
 
 /* The mode that the device's server tells. */

@@ -85,6 +85,7 @@ Test(modes, best_for_a_device_moves_data_as_that_does)
 	cr_expect_str_eq(best_for(&caps, mode_find("fused")), "register");
 	cr_expect_str_eq(best_for(&caps, mode_find("register-cmd")), "register");
 	cr_expect_str_eq(best_for(&caps, mode_find("auto")), "auto");
+	cr_expect_str_eq(best_for(&caps, mode_find("handoff")), "handoff");
 	caps.lends[LENDS_BY_OPERATION] = false;
 	cr_expect_str_eq(best_for(&caps, mode_find("register")), "register-cmd");
 	caps.lends[LENDS_BY_COMMAND] = false;
