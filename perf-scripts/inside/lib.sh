@@ -154,11 +154,14 @@ unserve()
 	esac
 }
 
-# fio_client DEVICE BS RW [OPTION...]: becomes fio, so that a job in the background is fio.  DEPTH is its queue's.
+# fio_client DEVICE BS RW [OPTION...]: becomes fio, so that a job in the background is fio.  DEPTH is its queue's, of
+# which BATCH are submitted at once.
 fio_client()
 {
+	local batch=()
+	[ -z "${BATCH:-}" ] || batch=(--iodepth_batch_submit="$BATCH" --iodepth_batch_complete_min="$BATCH")
 	exec fio --name=client --filename="$1" --bs="$2" --rw="rand$3" --size=100% --io_size=1T \
-		--ioengine=io_uring --direct=1 --fixedbufs=1 --registerfiles=1 --iodepth="${DEPTH:-32}" --norandommap=1 --randrepeat=1 "${@:4}"
+		--ioengine=io_uring --direct=1 --fixedbufs=1 --registerfiles=1 --iodepth="${DEPTH:-32}" "${batch[@]}" --norandommap=1 --randrepeat=1 "${@:4}"
 }
 
 # begins STAT PID: the client takes a while to start
