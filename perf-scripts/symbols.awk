@@ -14,12 +14,12 @@ $2 ~ /^(perf|sh|sleep|cat)$/ { next }
 
 {
 	samples = $1; comm = $2
-	side = comm ~ /^regbuf/ ? "server" : comm ~ /^fio/ ? "client" : comm ~ /^iou-wrk/ ? "io-wq" : comm ~ /^swapper/ ? "idle" : "other"
+	side = comm ~ /^regbuf/ ? "server" : comm ~ /^fio/ ? "client" : comm ~ /^iou-wrk/ ? "io-wq" : comm ~ /^swapper/ ? "idle" : comm == "all" ? "all" : "other"
 	if (!match($0, /\[[k.]\] /)) next
 	user = substr($0, RSTART + 1, 1) == "."
 	symbol = substr($0, RSTART + 4); sub(/ +$/, "", symbol)
 	l = "other"
-	if (user) l = side == "server" ? "server" : "client"
+	if (user) l = side == "server" ? "server" : side == "all" ? "programs" : "client"
 	else for (i = 1; i <= n; i++) if (symbol ~ regex[i]) { l = layer[i]; break }
 	printf "%s,%s,%s,%.4f\n", side, l, symbol, samples * period / 1000 / ios
 }
