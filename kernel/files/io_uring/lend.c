@@ -439,31 +439,6 @@ static void io_fixed_buf_take(struct io_kiocb *req, struct io_mapped_ubuf *slot)
 }
 
 /*
- * At prep: sets req->imu to the slot's buffer if it is one of user space, or to
- * NULL if the slot's buffer is to be looked up at issue.
- * Returns 0, or -EFAULT if there is no such slot, or its buffer is being
- * unregistered.
- */
-int io_fixed_buf_prep(struct io_kiocb *req, unsigned int index)
-	__must_hold(&req->ctx->uring_lock)
-{
-	struct io_ring_ctx *ctx = req->ctx;
-	struct io_mapped_ubuf *slot;
-
-	if (unlikely(index >= ctx->nr_user_bufs))
-		return -EFAULT;
-	index = array_index_nospec(index, ctx->nr_user_bufs);
-	slot = ctx->user_bufs[index];
-	req->imu = NULL;
-	if (slot != &dummy_ubuf && !io_slot_is_lent(slot)) {
-		if (unlikely(io_table_going(ctx)))
-			return -EFAULT;
-		io_fixed_buf_take(req, slot);
-	}
-	return 0;
-}
-
-/*
  * At issue, if req->imu is still NULL: sets it to what is in the slot now, and
  * takes a reference, which is dropped when the request is cleaned up.
  * Returns 0, or -EFAULT if there is no such slot, it is empty, or its buffer is

@@ -76,7 +76,32 @@ void io_lent_bufs_drop(struct io_ring_ctx *ctx);
 bool io_table_has_lent(const struct io_ring_ctx *ctx);
 bool io_table_all_lent(const struct io_ring_ctx *ctx);
 
-int io_fixed_buf_prep(struct io_kiocb *req, unsigned int index);
+/*
+ * At prep: sets req->imu to the slot's buffer if it is one of user space, or to
+ * NULL if the slot's buffer is to be looked up at issue.
+ * Returns 0, or -EFAULT if there is no such slot, or its buffer is being
+ * unregistered.
+ */
+static inline int io_fixed_buf_prep(struct io_kiocb *req, unsigned int index)
+	__must_hold(&req->ctx->uring_lock)
+{
+	struct io_ring_ctx *ctx = req->ctx;
+	struct io_mapped_ubuf *slot;
+
+	if (unlikely(index >= ctx->nr_user_bufs))
+		return -EFAULT;
+	index = array_index_nospec(index, ctx->nr_user_bufs);
+	slot = ctx->user_bufs[index];
+	req->imu = NULL;
+	if (slot != &dummy_ubuf && !io_slot_is_lent(slot)) {
+		if (unlikely(io_table_going(ctx)))
+			return -EFAULT;
+		io_req_set_rsrc_node(req, ctx, 0);
+		req->imu = slot;
+	}
+	return 0;
+}
+
 int io_fixed_buf_issue(struct io_kiocb *req, unsigned int index,
 		       unsigned int issue_flags);
 
