@@ -70,6 +70,7 @@ struct crowd {
 	volatile int blamed, failed;	/* somebody tells what was illegal; has told it */
 	volatile int id;	/* of the ublk device, or -1 */
 	volatile u32 devices, servers, recovered, killed;
+	volatile u32 handed_off, handed_back;	/* requests */
 	volatile u64 ok, refused;
 	volatile u64 bytes;	/* looked at */
 	char disk[64];

@@ -42,11 +42,11 @@ static void tell(bool now)
 
 	if (!now && ms < told + 10000)
 		return;
-	printf("crowd: seed %u, %llu s: %llu operations, %llu/s now; %llu succeeded, %llu were refused; %u devices, %u servers, %u recoveries, %u killed, %llu MiB looked at\n",
+	printf("crowd: seed %u, %llu s: %llu operations, %llu/s now; %llu succeeded, %llu were refused; %u devices, %u servers, %u recoveries, %u killed, %u handed off, %u back, %llu MiB looked at\n",
 	       crowd->seed, (unsigned long long)ms / 1000, (unsigned long long)ops,
 	       (unsigned long long)((ops - before) * 1000 / (ms - told ?: 1)),
 	       (unsigned long long)crowd->ok, (unsigned long long)crowd->refused, crowd->devices,
-	       crowd->servers, crowd->recovered, crowd->killed,
+	       crowd->servers, crowd->recovered, crowd->killed, crowd->handed_off, crowd->handed_back,
 	       (unsigned long long)crowd->bytes >> 20);
 	fflush(stdout);
 	told = ms;

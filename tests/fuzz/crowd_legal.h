@@ -16,7 +16,7 @@ enum crowd_kind {
 	/* of a ring's table */
 	C_UPDATE, C_TABLE_DROP, C_TABLE_NEW, C_CLONE,
 	/* of a ublk server */
-	C_FETCH, C_COMMIT, C_GET_DATA, C_REGISTER_CMD, C_UNREGISTER_CMD, C_OTHER_CMD, C_NOT_DAEMON,
+	C_FETCH, C_COMMIT, C_HANDOFF, C_GET_DATA, C_REGISTER_CMD, C_UNREGISTER_CMD, C_OTHER_CMD, C_NOT_DAEMON,
 	/* of a ublk disk */
 	C_DISK_READ, C_DISK_WRITE,
 	/* of /dev/ublk-control */

@@ -22,12 +22,20 @@
 
 #define IO_MAX	65536
 
-/* A request's way: came, is served by a chain of three, or by one if lent, is committed. */
+/*
+ * A request's way: came, is served by a chain of three, or by one if lent, is committed.  One that
+ * is committed or handed off before its chain has ended may be followed by the tag's next one.
+ */
 struct tag {
-	bool ours, lent, chain;
-	int moved;		/* by the chain */
+	bool ours, lent;
 	unsigned int op;
 	u32 len;
+	struct {
+		bool runs, lent;
+		bool owes;	/* the commit */
+		unsigned int op;
+		int moved;
+	} chain;
 };
 
 static struct server {
@@ -108,6 +116,14 @@ static void commit(unsigned int tag, int result)
 	io_cmd(C_COMMIT, UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0, tag, result);
 }
 
+/* To the driver, for which the chain has one that uses the pages. */
+static void hand_off(unsigned int tag)
+{
+	io_cmd(C_HANDOFF, UBLK_U_IO_HANDOFF_AND_FETCH_REQ, 0, tag,
+	       rng_chance(&srv.rng, srv.temper) ? rng_below(&srv.rng, 4) : 1);
+	crowd->handed_off++;
+}
+
 /* READ_FIXED or WRITE_FIXED of all of the request. */
 static struct io_uring_sqe *move(unsigned int tag, const struct tag *t, unsigned int slot)
 {
@@ -142,8 +158,10 @@ static void unlend(unsigned int tag)
 /* REGISTER, READ_FIXED or WRITE_FIXED, UNREGISTER; or what is between, if it is lent. */
 static void chain(unsigned int tag, struct tag *t)
 {
-	t->chain = true;
-	t->moved = 0;
+	t->chain.runs = t->chain.owes = true;
+	t->chain.lent = t->lent;
+	t->chain.op = t->op;
+	t->chain.moved = 0;
 	if (t->lent) {
 		move(tag, t, auto_slot(tag));
 		return;
@@ -177,14 +195,16 @@ static void serve(unsigned int tag, struct tag *t)
 	} else if (!data || crowd_device()->flags & UBLK_F_NEED_GET_DATA) {
 		commit(tag, data ? t->len : 0);
 		t->ours = false;
-	} else if (!t->chain) {
+	} else {
 		chain(tag, t);
 		/* before its data is there; the request ends after both */
-		if (rng_chance(&srv.rng, 20))
+		if ((crowd_device()->flags & UBLK_F_HANDOFF) && rng_chance(&srv.rng, 70))
+			hand_off(tag);
+		else if (rng_chance(&srv.rng, 20))
 			commit(tag, t->len);
 		else
 			return;
-		t->ours = false;
+		t->ours = t->chain.owes = false;
 	}
 }
 
@@ -193,7 +213,7 @@ static void mischief(void)
 	static const u32 ops[] = { 0, 0x7520, 0x20, 0x21, 0x22, UBLK_U_CMD_GET_FEATURES, ~0U };
 	unsigned int tag = rng_below(&srv.rng, OWNER_DEPTH);
 
-	switch (rng_below(&srv.rng, 6)) {
+	switch (rng_below(&srv.rng, 7)) {
 	case 0:
 		fetch(tag);
 		break;
@@ -209,6 +229,9 @@ static void mischief(void)
 		break;
 	case 4:
 		io_cmd(C_GET_DATA, UBLK_U_IO_NEED_GET_DATA, 0, tag, 0);
+		break;
+	case 5:
+		io_cmd(C_HANDOFF, UBLK_U_IO_HANDOFF_AND_FETCH_REQ, 0, tag, nonsense());
 		break;
 	default:
 		io_cmd(C_OTHER_CMD, rng_pick(&srv.rng, ops), 0, tag, 0);
@@ -231,15 +254,18 @@ static void came(unsigned int tag)
 
 static void chain_done(unsigned int tag, struct tag *t)
 {
-	t->chain = false;
-	if (t->op == UBLK_IO_OP_WRITE && t->moved > 0) {
-		file_read(srv.sink, srv.tmp, t->moved, tag * IO_MAX);
-		if (!bytes_of_slot(srv.tmp, t->moved, HELD_UBLK, 0))
+	int moved = t->chain.moved;
+
+	t->chain.runs = false;
+	if (t->chain.op == UBLK_IO_OP_WRITE && moved > 0) {
+		file_read(srv.sink, srv.tmp, moved, tag * IO_MAX);
+		if (!bytes_of_slot(srv.tmp, moved, HELD_UBLK, 0))
 			crowd_fail("%d bytes of tag %u, a write, were written by no client; the first: %#llx",
-				   t->moved, tag, *(unsigned long long *)srv.tmp);
+				   moved, tag, *(unsigned long long *)srv.tmp);
 	}
-	if (t->ours)
-		commit(tag, t->moved);
+	if (!t->chain.owes)
+		return;
+	commit(tag, moved);
 	t->ours = false;
 }
 
@@ -253,14 +279,16 @@ static void took(enum crowd_kind kind, unsigned int tag, int res)
 			   res_str(res));
 	if (!t)
 		return;
-	if (kind == C_FETCH || kind == C_COMMIT || kind == C_GET_DATA) {
-		if (res == UBLK_IO_RES_OK)
+	if (kind == C_FETCH || kind == C_COMMIT || kind == C_GET_DATA || kind == C_HANDOFF) {
+		if (res == UBLK_IO_RES_HANDED_BACK)
+			crowd->handed_back++;
+		if (res == UBLK_IO_RES_OK || res == UBLK_IO_RES_HANDED_BACK)
 			came(tag);
 		else if (res == UBLK_IO_RES_NEED_GET_DATA)
 			io_cmd(C_GET_DATA, UBLK_U_IO_NEED_GET_DATA, 0, tag, 0);
 	} else if (kind == C_READ || kind == C_WRITE) {
-		t->moved = res;
-		if (t->lent)
+		t->chain.moved = res;
+		if (t->chain.lent)
 			chain_done(tag, t);
 	} else if (kind == C_UNREGISTER || kind == C_UNREGISTER_CMD) {
 		chain_done(tag, t);
@@ -341,7 +369,7 @@ void crowd_server(void *arg)
 		for (unsigned int n = 0; n < 32 && ring_next(&srv.ring, &done, n ? 0 : 5); n++)
 			took(done.data >> 32, (u32)done.data, done.res);
 		for (unsigned int i = 0; i < OWNER_DEPTH; i++)
-			if (srv.tag[i].ours && !srv.tag[i].chain)
+			if (srv.tag[i].ours && !srv.tag[i].chain.runs)
 				serve(i, &srv.tag[i]);
 		if (rng_chance(&srv.rng, srv.temper))
 			mischief();
