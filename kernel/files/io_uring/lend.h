@@ -4,6 +4,7 @@
 
 #include <linux/io_uring_types.h>
 #include <linux/io_uring/lend.h>
+#include <linux/nospec.h>
 
 #include "rsrc.h"
 
