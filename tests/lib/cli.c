@@ -182,6 +182,22 @@ static bool mode_is_asked_for(const char *name)
 	return !at;
 }
 
+/* Else the tests would pass with what is left, or with nothing. */
+static void asked_are_modes(void)
+{
+	const char *at = getenv("REGBUF_MODES");
+	unsigned int i;
+	int len;
+
+	for (; at && *at; at += len, at += strspn(at, " ")) {
+		len = strcspn(at, " ");
+		for (i = 0; mode_list[i]; i++)
+			if ((int)strlen(mode_list[i]->name) == len && !strncmp(at, mode_list[i]->name, len))
+				break;
+		must(!len || mode_list[i], "REGBUF_MODES: '%.*s' is no mode", len, at);
+	}
+}
+
 /* Asked once: opcodes and driver stay what they are. */
 static const char *const *modes(unsigned int *nr)
 {
@@ -192,6 +208,7 @@ static const char *const *modes(unsigned int *nr)
 	struct ctrl c;
 
 	if (!known) {
+		asked_are_modes();
 		must(!ctrl_init(&c) && !caps_probe(&c, &caps), "the kernel's features are not told");
 		ctrl_deinit(&c);
 		for (unsigned int i = 0; mode_list[i] && known < ARRAY_SIZE(names); i++)
