@@ -137,6 +137,16 @@ Test(large, what_a_busy_disk_has_no_room_for_is_done_behind)
 	}
 }
 
+/* Nobody does the rest of a polled request: it is issued as a whole, or again. */
+Test(large, what_is_polled_is_done_as_a_whole)
+{
+	for (unsigned int depth = 1; depth <= 16; depth *= 4) {
+		struct null_disk opt = { .depth = depth, .poll_queues = 1 };
+
+		busy_disk(IORING_SETUP_IOPOLL, &opt, 300 + depth, "a disk of few tags, polled");
+	}
+}
+
 Test(large, segments_end_where_the_disk_wants_it)
 {
 	busy_disk(0, &(struct null_disk){ .virt_boundary = true }, 7, "a disk without gaps");
