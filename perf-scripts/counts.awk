@@ -6,4 +6,4 @@
 # `INSTRUCTIONS all [.] programs`.
 $2 == "F" { name = $3; next }
 { n[$1 ~ /^0+$/ ? "[.] programs" : "[k] " name] += $3 }
-END { for (s in n) print n[s], "all", s }
+END { for (s in n) printf "%.0f all %s\n", n[s], s }

@@ -5,11 +5,12 @@
  * function of its kernel at $MARK, a hexadecimal address: at the first call counting begins, at
  * the second it ends, and so on. At the end number N, from 1 on, $COUNTS.N is written. It has a
  * line `ADDRESS N INSTRUCTIONS` for each block of the kernel, the address with 16 hexadecimal
- * digits, and lines of the address 0 for those of programs.
+ * digits, and lines of the address 0 for those of programs. A block counts as a whole when it is
+ * entered, though an interrupt may leave it in its middle: that is some tenths of a percent.
  *
  * Debian's packages of QEMU have no header for plugins. What is declared here is the same in each
  * version of the interface, which -DQEMU_API=N names: 1 up to QEMU 8, 2 from 9 on. (Source:
- * docs/devel/tcg-plugins.rst of QEMU.)
+ * include/qemu/qemu-plugin.h and plugins/plugin.h of QEMU.)
  */
 #include <inttypes.h>
 #include <stdbool.h>

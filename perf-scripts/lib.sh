@@ -10,7 +10,7 @@ kernel=${KERNEL:-release}
 
 # The modes of the server, and what does without it: the backend itself, the kernel's own drivers and NBD.
 cell_modes='copy|user-copy|get-data|register|register-cmd|auto|handoff|register-chain|fused|fused-n'
-cell_ours='register|register-chain|fused|fused-n'
+cell_ours='register|handoff|register-chain|fused|fused-n'
 cell_served="null:0:($cell_modes)|loop:1:($cell_modes)|(mirror|stripe):[234]:($cell_modes)"
 cell_peers='kloop:1:-|md:[234]:-|nbd:[01]:-'
 # The same on legs that keep a record, or md's bitmap: with it and without.
