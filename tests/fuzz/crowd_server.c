@@ -116,12 +116,11 @@ static void commit(unsigned int tag, int result)
 	io_cmd(C_COMMIT, UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0, tag, result);
 }
 
-/* To the driver, for which the chain has one that uses the pages. */
+/* To the driver: one request of the chain uses the pages, or so it is told. */
 static void hand_off(unsigned int tag)
 {
 	io_cmd(C_HANDOFF, UBLK_U_IO_HANDOFF_AND_FETCH_REQ, 0, tag,
-	       rng_chance(&srv.rng, srv.temper) ? rng_below(&srv.rng, 4) : 1);
-	crowd->handed_off++;
+	       rng_chance(&srv.rng, srv.temper) ? rng_range(&srv.rng, 1, 3) : 1);
 }
 
 /* READ_FIXED or WRITE_FIXED of all of the request. */
@@ -155,20 +154,24 @@ static void unlend(unsigned int tag)
 		lent_prep_unregister(prep(C_UNREGISTER, tag), tag);
 }
 
-/* REGISTER, READ_FIXED or WRITE_FIXED, UNREGISTER; or what is between, if it is lent. */
-static void chain(unsigned int tag, struct tag *t)
+/*
+ * REGISTER, READ_FIXED or WRITE_FIXED, UNREGISTER; or what is between, if it is lent.  That says
+ * nothing of a success with @flags IOSQE_CQE_SKIP_SUCCESS: if it is alone, its end is the request's.
+ */
+static void chain(unsigned int tag, struct tag *t, unsigned int flags)
 {
-	t->chain.runs = t->chain.owes = true;
+	t->chain.runs = !t->lent || !flags;
+	t->chain.owes = true;
 	t->chain.lent = t->lent;
 	t->chain.op = t->op;
-	t->chain.moved = 0;
+	t->chain.moved = flags ? t->len : 0;
 	if (t->lent) {
-		move(tag, t, auto_slot(tag));
+		move(tag, t, auto_slot(tag))->flags = flags;
 		return;
 	}
 	lend(tag)->flags = IOSQE_IO_LINK;
 	/* else one that fails would leave the slot in use */
-	move(tag, t, tag)->flags = IOSQE_IO_HARDLINK;
+	move(tag, t, tag)->flags = IOSQE_IO_HARDLINK | flags;
 	unlend(tag);
 }
 
@@ -186,6 +189,7 @@ static int nonsense(void)
 static void serve(unsigned int tag, struct tag *t)
 {
 	bool data = t->op == UBLK_IO_OP_READ || t->op == UBLK_IO_OP_WRITE;
+	bool off = (crowd_device()->flags & UBLK_F_HANDOFF) && rng_chance(&srv.rng, 70);
 
 	if (rng_chance(&srv.rng, srv.temper)) {
 		/* without its data, or never */
@@ -196,9 +200,12 @@ static void serve(unsigned int tag, struct tag *t)
 		commit(tag, data ? t->len : 0);
 		t->ours = false;
 	} else {
-		chain(tag, t);
-		/* before its data is there; the request ends after both */
-		if ((crowd_device()->flags & UBLK_F_HANDOFF) && rng_chance(&srv.rng, 70))
+		chain(tag, t, off && rng_chance(&srv.rng, 50) ? IOSQE_CQE_SKIP_SUCCESS : 0);
+		/*
+		 * Before its data is there; the request ends after both.  A chain's results may come
+		 * behind a request that is handed back: that waits until the chain has ended.
+		 */
+		if (off)
 			hand_off(tag);
 		else if (rng_chance(&srv.rng, 20))
 			commit(tag, t->len);
@@ -280,6 +287,8 @@ static void took(enum crowd_kind kind, unsigned int tag, int res)
 	if (!t)
 		return;
 	if (kind == C_FETCH || kind == C_COMMIT || kind == C_GET_DATA || kind == C_HANDOFF) {
+		if (kind == C_HANDOFF && res >= 0)
+			crowd->handed_off++;
 		if (res == UBLK_IO_RES_HANDED_BACK)
 			crowd->handed_back++;
 		if (res == UBLK_IO_RES_OK || res == UBLK_IO_RES_HANDED_BACK)

@@ -137,7 +137,7 @@ Test(large, what_a_busy_disk_has_no_room_for_is_done_behind)
 	}
 }
 
-/* Nobody does the rest of a polled request: it is issued as a whole, or again. */
+/* Nobody does the rest of a polled request: it is issued again only as a whole. */
 Test(large, what_is_polled_is_done_as_a_whole)
 {
 	for (unsigned int depth = 1; depth <= 16; depth *= 4) {

@@ -182,7 +182,7 @@ static bool mode_is_asked_for(const char *name)
 	return !at;
 }
 
-/* Else the tests would pass with what is left, or with nothing. */
+/* Else the tests would pass with what is left. */
 static void asked_are_modes(void)
 {
 	const char *at = getenv("REGBUF_MODES");
