@@ -109,6 +109,7 @@ struct lend_test_stats {
  * @error: out: of the first that failed, in the last loan where one did: negative errno
  * @filled: out: of the last loan: bytes written to, from the first one on
  * @units: out: of the last loan: units that were filled before what is in front of them
+ * @resv2: not used
  */
 struct lend_test_sum {
 	__u32 index;

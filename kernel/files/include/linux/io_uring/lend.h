@@ -197,7 +197,7 @@ static inline void io_lent_buf_put(struct io_lent_buf *buf)
  * @index: the slot
  * @issue_flags: see above
  *
- * Returns 0, or an error, with the reference still the caller's: -EINVAL for a slot
+ * Return: 0, or an error, with the reference still the caller's: -EINVAL for a slot
  * that is not there or a table that is being unregistered, -EBUSY for a slot that is
  * occupied, -ECANCELED for a ring that is being closed, -EBADF for a file that is not
  * open for what @dir of the buffer allows, a security module's error, -EIO for a
@@ -213,7 +213,7 @@ int io_uring_cmd_lend(struct io_uring_cmd *cmd, struct io_lent_buf *buf,
  * @index: the slot
  * @issue_flags: see above
  *
- * Returns true if the slot has held this very buffer; its reference is the caller's
+ * Return: true if the slot has held this very buffer; its reference is the caller's
  * then.  Requests that use the buffer keep theirs.
  */
 bool io_uring_cmd_take_back(struct io_uring_cmd *cmd, struct io_lent_buf *buf,
@@ -225,7 +225,7 @@ bool io_uring_cmd_take_back(struct io_uring_cmd *cmd, struct io_lent_buf *buf,
  * @index: the slot
  * @issue_flags: see above
  *
- * Returns 0, -EINVAL for a slot that is empty or not there, -EBUSY for one that holds
+ * Return: 0, -EINVAL for a slot that is empty or not there, -EBUSY for one that holds
  * a buffer of user space.  May call @release of the buffer.
  */
 int io_uring_cmd_unlend(struct io_uring_cmd *cmd, unsigned int index,
