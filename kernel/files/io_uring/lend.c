@@ -432,8 +432,8 @@ static void io_fixed_buf_take(struct io_kiocb *req, struct io_mapped_ubuf *slot)
 	if (io_slot_is_lent(slot)) {
 		refcount_inc(&io_slot_to_lent(slot)->refs);
 		req->flags |= REQ_F_LENT_BUF;
-	} else if (!req->rsrc_node) {
-		__io_req_set_rsrc_node(req, req->ctx);
+	} else {
+		io_req_set_rsrc_node(req, req->ctx, 0);
 	}
 	req->imu = slot;
 }
