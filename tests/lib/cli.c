@@ -185,17 +185,13 @@ static bool mode_is_asked_for(const char *name)
 /* Else the tests would pass with what is left. */
 static void asked_are_modes(void)
 {
-	const char *at = getenv("REGBUF_MODES");
-	unsigned int i;
-	int len;
+	const char *asked = getenv("REGBUF_MODES");
+	char *words = strdup(asked ?: ""), *rest = words, *word;
 
-	for (; at && *at; at += len, at += strspn(at, " ")) {
-		len = strcspn(at, " ");
-		for (i = 0; mode_list[i]; i++)
-			if ((int)strlen(mode_list[i]->name) == len && !strncmp(at, mode_list[i]->name, len))
-				break;
-		must(!len || mode_list[i], "REGBUF_MODES: '%.*s' is no mode", len, at);
-	}
+	must(words, "no memory");
+	while ((word = strsep(&rest, " ")))
+		must(!*word || mode_find(word), "REGBUF_MODES: '%s' is no mode", word);
+	free(words);
 }
 
 /* Asked once: opcodes and driver stay what they are. */
