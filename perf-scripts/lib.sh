@@ -106,6 +106,17 @@ made_on()
 		"$(qemu-system-x86_64 --version | sed -n '1s/ version / /; 1s/ (.*//p')" "$2" "$(fio --version)" "$(date +%F)"
 }
 
+# profile_of CELL TABLE CSV: the cell's instructions by layer, and its TOP dearest symbols
+profile_of()
+{
+	local target legs mode bs rw
+	IFS=: read -r target legs mode bs rw <<< "$1"
+	printf '\n%s\n' "$1"
+	"$top/perf-scripts/report" table TARGET="$target" LEGS="$legs" MODE="$mode" BS="$bs" RW="$rw" "$top/perf-scripts/$2" "$3"
+	awk -F, -v cell="$1" 'NR > 1 && $1 ":" $2 ":" $3 ":" $4 ":" $5 == cell { printf "  %6.3f  %-8s %-12s %s\n", $9, $6, $7, $8 }' "$3" |
+		sort -nr | sed -n "1,${TOP:-25}p"
+}
+
 # settings NAME...: those of the variables that are set, as for a command line
 settings()
 {

@@ -177,19 +177,32 @@ begins()
 
 ios() { awk '{ print $1 + $5 }' "$1"; }
 
+# keep_busy DEVICE BS RW: the client is at work on the device, until let_go
+keep_busy()
+{
+	fio_client "$1" "$2" "$3" --runtime=3600 --time_based --thread > "$work/fio.log" 2>&1 &
+	client=$!
+	begins "$(stat_of "$1")" "$client"
+}
+
+let_go()
+{
+	kill -TERM "$client" || { cat "$work/fio.log" >&2; die 'fio has ended'; }
+	wait "$client" || true
+}
+
+stat_of() { echo "/sys/block/${1##*/}/stat"; }
+
 # looked_at DEVICE BS RW SECONDS PERF...: perf runs so long while the client keeps the device busy; prints how many
 # I/Os that has done between two looks, at the beginning and at the end
 looked_at()
 {
-	local stat=/sys/block/${1##*/}/stat client
-	fio_client "$1" "$2" "$3" --runtime=600 --time_based --thread > "$work/fio.log" 2>&1 &
-	client=$!
-	begins "$stat" $client
+	local client
+	keep_busy "$1" "$2" "$3"
 	# shellcheck disable=SC2016 # for the shell that perf starts
-	"${@:5}" -- sh -c 'cat "$0"; sleep "$1"; cat "$0"' "$stat" "$4" > "$work/stat" 2> "$work/perf.log" ||
+	"${@:5}" -- sh -c 'cat "$0"; sleep "$1"; cat "$0"' "$(stat_of "$1")" "$4" > "$work/stat" 2> "$work/perf.log" ||
 		{ cat "$work/perf.log" >&2; die 'perf failed'; }
-	kill -TERM $client
-	wait $client || true
+	let_go
 	awk '{ n[NR] = $1 + $5 } END { print n[2] - n[1] }' "$work/stat"
 }
 
