@@ -52,7 +52,7 @@ help: ## this list
 		T=NAME 'test: one test program; T=NAME/PATTERN those of its tests' \
 		'K="release"' 'test: on these kernels [release kasan lockdep debian13 backports; nofused debian12 debian12-6.12]; shell, fuzz, torture, powercut: on this one' \
 		LEAK=1 'test: look for leaks too, on the KASAN kernel (slow)' \
-		MODES='"auto handoff"' 'test: by these modes only, where a test goes through all' \
+		MODES='"auto handoff"' 'test, torture, powercut: by these modes only, where all are gone through' \
 		TURN=N 'test: without T= and K=, which part of long programs is run where, 0 to 29 [0]' \
 		JOBS=N 'test: so many guests at once [3]' \
 		LIMIT=SECONDS 'test: that one test program may take [900]' \
@@ -164,11 +164,11 @@ fuzz: deps programs ## random operations in the guest, alone and in a crowd (OPS
 
 torture: deps programs ## storms of kills and over a set for MINUTES=10, on K=kasan, with SEED=n; WHAT=kill, set; LEAK=0: no kmemleak
 	$(Q)kernel/tree.sh build $(or $(K),kasan)
-	$(Q)WHAT='$(WHAT)' MINUTES='$(MINUTES)' SEED='$(SEED)' K='$(K)' LEAK='$(LEAK)' tests/torture
+	$(Q)WHAT='$(WHAT)' MINUTES='$(MINUTES)' SEED='$(SEED)' K='$(K)' LEAK='$(LEAK)' MODES='$(MODES)' tests/torture
 
 powercut: deps programs ## cut the power of mirrors' legs, and of guests, for MINUTES=10, on K=release, with SEED=n; WHAT=power, machine
 	$(Q)kernel/tree.sh build $(or $(K),release)
-	$(Q)WHAT='$(or $(WHAT),cuts)' MINUTES='$(MINUTES)' SEED='$(SEED)' K='$(or $(K),release)' tests/torture
+	$(Q)WHAT='$(or $(WHAT),cuts)' MINUTES='$(MINUTES)' SEED='$(SEED)' MODES='$(MODES)' K='$(or $(K),release)' tests/torture
 
 clean: ## remove programs and test results; kernels stay
 	$(Q)rm -rf $(B)/obj $(B)/tests $(B)/regbuf $(B)/*.a $(B)/test $(B)/torture $(B)/vm
