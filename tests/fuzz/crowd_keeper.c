@@ -17,6 +17,9 @@
 #include "lender.h"
 #include "proc.h"
 
+/* Of so many servers one has handed a request off: half of them may, and most of those do. */
+#define HANDS_OFF	30
+
 /* A process of the keeper's. */
 static struct place {
 	struct crowd_start start;
@@ -252,4 +255,6 @@ void keeper_run(const struct crowd_opts *o)
 	if (counts)
 		census_is(&before, 64 + (crowd->killed + crowd->servers) / 2, "after the crowd");
 	tell(true);
+	must(crowd->handed_off || crowd->servers < HANDS_OFF, "%u servers, and none has handed a request off",
+	     crowd->servers);
 }
