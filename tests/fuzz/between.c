@@ -40,11 +40,11 @@ static void unpark(struct seq *s, struct op *op, unsigned int index, int res, co
 	struct model_parked *p = &s->m.parked[index];
 	struct done done = seq_next(s, op);
 
-	if (done.data != p->nr)
+	if (done.data != p->op.nr)
 		seq_fail(s, op, "user_data %#llx instead of that of operation %llu",
-			 (unsigned long long)done.data, (unsigned long long)p->nr);
+			 (unsigned long long)done.data, (unsigned long long)p->op.nr);
 	is(s, op, done.res, res, what);
-	model_unpark(&s->m, index);
+	model_unpark(&s->m, index, res);
 }
 
 static void feed(struct seq *s, struct rng *r, struct op *op)
@@ -54,7 +54,7 @@ static void feed(struct seq *s, struct rng *r, struct op *op)
 	if (!p->used)
 		return;
 	op->move.dst = p->dst;
-	op->move.len = op->len < p->len ? op->len : p->len;
+	op->move.len = op->len < p->op.len ? op->len : p->op.len;
 	world_feed(&s->w, op->slot, op->move.len, &op->move.src);
 	unpark(s, op, op->slot, op->move.len, "the read that waited");
 	seq_check_move(s, op);
@@ -68,7 +68,7 @@ static void cancel_index(struct seq *s, struct op *op, unsigned int index)
 
 	sqe->opcode = IORING_OP_ASYNC_CANCEL;
 	sqe->fd = -1;
-	sqe->addr = p->used ? p->nr : SEQ_OTHER + 1;
+	sqe->addr = p->used ? p->op.nr : SEQ_OTHER + 1;
 	sqe->user_data = SEQ_OTHER;
 	seq_submit(s);
 	if (s->m.iopoll || !p->used) {
@@ -84,7 +84,7 @@ static void cancel_index(struct seq *s, struct op *op, unsigned int index)
 	}
 	is(s, op, done.res, -ECANCELED, "what was cancelled");
 	is(s, op, seq_next(s, op).res, 0, "the cancelling");
-	model_unpark(&s->m, index);
+	model_unpark(&s->m, index, -ECANCELED);
 }
 
 static void cancel(struct seq *s, struct rng *r, struct op *op)
@@ -120,7 +120,7 @@ static void update(struct seq *s, struct rng *r, struct op *op)
 static void unpark_areas(struct seq *s, struct op *op)
 {
 	for (unsigned int i = 0; i < MODEL_PARKED; i++) {
-		if (s->m.parked[i].used && s->m.parked[i].loan < 0)
+		if (s->m.parked[i].used && s->m.parked[i].op.loan < 0)
 			cancel_index(s, op, i);
 	}
 }
@@ -163,12 +163,15 @@ static void clone_table(struct seq *s, struct rng *r, struct op *op)
 static void setup(struct seq *s, struct rng *r, struct op *op)
 {
 	struct model_buf old = s->m.buf[op->buf], *buf = &s->m.buf[op->buf];
+	static const struct learned_all none;
 
 	seq_check_loans(s, op);
 	gen_buf(r, buf);
 	is(s, op, world_setup(&s->w, &s->m, op->buf), model_buf_held(&old) ? -EBUSY : 0, "setup");
 	if (op->res)
 		*buf = old;
+	else
+		buf->learned = none;
 }
 
 /* Commands that are still under way when the ring is closed. */
@@ -187,6 +190,7 @@ static void leave_in_flight(struct seq *s, struct rng *r)
 		sqe = ring_sqe(&s->ring);
 		lender_prep_move(sqe, s->w.lender, &mv);
 		sqe->user_data = SEQ_OTHER;
+		model_leave(&s->m, i);
 	}
 	seq_submit(s);
 }
@@ -202,7 +206,7 @@ static bool tags_due(const struct seq *s)
 {
 	for (unsigned int i = 0; i < MODEL_PARKED; i++) {
 		/* holds back all tags that are younger */
-		if (s->m.parked[i].used && s->m.parked[i].loan < 0)
+		if (s->m.parked[i].used && s->m.parked[i].op.loan < 0)
 			return false;
 	}
 	for (unsigned int i = 0; i < SEQ_TAGS; i++) {

@@ -372,6 +372,7 @@ void gen_buf(struct rng *r, struct model_buf *buf)
 		LEND_TEST_SOURCE | LEND_TEST_DEST,
 	};
 	static const u32 errors[] = { ENODEV, EAGAIN, EIO, EBUSY, EPERM };
+	static const u32 learns[] = { 0, LEND_TEST_NO_MAP, 16, 512, 4096, LEND_TEST_SEG_MAX };
 	bool grid = rng_chance(r, 70);
 
 	buf->nr_segs = rng_range(r, 1, MODEL_SEGS);
@@ -392,5 +393,6 @@ void gen_buf(struct rng *r, struct model_buf *buf)
 		buf->skip &= ~511U;
 	buf->dir = rng_pick(r, dirs);
 	buf->error = rng_chance(r, 6) ? rng_pick(r, errors) : 0;
+	buf->learn = rng_pick(r, learns);
 	model_buf_shape(buf);
 }

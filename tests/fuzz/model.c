@@ -10,7 +10,7 @@
 #include "model.h"
 
 const char *const wrong_names[] = {
-	"none", "direction", "range", "busy", "data", "link", "release", "fused", NULL
+	"none", "direction", "range", "busy", "data", "link", "release", "fused", "sum", NULL
 };
 
 void model_reset(struct model *m, unsigned int nr_slots)
@@ -37,28 +37,35 @@ u64 model_buf_held(const struct model_buf *buf)
 static void loan_put(struct model *m, unsigned int index)
 {
 	struct model_loan *loan = &m->loan[index];
+	struct model_buf *buf = &m->buf[loan->buf];
 
-	if (!--loan->refs)
-		m->buf[loan->buf].released++;
+	if (--loan->refs)
+		return;
+	buf->released++;
+	loan->learned.full += m->wrong == WRONG_SUM;
+	learned_back(&buf->learned, &loan->learned);
 }
 
-static unsigned int loan_new(struct model *m, unsigned int buf)
+static unsigned int loan_new(struct model *m, unsigned int buf, u32 len)
 {
 	unsigned int i = 0;
 
 	while (m->loan[i].refs)
 		i++;
-	m->loan[i] = (struct model_loan){ .refs = 1, .buf = buf };
+	m->loan[i].refs = 1;
+	m->loan[i].buf = buf;
+	learned_init(&m->loan[i].learned, m->buf[buf].learn, len);
 	m->buf[buf].lent++;
 	return i;
 }
 
 static void slot_lend(struct model *m, unsigned int slot, const struct op *op)
 {
+	u32 len = op->len ?: m->buf[op->buf].len - op->off;
+
 	m->slot[slot] = (struct model_slot){
-		.kind = SLOT_LENT, .buf = op->buf, .off = op->off,
-		.len = op->len ?: m->buf[op->buf].len - op->off,
-		.loan = loan_new(m, op->buf),
+		.kind = SLOT_LENT, .buf = op->buf, .off = op->off, .len = len,
+		.loan = loan_new(m, op->buf, len),
 	};
 }
 
@@ -74,8 +81,15 @@ static bool op_dest(const struct op *op)
 	return op->kind == OP_READ || op->kind == OP_FILL || op->kind == OP_PARK;
 }
 
-/* The range of the slot's buffer.  0 or -EFAULT; *p is where it begins. */
-static int import(const struct model *m, const struct op *op, struct place *p)
+/* The request has its slot's buffer from here on, if one is lent there. */
+static void hold(const struct model *m, struct op *op)
+{
+	if (op->slot < m->nr_slots && m->slot[op->slot].kind == SLOT_LENT)
+		op->loan = m->slot[op->slot].loan;
+}
+
+/* The range of the slot's buffer, which the request has from here on.  0 or -EFAULT; *p is where it begins. */
+static int import(const struct model *m, struct op *op, struct place *p)
 {
 	const struct model_slot *s;
 	u64 end;
@@ -85,6 +99,8 @@ static int import(const struct model *m, const struct op *op, struct place *p)
 	s = op->secondary ? &m->fused : &m->slot[op->slot];
 	if (s->kind == SLOT_EMPTY)
 		return -EFAULT;
+	if (s->kind == SLOT_LENT)
+		op->loan = s->loan;
 	if (s->kind == SLOT_LENT && m->wrong != WRONG_DIRECTION &&
 	    !(m->buf[s->buf].dir & (op_dest(op) ? LEND_TEST_DEST : LEND_TEST_SOURCE)))
 		return -EFAULT;
@@ -224,6 +240,7 @@ static int issue_nop(struct model *m, struct op *op)
 		return -EBADF;
 	if (op->slot >= m->nr_slots || m->slot[op->slot].kind == SLOT_EMPTY)
 		return -EFAULT;
+	hold(m, op);
 	return op->len;
 }
 
@@ -234,7 +251,12 @@ static int issue_cmd(struct model *m, struct op *op)
 
 	if (op->file == FILE_BAD)
 		return -EBADF;
-	if (m->iopoll || op->file != FILE_LENDER)
+	/* the lender is the one file here that has commands */
+	if (op->file != FILE_LENDER)
+		return -EOPNOTSUPP;
+	/* the driver asks for it later, if at all */
+	hold(m, op);
+	if (m->iopoll)
 		return -EOPNOTSUPP;
 	if (op->spoil && op->spoil->stage == AT_ISSUE)
 		return op->spoil->res;
@@ -292,7 +314,7 @@ static int issue_register(struct model *m, struct op *op)
 	return ret;
 }
 
-/* Given back as soon as its secondaries are done, which a batch waits for. */
+/* Given back when its secondaries are done: model_fused(). */
 static int issue_fused(struct model *m, struct op *op)
 {
 	int ret;
@@ -304,10 +326,9 @@ static int issue_fused(struct model *m, struct op *op)
 	ret = export(m, op);
 	if (ret < 0)
 		return ret;
-	m->buf[op->buf].lent++;
-	m->buf[op->buf].released++;
 	m->fused = (struct model_slot){
 		.kind = SLOT_LENT, .buf = op->buf, .off = op->off, .len = ret,
+		.loan = loan_new(m, op->buf, ret),
 	};
 	return ret;
 }
@@ -404,6 +425,30 @@ static void begin(struct op *op)
 	op->cqe = true;
 	op->notif = false;
 	op->move.len = 0;
+	op->loan = -1;
+}
+
+/* What the loan learns from a request's end.  Nobody knows what a command has done. */
+static void tell(struct model *m, const struct op *op, int res)
+{
+	bool moves = op->kind == OP_READ || op->kind == OP_WRITE || op->kind == OP_SEND || op->kind == OP_PARK;
+	struct learned *l;
+	u64 at = op->addr;
+
+	if (op->loan < 0)
+		return;
+	l = &m->loan[op->loan].learned;
+	learned_used(l, moves ? op->len : UINT64_MAX, moves || res < 0 ? res : 0);
+	if (!moves || !op_dest(op))
+		return;
+	for (unsigned int i = 0, left = res > 0 ? res : 0; left; i++) {
+		u32 part = op->parts ? op_part(op, i) : op->len;
+
+		part = part < left ? part : left;
+		learned_fill(l, at, part, m->batch);
+		at += part;
+		left -= part;
+	}
 }
 
 /* A chain of which a part could not be prepared: nothing of it is done. */
@@ -458,9 +503,14 @@ static void model_fused(struct model *m, struct op *ops, unsigned int n)
 			op->res = op->res ?: -ECANCELED;
 			continue;
 		}
+		/* from the beginning, whatever comes of it */
+		op->loan = m->fused.loan;
 		op->res = issue[op->kind](m, op);
 		op->cqe = !(op->flags & IOSQE_CQE_SKIP_SUCCESS) || op_failed(m, op);
+		tell(m, op, op->res);
 	}
+	if (ops[0].res >= 0)
+		loan_put(m, m->fused.loan);
 }
 
 void model_chain(struct model *m, struct op *ops, unsigned int n)
@@ -477,6 +527,7 @@ void model_chain(struct model *m, struct op *ops, unsigned int n)
 
 		op->res = issue[op->kind](m, op);
 		op->cqe = !skip || op_failed(m, op);
+		tell(m, op, op->res);
 		if (op_failed(m, op) && !(op->flags & IOSQE_IO_HARDLINK) &&
 		    m->wrong != WRONG_LINK) {
 			cancel_from(ops, i + 1, n, skip);
@@ -502,32 +553,37 @@ bool model_park(struct model *m, struct op *op, unsigned int index)
 {
 	struct model_parked *p = &m->parked[index];
 
-	op->cqe = true;
-	op->notif = false;
-	op->move.len = 0;
+	begin(op);
 	op->res = import(m, op, &p->dst);
 	if (!op->res && m->iopoll)
 		op->res = -EOPNOTSUPP;
-	if (op->res || !op->len)
+	if (op->res || !op->len) {
+		tell(m, op, op->res);
 		return false;
-	p->used = true;
-	p->nr = op->nr;
-	p->len = op->len;
-	p->loan = -1;
-	if (m->slot[op->slot].kind == SLOT_LENT) {
-		p->loan = m->slot[op->slot].loan;
-		m->loan[p->loan].refs++;
 	}
+	p->used = true;
+	p->op = *op;
+	if (op->loan >= 0)
+		m->loan[op->loan].refs++;
 	return true;
 }
 
-void model_unpark(struct model *m, unsigned int index)
+void model_unpark(struct model *m, unsigned int index, int res)
 {
 	struct model_parked *p = &m->parked[index];
 
 	p->used = false;
-	if (p->loan >= 0)
-		loan_put(m, p->loan);
+	tell(m, &p->op, res);
+	if (p->op.loan >= 0)
+		loan_put(m, p->op.loan);
+}
+
+void model_leave(struct model *m, unsigned int slot)
+{
+	const struct model_slot *s = &m->slot[slot];
+
+	tell(m, &(struct op){ .kind = OP_DRAIN, .loan = s->loan },
+	     m->buf[s->buf].dir & LEND_TEST_SOURCE ? 0 : -EFAULT);
 }
 
 int model_update(struct model *m, const struct op *op, u64 new_tag, u64 *tag)
@@ -575,6 +631,6 @@ void model_exit(struct model *m)
 	model_drop_lent(m);
 	for (unsigned int i = 0; i < MODEL_PARKED; i++) {
 		if (m->parked[i].used)
-			model_unpark(m, i);
+			model_unpark(m, i, -ECANCELED);
 	}
 }

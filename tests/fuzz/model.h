@@ -12,6 +12,7 @@
 
 #include <linux/lend_test.h>
 
+#include "learned.h"
 #include "op.h"
 
 #define MODEL_SLOTS	16	/* of the largest table */
@@ -19,11 +20,11 @@
 #define MODEL_SEGS	6
 #define MODEL_AREAS	4	/* of user space */
 #define MODEL_AREA_LEN	32768
-#define MODEL_LEN_MAX	65536	/* of any buffer */
+#define MODEL_LEN_MAX	LEARNED_LEN_MAX	/* of any buffer */
 #define MODEL_PARKED	4
 #define MODEL_BATCH	32
 #define MODEL_CHAIN	9	/* a primary and its secondaries */
-#define MODEL_LOANS	(MODEL_SLOTS + MODEL_PARKED)
+#define MODEL_LOANS	(MODEL_SLOTS + MODEL_PARKED + 1)	/* and a fused command's */
 #define MODEL_MAX_RW	0x7ffff000U
 
 enum slot_kind { SLOT_EMPTY, SLOT_LENT, SLOT_USER };
@@ -42,27 +43,27 @@ struct model_slot {
 struct model_buf {
 	struct lend_test_seg segs[MODEL_SEGS];
 	unsigned int nr_segs;
-	u32 skip, len, dir, error;
+	u32 skip, len, dir, error, learn;
 	u64 lent, released;
+	struct learned_all learned;
 };
 
 /* A loan: references are its slot and parked requests. */
 struct model_loan {
 	unsigned int refs;
 	unsigned int buf;
+	struct learned learned;
 };
 
 /* A request that waits for its pipe. */
 struct model_parked {
 	bool used;
-	u64 nr;			/* the operation */
+	struct op op;
 	struct place dst;
-	u32 len;
-	int loan;		/* or -1: a buffer of user space */
 };
 
 /* Ways of being wrong on purpose, to see that somebody notices. */
-enum wrong { RIGHT, WRONG_DIRECTION, WRONG_RANGE, WRONG_BUSY, WRONG_DATA, WRONG_LINK, WRONG_RELEASE, WRONG_FUSED, NR_WRONGS };
+enum wrong { RIGHT, WRONG_DIRECTION, WRONG_RANGE, WRONG_BUSY, WRONG_DATA, WRONG_LINK, WRONG_RELEASE, WRONG_FUSED, WRONG_SUM, NR_WRONGS };
 extern const char *const wrong_names[];
 
 struct model {
@@ -76,6 +77,7 @@ struct model {
 	struct model_loan loan[MODEL_LOANS];
 	struct model_slot fused;	/* what a primary has borrowed, for its secondaries */
 	struct model_parked parked[MODEL_PARKED];
+	u64 batch;		/* requests with the same one run at the same time */
 	u64 area[MODEL_AREAS];	/* addresses */
 };
 
@@ -97,8 +99,10 @@ bool model_picked(struct model *m, const struct op *op, unsigned int slot);
 
 /* A read of an empty pipe.  Returns whether it waits; else op->res is set. */
 bool model_park(struct model *m, struct op *op, unsigned int index);
-/* Parked request @index has ended. */
-void model_unpark(struct model *m, unsigned int index);
+/* Parked request @index has ended with result @res. */
+void model_unpark(struct model *m, unsigned int index, int res);
+/* A DRAIN of all of @slot, which is lent, is under way when the ring is closed. */
+void model_leave(struct model *m, unsigned int slot);
 
 /* IORING_REGISTER_BUFFERS_UPDATE of one slot; op->len 0 empties.  *tag: that will be posted. */
 int model_update(struct model *m, const struct op *op, u64 new_tag, u64 *tag);

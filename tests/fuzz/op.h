@@ -87,6 +87,7 @@ struct op {
 
 	/* the model's answer */
 	int res;
+	int loan;		/* that it has at its end, or -1 */
 	bool cqe;		/* there is a CQE */
 	bool notif;		/* and a notification after it */
 	struct move move;	/* len 0: nothing */

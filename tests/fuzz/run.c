@@ -175,7 +175,7 @@ static void add_chain(struct seq *s, struct chain *c)
 	for (i = 0; i < c->nr; i++) {
 		if (conflicts(&c->ops[i], s->batch, s->nr_batch) ||
 		    s->batch_send > SEND_MAX) {
-			seq_flush(s);
+			seq_flush_early(s);
 			break;
 		}
 	}

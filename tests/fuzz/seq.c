@@ -333,10 +333,40 @@ static void after_drain(struct seq *s)
 		seq_fail(s, &s->batch[0], "a CQE too many");
 }
 
-void seq_flush(struct seq *s)
+static void check_back(struct seq *s, const struct op *op, unsigned int index)
 {
-	if (!s->nr_batch)
-		return;
+	struct model_buf *buf = &s->m.buf[index];
+	struct lend_test_stats st = lender_stats(s->w.lender, index);
+	u64 end = now_ms() + SOON_MS;
+	struct lend_test_sum sum;
+	char why[200];
+
+	/* a worker's last reference goes when the ring's task runs */
+	while (st.released < buf->released && now_ms() < end) {
+		io_uring_get_events(&s->ring);
+		sched_yield();
+		st = lender_stats(s->w.lender, index);
+	}
+	if (st.lent != buf->lent || st.released != buf->released)
+		seq_fail(s, op, "buffer %u was lent %llu times and came back %llu times, not %llu and %llu",
+			 index, st.lent, st.released, (unsigned long long)buf->lent,
+			 (unsigned long long)buf->released);
+	s->released[index] = buf->released;
+	sum = lender_sum(s->w.lender, index);
+	if (!learned_is(&buf->learned, &sum, why, sizeof(why)))
+		seq_fail(s, op, "what loans of buffer %u have learned: %s", index, why);
+}
+
+/* Those of which loans have come back, so that it is known which was the last. */
+static void check_those_back(struct seq *s)
+{
+	for (unsigned int i = 0; i < MODEL_BUFS; i++)
+		if (s->m.buf[i].released != s->released[i])
+			check_back(s, &s->batch[0], i);
+}
+
+void seq_flush_early(struct seq *s)
+{
 	for (unsigned int i = 0; i < s->nr_batch; i++)
 		seq_prep(s, &s->batch[i], ring_sqe(&s->ring));
 	seq_submit(s);
@@ -350,22 +380,17 @@ void seq_flush(struct seq *s)
 	s->batch_send = 0;
 }
 
+void seq_flush(struct seq *s)
+{
+	if (!s->nr_batch)
+		return;
+	seq_flush_early(s);
+	check_those_back(s);
+	s->m.batch++;
+}
+
 void seq_check_loans(struct seq *s, const struct op *op)
 {
-	for (unsigned int i = 0; i < MODEL_BUFS; i++) {
-		const struct model_buf *buf = &s->m.buf[i];
-		struct lend_test_stats st = lender_stats(s->w.lender, i);
-		u64 end = now_ms() + SOON_MS;
-
-		/* a worker's last reference goes when the ring's task runs */
-		while (st.released < buf->released && now_ms() < end) {
-			io_uring_get_events(&s->ring);
-			sched_yield();
-			st = lender_stats(s->w.lender, i);
-		}
-		if (st.lent != buf->lent || st.released != buf->released)
-			seq_fail(s, op, "buffer %u was lent %llu times and came back %llu times, not %llu and %llu",
-				 i, st.lent, st.released, (unsigned long long)buf->lent,
-				 (unsigned long long)buf->released);
-	}
+	for (unsigned int i = 0; i < MODEL_BUFS; i++)
+		check_back(s, op, i);
 }

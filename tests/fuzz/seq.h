@@ -40,6 +40,7 @@ struct seq {
 	u64 nr_log;
 	u64 tags[SEQ_TAGS];	/* that are still to be posted; 0 is free */
 	u64 nr_done;
+	u64 released[MODEL_BUFS];	/* of each buffer, when its loans were looked at */
 	u64 count[NR_OPS], good[NR_OPS];
 };
 
@@ -48,6 +49,8 @@ void seq_run(const struct fuzz_opts *opts);
 
 /* For seq.c, run.c and between.c. */
 void seq_flush(struct seq *s);
+/* The same of a batch that is not empty, when the model has seen more than that. */
+void seq_flush_early(struct seq *s);
 void seq_log(struct seq *s, const struct op *op);
 void seq_fail(struct seq *s, const struct op *op, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4), noreturn));

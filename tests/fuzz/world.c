@@ -84,7 +84,7 @@ int world_setup(const struct world *w, const struct model *m, unsigned int index
 	const struct model_buf *buf = &m->buf[index];
 	const struct lend_spec spec = {
 		.segs = buf->segs, .nr_segs = buf->nr_segs, .dir = buf->dir,
-		.error = buf->error, .skip = buf->skip,
+		.error = buf->error, .skip = buf->skip, .learn = buf->learn,
 	};
 	const struct place all = { .kind = PLACE_LENT, .index = index };
 	int ret = lender_try_setup(w->lender, index, &spec);

@@ -106,7 +106,7 @@ Test(fuzz_model, a_request_that_waits_holds_the_loan)
 	cr_assert(model_park(&m, &op, 0));
 	run(unreg(0));
 	cr_assert_eq(m.buf[1].released, 0);
-	model_unpark(&m, 0);
+	model_unpark(&m, 0, 512);
 	cr_assert_eq(m.buf[1].released, 1);
 }
 
