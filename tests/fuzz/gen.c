@@ -162,11 +162,31 @@ static void gen_parts(struct rng *r, struct op *op)
 	op->parts = rng_range(r, 1, max);
 }
 
+/* Goes on where the loan is filled up to, or leaves a gap there: by chance alone hardly any read does. */
+static void gen_on(struct rng *r, const struct model *m, struct op *op)
+{
+	const struct model_slot *s = &m->slot[op->slot];
+	u32 off;
+
+	if (op->kind != OP_READ || op->slot >= m->nr_slots || s->kind != SLOT_LENT || rng_chance(r, 50))
+		return;
+	off = m->loan[s->loan].learned.filled;
+	if (rng_chance(r, 40))
+		off += 512 * rng_range(r, 1, 4);
+	if (off >= s->len)
+		return;
+	op->addr = off;
+	op->len = 512 * rng_range(r, 1, 4);
+	if (op->len > s->len - off)
+		op->len = s->len - off;
+}
+
 static void gen_rw(struct rng *r, const struct model *m, struct op *op)
 {
 	gen_rw_file(r, m, op);
 	op->slot = full_slot(r, m);
 	gen_range(r, m, op, rw_grid(r, op));
+	gen_on(r, m, op);
 	if (rng_chance(r, 20))
 		gen_parts(r, op);
 }
